@@ -1,0 +1,40 @@
+//! Accounts.
+
+use sea_orm::entity::prelude::*;
+
+/// One account.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub struct Model {
+    /// Serial, 32 bits, never given out twice.
+    #[sea_orm(primary_key)]
+    pub id: i32,
+    /// The address as its owner wrote it.
+    #[sea_orm(unique, column_type = "String(StringLen::N(255))")]
+    pub email: String,
+    /// The name one signs in with; compared exactly.
+    #[sea_orm(unique, column_type = "String(StringLen::N(50))")]
+    pub username: String,
+    /// A bcrypt hash (`$2a$`, `$2b$`, `$2y$`).
+    #[sea_orm(column_type = "String(StringLen::N(255))")]
+    pub hashed_password: String,
+    /// When the account was made.
+    pub created_at: DateTimeUtc,
+    /// When the account last changed.
+    pub updated_at: DateTimeUtc,
+    /// `email` in ASCII lower case, what makes addresses unique without case. Null for the later ones of twins that
+    /// a database taken over already held: they keep working, and no third one can join them.
+    #[sea_orm(unique, column_type = "String(StringLen::N(255))", nullable)]
+    pub email_key: Option<String>,
+    /// What this account wrote.
+    #[sea_orm(has_many)]
+    pub articles: HasMany<super::article::Entity>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// The value of `email_key` for an address.
+pub fn email_key(email: &str) -> String {
+    email.to_ascii_lowercase()
+}

@@ -1,0 +1,112 @@
+//! Schemas built for real and thrown away: on PostgreSQL inside a transaction that is rolled back, on SQLite in memory.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, Statement, TransactionTrait,
+};
+use sea_orm_migration::SchemaManager;
+
+use super::{
+    Engine, Error, Kit, Migration,
+    catalogue::{self, Schema},
+    engine::ident,
+    error::Cause,
+    script::{Direction, render},
+};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// An empty place to build in.
+pub(crate) struct Scratch {
+    txn: DatabaseTransaction,
+    engine: Engine,
+}
+
+impl Scratch {
+    /// On PostgreSQL a place in the database of `txn`, so that both schemas are read by the same server.
+    pub(crate) async fn open(engine: Engine, txn: &DatabaseTransaction) -> Result<Self, Error> {
+        match engine {
+            Engine::Postgres => {
+                let inner = txn.begin().await?;
+                let sql = "SELECT has_database_privilege(current_database(), 'CREATE') AS granted";
+                let row = inner.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+                let granted = row.map(|row| row.try_get("", "granted")).transpose()?.unwrap_or(false);
+                let sql = if granted {
+                    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+                    let name = ident(&format!("scratch_{}_{number}", std::process::id()));
+                    format!("CREATE SCHEMA {name}; SET LOCAL search_path TO {name}")
+                } else {
+                    // Everyone may make temporary tables; the schema that holds them does as well.
+                    "SET LOCAL search_path TO pg_temp".to_owned()
+                };
+                inner.execute_unprepared(&sql).await?;
+                Ok(Self { txn: inner, engine })
+            }
+            Engine::Sqlite => {
+                let mut options = ConnectOptions::new("sqlite::memory:");
+                options.max_connections(1).sqlx_logging(false);
+                let db = Database::connect(options).await?;
+                db.execute_unprepared("PRAGMA foreign_keys = OFF").await?;
+                Ok(Self { txn: db.begin().await?, engine })
+            }
+        }
+    }
+
+    /// Runs one migration here.
+    pub(crate) async fn migrate(&self, migration: &dyn Migration, direction: Direction) -> Result<(), Error> {
+        match render(migration, self.engine, direction).await {
+            Ok(statements) => self.run(migration.name(), &statements).await,
+            Err(Error::NotStatic(_)) => {
+                let manager = SchemaManager::new(&self.txn);
+                match direction {
+                    Direction::Up => migration.up(&manager).await?,
+                    Direction::Down => migration.down(&manager).await?,
+                }
+                Ok(())
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Runs statements here. CONCURRENTLY is left out: it can't be had inside a transaction, and builds the same.
+    pub(crate) async fn run(&self, name: &str, statements: &[String]) -> Result<(), Error> {
+        for (number, sql) in (1..).zip(statements) {
+            let sql = sql.replace(" CONCURRENTLY", "");
+            self.txn.execute_unprepared(&sql).await.map_err(|error| Error::Statement {
+                migration: name.to_owned(),
+                number,
+                source: Cause(error),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What stands here now.
+    pub(crate) async fn read(&self) -> Result<Schema, Error> {
+        catalogue::read(&self.txn).await
+    }
+
+    /// Throws everything away.
+    pub(crate) async fn drop(self) -> Result<(), Error> {
+        Ok(self.txn.rollback().await?)
+    }
+}
+
+impl Kit {
+    /// The schemas that the migrations build one after the other.
+    pub(crate) async fn stages(
+        &self,
+        engine: Engine,
+        txn: &DatabaseTransaction,
+    ) -> Result<Vec<Schema>, Error> {
+        let scratch = Scratch::open(engine, txn).await?;
+        let mut stages = Vec::new();
+        for migration in &self.migrations {
+            scratch.migrate(migration.as_ref(), Direction::Up).await?;
+            stages.push(scratch.read().await?);
+        }
+        scratch.drop().await?;
+        Ok(stages)
+    }
+}

@@ -1,0 +1,36 @@
+//! The order of every list: newest first, ties broken by the higher id.
+
+use sea_orm_migration::prelude::*;
+
+use crate::kit::{Marks, Migration};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct ArticlesNewestFirst;
+
+impl Migration for ArticlesNewestFirst {
+    fn marks(&self) -> Marks {
+        Marks::ADDITIVE
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for ArticlesNewestFirst {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .create_index(
+                Index::create()
+                    .name("articles_created_at_id_idx")
+                    .table("articles")
+                    .col(("created_at", IndexOrder::Desc))
+                    .col(("id", IndexOrder::Desc))
+                    .take(),
+            )
+            .await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .drop_index(Index::drop().name("articles_created_at_id_idx").table("articles").to_owned())
+            .await
+    }
+}

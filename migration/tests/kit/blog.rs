@@ -1,0 +1,91 @@
+//! Byline's own migrations.
+
+use migration::kit::{Options, State, catalogue::Schema, script};
+
+use crate::support::Place;
+
+#[tokio::test]
+async fn up_down_to_nothing_and_up_again_is_the_same_schema() {
+    for place in Place::all().await {
+        let kit = migration::kit();
+        let names: Vec<_> = kit.names().map(str::to_owned).collect();
+        assert!(matches!(migration::state(&place.db).await.unwrap(), State::Empty));
+
+        assert_eq!(migration::up(&place.db).await.unwrap().applied, names);
+        let first = Schema::of(&place.db).await.unwrap();
+        assert!(first.tables["articles"].indexes.len() >= 3);
+
+        let mut reversed = names.clone();
+        reversed.reverse();
+        assert_eq!(migration::down(&place.db).await.unwrap().applied, reversed);
+        let bare = Schema::of(&place.db).await.unwrap();
+        assert_eq!(bare.tables.keys().collect::<Vec<_>>(), ["byline_migrations", "seaql_migrations"]);
+
+        migration::up(&place.db).await.unwrap();
+        assert_eq!(Schema::of(&place.db).await.unwrap(), first);
+        let State::Ours(standing) = migration::state(&place.db).await.unwrap() else { panic!("not ours") };
+        assert!(standing.is_current());
+        assert!(migration::up(&place.db).await.unwrap().applied.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn every_migration_can_be_told_beforehand_and_undone_alone() {
+    for place in Place::all().await {
+        let kit = migration::kit();
+        for migration in &kit.migrations {
+            for direction in [script::Direction::Up, script::Direction::Down] {
+                let statements = script::render(migration.as_ref(), place.engine, direction).await.unwrap();
+                assert!(!statements.is_empty(), "{}", migration.name());
+            }
+            let before = Schema::of(&place.db).await.unwrap();
+            let to = Options { to: Some(migration.name()), ..Options::default() };
+            kit.up(&place.db, &to).await.unwrap();
+            let after = Schema::of(&place.db).await.unwrap();
+            assert_ne!(before, after);
+            kit.down(&place.db, &Options { steps: Some(1), ..Options::default() }).await.unwrap();
+            let back = Schema::of(&place.db).await.unwrap();
+            assert_eq!(
+                back.only(|name| !name.ends_with("_migrations")),
+                before.only(|name| !name.ends_with("_migrations"))
+            );
+            kit.up(&place.db, &to).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_an_address_is_ascii_lower_case_and_goes_to_the_earliest_of_twins() {
+    for place in Place::all().await {
+        let kit = migration::kit();
+        let first = kit.names().next().unwrap().to_owned();
+        kit.up(&place.db, &Options { to: Some(&first), ..Options::default() }).await.unwrap();
+        for (id, email) in [(1, "ÄDA@x.de"), (2, "Ann@X.de"), (3, "ann@x.DE"), (4, "äda@x.de")] {
+            place
+                .run(&format!(
+                    "INSERT INTO users (id, email, username, hashed_password, created_at, updated_at) \
+                     VALUES ({id}, '{email}', 'u{id}', 'x', '2024-01-01T00:00:00Z', '2024-01-01T00:00:00Z')"
+                ))
+                .await;
+        }
+        migration::up(&place.db).await.unwrap();
+        let keys = place.texts("SELECT coalesce(email_key, '-') FROM users ORDER BY id").await;
+        assert_eq!(keys, ["Äda@x.de", "ann@x.de", "-", "äda@x.de"]);
+        let emails = place.texts("SELECT email FROM users ORDER BY id").await;
+        assert_eq!(emails, ["ÄDA@x.de", "Ann@X.de", "ann@x.DE", "äda@x.de"]);
+    }
+}
+
+#[tokio::test]
+async fn seaorms_own_migrator_builds_the_same_schema() {
+    use sea_orm_migration::MigratorTrait;
+    for (ours, theirs) in Place::all().await.into_iter().zip(Place::all().await) {
+        migration::up(&ours.db).await.unwrap();
+        migration::Migrator::up(&theirs.db, None).await.unwrap();
+        let blog = |name: &str| !name.ends_with("_migrations");
+        let built = Schema::of(&theirs.db).await.unwrap().only(blog);
+        assert_eq!(Schema::of(&ours.db).await.unwrap().only(blog), built);
+        let State::Ours(standing) = migration::state(&theirs.db).await.unwrap() else { panic!("not ours") };
+        assert!(standing.is_current());
+    }
+}

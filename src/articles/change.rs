@@ -1,0 +1,91 @@
+//! The one path through which articles change: what is to follow a change (a version, a notice to replicas) has its place here.
+
+use chrono::{DateTime, Utc};
+use entity::article;
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _,
+    QueryFilter as _, Set,
+    sea_query::{Expr, ExprTrait as _},
+};
+
+use super::schemas::{ArticlePatch, NewArticle};
+
+/// What an author does.
+#[derive(Debug)]
+pub(super) enum Change {
+    Write(NewArticle),
+    Edit(i32, ArticlePatch),
+    Remove(i32),
+}
+
+/// Makes the change if it is `author_id`'s to make, and changes something: ownership is part of each statement.
+///
+/// Answers with the article as it now is (as it last was, when removed), or none where nothing changed.
+pub(super) async fn apply(
+    db: &impl ConnectionTrait,
+    author_id: i32,
+    change: Change,
+    now: DateTime<Utc>,
+) -> Result<Option<article::Model>, DbErr> {
+    match change {
+        Change::Write(input) => write(db, author_id, input, now).await.map(Some),
+        Change::Edit(id, patch) => edit(db, author_id, id, patch, now).await,
+        Change::Remove(id) => remove(db, author_id, id).await,
+    }
+}
+
+async fn write(
+    db: &impl ConnectionTrait,
+    author_id: i32,
+    input: NewArticle,
+    now: DateTime<Utc>,
+) -> Result<article::Model, DbErr> {
+    let row = article::ActiveModel {
+        title: Set(input.title.into_inner()),
+        content: Set(input.content.into_inner()),
+        published: Set(input.published),
+        author_id: Set(author_id),
+        created_at: Set(now),
+        updated_at: Set(now),
+        ..Default::default()
+    };
+    row.insert(db).await
+}
+
+/// One statement, so that two edits of different members at once both stay. It touches a row only where a value differs:
+/// `updated_at` keeps meaning «edited».
+async fn edit(
+    db: &impl ConnectionTrait,
+    author_id: i32,
+    id: i32,
+    patch: ArticlePatch,
+    now: DateTime<Utc>,
+) -> Result<Option<article::Model>, DbErr> {
+    use article::Column::{Content, Published, Title};
+
+    let values = [
+        patch.title.map(|title| (Title, Expr::val(title.into_inner()))),
+        patch.content.map(|content| (Content, Expr::val(content.into_inner()))),
+        patch.published.map(|published| (Published, Expr::val(published))),
+    ];
+    let mut update = own(article::Entity::update_many(), author_id, id);
+    let mut differs = Condition::any();
+    for (column, value) in values.into_iter().flatten() {
+        differs = differs.add(column.into_expr().ne(value.clone()));
+        update = update.col_expr(column, value);
+    }
+    if differs.is_empty() {
+        return Ok(None);
+    }
+    let update = update.col_expr(article::Column::UpdatedAt, Expr::val(now)).filter(differs);
+    Ok(update.exec_with_returning(db).await?.pop())
+}
+
+async fn remove(db: &impl ConnectionTrait, author_id: i32, id: i32) -> Result<Option<article::Model>, DbErr> {
+    let delete = own(article::Entity::delete_many(), author_id, id);
+    Ok(delete.exec_with_returning(db).await?.pop())
+}
+
+fn own<S: sea_orm::QueryFilter>(statement: S, author_id: i32, id: i32) -> S {
+    statement.filter(article::Column::Id.eq(id)).filter(article::Column::AuthorId.eq(author_id))
+}

@@ -1,0 +1,186 @@
+//! The key that signs tokens: which ones are too weak, and one made by ourselves for development.
+
+use std::fs::{DirBuilder, OpenOptions, hard_link, read_to_string, remove_file};
+use std::io::{Error, ErrorKind, Result, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+/// Bytes of the shortest key for HS256 (RFC 7518, 3.2).
+pub(super) const MIN_BYTES: usize = 32;
+
+/// Words of placeholders in examples and tutorials, compared without case and punctuation.
+const PLACEHOLDERS: &[&str] = &[
+    "changeme",
+    "changethis",
+    "changeit",
+    "changein",
+    "changekey",
+    "replaceme",
+    "replacethis",
+    "replacewith",
+    "placeholder",
+    "yoursecret",
+    "yoursuper",
+    "yourkey",
+    "yourjwt",
+    "mysecret",
+    "mysupersecret",
+    "supersecret",
+    "verysecret",
+    "topsecret",
+    "secretkey",
+    "jwtsecret",
+    "notasecret",
+    "notsosecret",
+    "insecure",
+    "donotuse",
+    "example",
+    "password",
+    "todo",
+    "xxxx",
+    // The key printed in FastAPI's tutorial.
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+];
+
+/// What makes a key unfit for production, each to be read after the variable's name; empty for a good one.
+pub(super) fn weaknesses(key: &str) -> Vec<&'static str> {
+    let mut weaknesses = Vec::new();
+    if key.len() < MIN_BYTES {
+        weaknesses.push("is shorter than 32 bytes");
+    }
+    let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    if plain == "secret" || PLACEHOLDERS.iter().any(|word| plain.contains(word)) {
+        weaknesses.push("is a placeholder");
+    } else if is_patterned(key.as_bytes()) {
+        weaknesses.push("repeats itself");
+    }
+    weaknesses
+}
+
+/// Few different bytes, or one piece over and over.
+fn is_patterned(key: &[u8]) -> bool {
+    let mut distinct = key.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let pieces = 1..=key.len() / 2;
+    (key.len() >= 8 && distinct.len() < 8)
+        || pieces.into_iter().any(|length| key.iter().zip(key.iter().skip(length)).all(|(a, b)| a == b))
+}
+
+/// Makes the directory for what the server keeps, readable by its owner alone; one that exists stays as it is.
+pub fn make_data_dir(path: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The key in `data_dir/secret_key`, made with 244 random bits from the system if there is none.
+///
+/// Processes that start together end with one key: a finished file gets its name by a hard link, and only one link
+/// of a name succeeds.
+pub(super) fn kept_in(data_dir: &Path) -> Result<SecretString> {
+    let path = data_dir.join("secret_key");
+    if !path.try_exists()? {
+        make_data_dir(data_dir)?;
+        let draft = data_dir.join(format!(".secret_key.{}", Uuid::new_v4().simple()));
+        let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let named = write_private(&draft, &key).and_then(|()| hard_link(&draft, &path));
+        remove_file(&draft).ok();
+        named.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })?;
+    }
+    let kept = read_to_string(&path)?;
+    let key = kept.trim();
+    if key.len() < MIN_BYTES {
+        return Err(Error::new(
+            ErrorKind::InvalidData,
+            "the file holds fewer than 32 bytes; delete it to have a new key made",
+        ));
+    }
+    Ok(key.into())
+}
+
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, metadata};
+    use std::os::unix::fs::PermissionsExt;
+    use std::thread;
+
+    use secrecy::ExposeSecret;
+    use tempfile::tempdir;
+
+    use super::*;
+
+    #[test]
+    fn random_keys_and_long_phrases_are_good() {
+        for key in [
+            "f3b1c7d92e8a4f60b5d81c3e7a9260f4",
+            "f3b1c7d92e8a4f60b5d81c3e7a9260f41b7e0c55d2a94e6f8c3b7a1d5e9f2046",
+            "0012e3456789012345678901234567890e12",
+            "q$J#7 vN?z/Xk2!pL9@mRw4^tY6&bH8*c",
+            "correct horse battery staple wins",
+        ] {
+            assert_eq!(weaknesses(key), Vec::<&str>::new(), "{key}");
+        }
+    }
+
+    #[test]
+    fn short_keys_placeholders_and_patterns_are_weak() {
+        for (key, weakness) in [
+            ("f3b1c7d92e8a4f60b5d81c3e7a9260f", "is shorter than 32 bytes"),
+            ("your-secret-key-here-change-in-production", "is a placeholder"),
+            ("Change_Me! change_me! CHANGE ME! ok", "is a placeholder"),
+            ("09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7", "is a placeholder"),
+            ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "repeats itself"),
+            ("abcabdabcabcabcabdabcabcabdabcabca", "repeats itself"),
+            ("0123456789abcdef0123456789abcdef", "repeats itself"),
+            ("                                  ", "repeats itself"),
+        ] {
+            assert_eq!(weaknesses(key), [weakness], "{key}");
+        }
+        assert_eq!(weaknesses("secret"), ["is shorter than 32 bytes", "is a placeholder"]);
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_only_its_owner_may_read_it() {
+        let home = tempdir().unwrap();
+        let dir = home.path().join("new/data");
+        let key = kept_in(&dir).unwrap();
+        assert_eq!(weaknesses(key.expose_secret()), Vec::<&str>::new());
+        assert_eq!(kept_in(&dir).unwrap().expose_secret(), key.expose_secret());
+
+        assert_eq!(metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(metadata(dir.join("secret_key")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing else is left");
+        let other = tempdir().unwrap();
+        assert_ne!(kept_in(other.path()).unwrap().expose_secret(), key.expose_secret());
+    }
+
+    #[test]
+    fn many_that_start_together_end_with_one_key() {
+        for _ in 0..20 {
+            let home = tempdir().unwrap();
+            let dir = home.path().join("data");
+            let mut keys: Vec<String> = thread::scope(|scope| {
+                let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| kept_in(&dir).unwrap())).collect();
+                racers.into_iter().map(|racer| racer.join().unwrap().expose_secret().to_owned()).collect()
+            });
+            keys.dedup();
+            assert_eq!(keys.len(), 1);
+            assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_kept_key_that_was_cut_is_an_error() {
+        let dir = tempdir().unwrap();
+        fs::write(dir.path().join("secret_key"), "").unwrap();
+        assert_eq!(kept_in(dir.path()).unwrap_err().kind(), ErrorKind::InvalidData);
+    }
+}

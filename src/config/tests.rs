@@ -1,0 +1,341 @@
+use std::collections::HashMap;
+
+use secrecy::ExposeSecret;
+use tempfile::{TempDir, tempdir};
+
+use super::read::{DEFAULT, NAMES, layered};
+use super::*;
+
+const GOOD_KEY: &str = "f3b1c7d92e8a4f60b5d81c3e7a9260f4";
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// With a key, so that none is made.
+fn from_environment(pairs: &[(&str, &str)]) -> Result<Settings, Problems> {
+    Settings::from_parts(variables(&[&[("SECRET_KEY", GOOD_KEY)], pairs].concat()), None)
+}
+
+fn from_dotenv(text: &str) -> Result<Settings, Problems> {
+    Settings::from_parts(variables(&[("SECRET_KEY", GOOD_KEY)]), Some(text))
+}
+
+fn data_dir() -> (TempDir, Vec<(String, String)>) {
+    let dir = tempdir().unwrap();
+    let environment = variables(&[("DATA_DIR", dir.path().to_str().unwrap())]);
+    (dir, environment)
+}
+
+#[test]
+fn nothing_needs_to_be_set() {
+    let (dir, environment) = data_dir();
+    let settings = Settings::from_parts(environment, None).unwrap();
+
+    assert_eq!(settings.environment, Environment::Development);
+    assert_eq!(settings.app_name, "Byline");
+    assert!(!settings.debug);
+    assert_eq!((settings.host.as_str(), settings.port), ("127.0.0.1", 8000));
+    assert_eq!(settings.data_dir, dir.path());
+    assert_eq!(settings.database.engine(), Engine::Sqlite);
+    assert_eq!(settings.database.expose(), format!("sqlite://{}/byline.db?mode=rwc", dir.path().display()));
+    assert_eq!(settings.algorithm, Algorithm::HS256);
+    assert_eq!(settings.access_token_expire, TimeDelta::minutes(30));
+    assert_eq!(settings.cors_origins, Origins::Listed(vec!["http://localhost:3000".to_owned()]));
+    assert!(!settings.public_drafts);
+    assert_eq!(settings.max_page_size, Some(1000));
+    assert_eq!(settings.max_body_bytes, 2 * 1024 * 1024);
+    assert_eq!(settings.bcrypt_cost, 12);
+    assert_eq!(settings.registration, Registration::Open);
+    assert_eq!(settings.request_timeout, Duration::from_secs(30));
+    assert_eq!(settings.statement_timeout, Duration::from_secs(10));
+    assert_eq!(settings.acquire_timeout, Duration::from_secs(5));
+    assert_eq!(settings.shutdown_timeout, Duration::from_secs(30));
+    assert!(settings.workers >= 1);
+    assert_eq!(settings.database_connections, 16);
+    assert_eq!(settings.log, "info");
+    assert_eq!(settings.log_format, LogFormat::Text);
+    assert_eq!(settings.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn without_a_key_development_makes_one_and_keeps_it() {
+    let (dir, environment) = data_dir();
+    let first = Settings::from_parts(environment.clone(), None).unwrap();
+    let second = Settings::from_parts(environment, None).unwrap();
+    assert_eq!(first.secret_key.expose_secret(), second.secret_key.expose_secret());
+    assert_eq!(fs::read_to_string(dir.path().join("secret_key")).unwrap(), first.secret_key.expose_secret());
+}
+
+#[test]
+fn a_start_that_fails_makes_no_key() {
+    let (dir, mut environment) = data_dir();
+    environment.extend(variables(&[("PORT", "x")]));
+    Settings::from_parts(environment, None).unwrap_err();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_used_is_a_problem() {
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let problems = Settings::from_parts(variables(&[("DATA_DIR", file.to_str().unwrap())]), None)
+        .unwrap_err()
+        .to_string();
+    assert!(problems.starts_with("SECRET_KEY: is not set, and "), "{problems}");
+}
+
+#[test]
+fn the_old_blogs_file_starts_byline() {
+    let dotenv = r#"# The FastAPI blog
+APP_NAME=My $mall Blog   # shown in the documentation
+DEBUG=True
+DB_PASSWORD='p#ss w$rd?/%40'
+DATABASE_URL=postgresql+asyncpg://blog:${DB_PASSWORD}@db.internal:5433/blog?ssl=disable&prepared_statement_cache_size=0
+
+export SECRET_KEY="s3cr#t $igning k\"y \\ of the old blog"
+ALGORITHM=HS256
+access_token_expire_minutes= 60
+BACKEND_CORS_ORIGINS=["http://localhost:3000", "https://blog.example"]
+POSTGRES_USER=blog
+SMTP_PASSWORD
+"#;
+    let settings = Settings::from_parts(None, Some(dotenv)).unwrap();
+
+    assert_eq!(settings.app_name, "My $mall Blog");
+    assert!(settings.debug);
+    assert_eq!(settings.secret_key.expose_secret(), r#"s3cr#t $igning k"y \ of the old blog"#);
+    assert_eq!(settings.access_token_expire, TimeDelta::minutes(60));
+    assert_eq!(
+        settings.cors_origins,
+        Origins::Listed(vec!["http://localhost:3000".to_owned(), "https://blog.example".to_owned()])
+    );
+    assert_eq!(settings.database.engine(), Engine::Postgres);
+    assert_eq!(
+        settings.database.expose(),
+        "postgres://blog:p%23ss%20w%24rd%3F%2F%40@db.internal:5433/blog?sslmode=disable"
+    );
+    assert_eq!(
+        settings.warnings(),
+        ["DATABASE_URL: the parameter prepared_statement_cache_size is for another driver and is left out"]
+    );
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_case_does_not_count() {
+    let environment =
+        variables(&[("Port", "1"), ("secret_key", GOOD_KEY), ("UNKNOWN", "x"), ("PATH", "/bin")]);
+    let settings =
+        Settings::from_parts(environment, Some("PORT=2\nhost=::1\nBacKend_Cors_Origins=[]")).unwrap();
+    assert_eq!((settings.port, settings.host.as_str()), (1, "::1"));
+    assert_eq!(settings.cors_origins, Origins::Listed(vec![]));
+}
+
+#[test]
+fn values_that_look_like_numbers_stay_text() {
+    let key = "0012e3456789012345678901234567890e12";
+    let settings = from_environment(&[("SECRET_KEY", key), ("APP_NAME", "007"), ("HOST", "true")]).unwrap();
+    assert_eq!(settings.secret_key.expose_secret(), key);
+    assert_eq!((settings.app_name.as_str(), settings.host.as_str()), ("007", "true"));
+}
+
+#[test]
+fn all_settings_can_be_set() {
+    let settings = from_environment(&[
+        ("APP_ENV", "production"),
+        ("DEBUG", "on"),
+        ("PORT", "0"),
+        ("ALGORITHM", "HS512"),
+        ("BACKEND_CORS_ORIGINS", r#"["https://a.example", "*"]"#),
+        ("PUBLIC_DRAFTS", "yes"),
+        ("MAX_PAGE_SIZE", "0"),
+        ("MAX_BODY_BYTES", "1_024"),
+        ("BCRYPT_COST", "10"),
+        ("REQUEST_TIMEOUT_SECONDS", "1"),
+        ("STATEMENT_TIMEOUT_SECONDS", "2"),
+        ("ACQUIRE_TIMEOUT_SECONDS", "3"),
+        ("SHUTDOWN_TIMEOUT_SECONDS", "0"),
+        ("WORKERS", "3"),
+        ("DATABASE_CONNECTIONS", "4"),
+        ("LOG", "warn,byline=debug"),
+        ("LOG_FORMAT", "json"),
+    ])
+    .unwrap();
+    assert_eq!(settings.environment, Environment::Production);
+    assert!(settings.debug && settings.public_drafts);
+    assert_eq!(settings.port, 0);
+    assert_eq!(jsonwebtoken::Algorithm::from(settings.algorithm), jsonwebtoken::Algorithm::HS512);
+    assert_eq!(settings.cors_origins, Origins::Any);
+    assert_eq!(settings.max_page_size, None);
+    assert_eq!((settings.max_body_bytes, settings.bcrypt_cost), (1024, 10));
+    let seconds = [
+        settings.request_timeout,
+        settings.statement_timeout,
+        settings.acquire_timeout,
+        settings.shutdown_timeout,
+    ];
+    assert_eq!(seconds, [1, 2, 3, 0].map(Duration::from_secs));
+    assert_eq!((settings.workers, settings.database_connections), (3, 4));
+    assert_eq!((settings.log.as_str(), settings.log_format), ("warn,byline=debug", LogFormat::Json));
+}
+
+#[test]
+fn production_closes_registration_unless_it_is_set() {
+    let registration = |pairs: &[(&str, &str)]| from_environment(pairs).unwrap().registration;
+    assert_eq!(registration(&[("APP_ENV", "production")]), Registration::Closed);
+    assert_eq!(registration(&[("APP_ENV", "production"), ("REGISTRATION", "open")]), Registration::Open);
+    assert_eq!(registration(&[("REGISTRATION", "closed")]), Registration::Closed);
+    assert_eq!(from_dotenv("APP_ENV=production").unwrap().registration, Registration::Closed);
+    let overridden = Settings::from_parts(
+        variables(&[("APP_ENV", "development"), ("SECRET_KEY", GOOD_KEY)]),
+        Some("APP_ENV=production"),
+    );
+    assert_eq!(overridden.unwrap().registration, Registration::Open);
+}
+
+#[test]
+fn every_problem_is_told_at_once_by_name_and_no_secret_is_shown() {
+    let problems = from_environment(&[
+        ("APP_ENV", "prod"),
+        ("APP_NAME", " "),
+        ("DEBUG", "maybe"),
+        ("HOST", ""),
+        ("PORT", "65536"),
+        ("DATA_DIR", ""),
+        ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+        ("SECRET_KEY", ""),
+        ("ALGORITHM", "none"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "0"),
+        ("BACKEND_CORS_ORIGINS", "http://a,http://b"),
+        ("PUBLIC_DRAFTS", ""),
+        ("MAX_PAGE_SIZE", "-1"),
+        ("MAX_BODY_BYTES", "2 MiB"),
+        ("BCRYPT_COST", "3"),
+        ("REGISTRATION", "Open"),
+        ("REQUEST_TIMEOUT_SECONDS", "0"),
+        ("STATEMENT_TIMEOUT_SECONDS", "1.5"),
+        ("ACQUIRE_TIMEOUT_SECONDS", "5s"),
+        ("SHUTDOWN_TIMEOUT_SECONDS", "-1"),
+        ("WORKERS", "0"),
+        ("DATABASE_CONNECTIONS", "0"),
+        ("LOG", "a=b=c"),
+        ("LOG_FORMAT", "xml"),
+    ])
+    .unwrap_err()
+    .to_string();
+
+    let mut named: Vec<&str> = problems.lines().map(|line| line.split_once(": ").unwrap().0).collect();
+    named.sort_unstable();
+    let mut expected: Vec<String> = NAMES.iter().map(|name| name.to_uppercase()).collect();
+    expected.sort_unstable();
+    assert_eq!(named, expected, "{problems}");
+    assert!(problems.contains(r#"APP_ENV: must be development or production, not "prod""#), "{problems}");
+    assert!(!problems.contains("hunter2"), "{problems}");
+}
+
+#[test]
+fn only_keyed_hashes_sign_tokens() {
+    for algorithm in ["none", "RS256", "ES256", "hs256", "HS256 ", ""] {
+        from_environment(&[("ALGORITHM", algorithm)]).unwrap_err();
+    }
+}
+
+#[test]
+fn production_refuses_what_is_not_safe_all_at_once() {
+    let problems = |pairs: &[(&str, &str)]| {
+        Settings::from_parts(variables(&[&[("APP_ENV", "production")], pairs].concat()), None)
+            .unwrap_err()
+            .to_string()
+    };
+    let all = problems(&[("SECRET_KEY", "hunter2-changeme"), ("BCRYPT_COST", "9"), ("DEBUG", "x")]);
+    assert_eq!(
+        all.lines().collect::<Vec<_>>(),
+        [
+            "SECRET_KEY: is shorter than 32 bytes; make one with `openssl rand -hex 32`",
+            "SECRET_KEY: is a placeholder; make one with `openssl rand -hex 32`",
+            r#"DEBUG: must be true or false, not "x""#,
+            r#"BCRYPT_COST: must be a whole number from 10 to 31, not "9""#,
+        ]
+    );
+    let (dir, environment) = data_dir();
+    let data = environment[0].1.as_str();
+    assert!(problems(&[("DATA_DIR", data)]).starts_with("SECRET_KEY: production needs one"));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "production makes no key");
+    assert_eq!(problems(&[("SECRET_KEY", "")]), "SECRET_KEY: is empty");
+}
+
+#[test]
+fn development_takes_a_weak_key_with_a_warning() {
+    let settings = from_environment(&[("SECRET_KEY", "hunter2")]).unwrap();
+    assert_eq!(settings.secret_key.expose_secret(), "hunter2");
+    assert_eq!(
+        settings.warnings(),
+        ["SECRET_KEY: is shorter than 32 bytes; production would not start with it"]
+    );
+}
+
+#[test]
+fn origins_that_no_browser_sends_are_left_out_with_a_warning() {
+    let settings = from_environment(&[("BACKEND_CORS_ORIGINS", r#"["http://a/", "http://a"]"#)]).unwrap();
+    assert_eq!(settings.cors_origins, Origins::Listed(vec!["http://a".to_owned()]));
+    let warnings = settings.warnings().join("\n");
+    assert!(warnings.starts_with(r#"BACKEND_CORS_ORIGINS: no browser sends "http://a/""#), "{warnings}");
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_a_warning() {
+    let settings = from_dotenv("PORT=1\nHOST=\"x\nDEBUG=1").unwrap();
+    assert_eq!((settings.port, settings.debug, settings.host.as_str()), (1, true, "127.0.0.1"));
+    assert_eq!(settings.warnings(), [".env: line 2 can't be read and is skipped"]);
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let shown = format!(
+        "{:?}",
+        from_environment(&[
+            ("SECRET_KEY", "hunter2hunter2hunter2hunter2 hun"),
+            ("DATABASE_URL", "postgresql://u:hunter3@h/d?ssl=require"),
+        ])
+        .unwrap()
+    );
+    assert!(!shown.contains("hunter2") && !shown.contains("hunter3"), "{shown}");
+    assert!(shown.contains("secret_key: [redacted]"), "{shown}");
+    assert!(shown.contains("DatabaseUrl(postgres://u:[redacted]@h/d)"), "{shown}");
+}
+
+#[test]
+fn an_unknown_key_in_a_file_is_an_error_that_names_it() {
+    let Err(error) = layered(&[DEFAULT, "prot = 80"], HashMap::new(), HashMap::new()) else {
+        panic!("the misspelt key went unnoticed");
+    };
+    assert!(error.to_string().contains("prot"), "{error}");
+}
+
+#[test]
+fn every_setting_stands_in_the_defaults() {
+    for name in NAMES {
+        let stands = DEFAULT.lines().any(|line| {
+            line.trim_start_matches("# ").split([' ', '=']).next() == Some(*name) && line.contains("# ")
+        });
+        assert!(stands, "{name} is missing from config/default.toml");
+    }
+}
+
+#[test]
+fn the_example_file_names_every_setting_and_starts_in_development_only() {
+    let example = include_str!("../../.env.example");
+    let (values, unreadable) = dotenv::parse(example, &HashMap::new());
+    assert_eq!(unreadable, Vec::<usize>::new());
+    let mut named: Vec<&str> = values.keys().map(String::as_str).collect();
+    let mut expected = NAMES.to_vec();
+    named.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(named, expected);
+
+    let settings = Settings::from_parts(None, Some(example)).unwrap();
+    assert_eq!(settings.warnings(), ["SECRET_KEY: is a placeholder; production would not start with it"]);
+    let problems = Settings::from_parts(variables(&[("APP_ENV", "production")]), Some(example)).unwrap_err();
+    assert!(problems.to_string().starts_with("SECRET_KEY: is a placeholder"), "{problems}");
+}

@@ -1,0 +1,165 @@
+//! What a setting's text means, as Pydantic reads it. Complaints are to be read after the variable's name.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use actix_web::http::Uri;
+
+/// A word for yes or no, in any case.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_lowercase().as_str() {
+        "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
+        "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
+        _ => Err(format!("must be true or false, not {text:?}")),
+    }
+}
+
+/// A whole number: blanks around it, a sign, single underscores between digits and zeros behind a point are fine.
+pub(super) fn whole<T: TryFrom<i128> + Display + PartialOrd>(
+    text: &str,
+    bounds: &RangeInclusive<T>,
+) -> Result<T, String> {
+    digits(text)
+        .and_then(|digits| digits.parse::<i128>().ok())
+        .and_then(|number| T::try_from(number).ok())
+        .filter(|number| bounds.contains(number))
+        .ok_or_else(|| {
+            format!("must be a whole number from {} to {}, not {text:?}", bounds.start(), bounds.end())
+        })
+}
+
+/// Sign and digits alone.
+fn digits(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let whole = match text.split_once('.') {
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+        Some(_) => return None,
+        None => text,
+    };
+    let groups: Vec<&str> = whole.split('_').collect();
+    let valid = groups.iter().all(|group| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit()));
+    valid.then(|| format!("{sign}{}", groups.concat()))
+}
+
+/// One of the given words.
+pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        format!("must be {}, not {text:?}", words.join(" or "))
+    })
+}
+
+/// A JSON list of strings.
+pub(super) fn string_list(text: &str) -> Result<Vec<String>, String> {
+    serde_json::from_str(text).map_err(|_| {
+        format!("must be a JSON list of strings, such as [\"https://blog.example\"], not {text:?}")
+    })
+}
+
+/// Whether a browser may send exactly this as `Origin` (RFC 6454, 6.2): scheme, host, port, in lower case, no path.
+pub(super) fn is_origin(text: &str) -> bool {
+    let Some((_, address)) = text.split_once("://") else { return false };
+    !address.is_empty()
+        && !address.contains(['/', '?', '#', '@'])
+        && !text.contains(|c: char| c.is_ascii_uppercase())
+        && text.parse::<Uri>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans_are_pydantics_words_in_any_case() {
+        for yes in ["true", "TRUE", "1", "yes", "on", "t", "Y"] {
+            assert_eq!(boolean(yes), Ok(true), "{yes}");
+        }
+        for no in ["false", "False", "0", "no", "off", "f", "n"] {
+            assert_eq!(boolean(no), Ok(false), "{no}");
+        }
+        for neither in ["", " true ", "2", "enabled", "1.0", "01"] {
+            boolean(neither).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_read_as_pydantic_reads_them() {
+        let numbers = [
+            (" 30 ", 30),
+            ("\t30\n", 30),
+            ("\u{a0}30", 30),
+            ("+30", 30),
+            ("-3", -3),
+            ("-0", 0),
+            ("007", 7),
+            ("00_7", 7),
+            ("1_000", 1000),
+            ("+1_000", 1000),
+            ("30.0", 30),
+            ("30.00", 30),
+            ("-1.0", -1),
+            ("1.0 ", 1),
+            ("1_0.0", 10),
+        ];
+        for (text, number) in numbers {
+            assert_eq!(whole(text, &(-9999..=9999)), Ok(number), "{text:?}");
+        }
+        let others = [
+            "",
+            " ",
+            "1__0",
+            "_1",
+            "1_",
+            "30.5",
+            "30.",
+            ".0",
+            "3e1",
+            "٣",
+            "0x10",
+            "+ 3",
+            "--1",
+            "+-1",
+            "- 1",
+            "true",
+            "99999999999999999999999999999999999999999999",
+        ];
+        for text in others {
+            whole(text, &(-9999..=9999)).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_number_outside_its_bounds_is_told_with_them() {
+        assert_eq!(
+            whole("65536", &(0..=u16::MAX)).unwrap_err(),
+            r#"must be a whole number from 0 to 65535, not "65536""#
+        );
+        whole("-1", &(0..=u16::MAX)).unwrap_err();
+        whole("0", &(1..=9_u64)).unwrap_err();
+    }
+
+    #[test]
+    fn lists_are_json_and_hold_strings() {
+        assert_eq!(string_list(r#" ["a", "b"] "#), Ok(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(string_list("[]"), Ok(vec![]));
+        for other in ["", "a,b", r#""a""#, "[1]", "['a']", r#"["a",]"#, "null"] {
+            string_list(other).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn an_origin_has_no_path_and_no_capitals() {
+        for origin in ["http://localhost:3000", "https://blog.example", "http://[::1]:8080", "app://x"] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in
+            ["", "null", "localhost:3000", "http://", "http://a/", "http://A", "http://u@a", "http://a b"]
+        {
+            assert!(!is_origin(other), "{other}");
+        }
+    }
+}

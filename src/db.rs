@@ -1,0 +1,143 @@
+//! Connections: a handle that reads and a handle that writes.
+//!
+//! On SQLite they are two pools over one file: many readers, and one writer whose transactions begin as
+//! writers, so that none fails half-way for a lock it can't get. On PostgreSQL both are one pool. Every worker has
+//! pools of its own (but for SQLite's one writer): its runtime is a single thread, and a connection that another worker
+//! opened would wake that one for every answer.
+
+use std::{str::FromStr as _, time::Duration};
+
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, Statement};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Database,
+    pool::PoolOptions,
+    postgres::PgConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::config::{Engine, Settings};
+
+/// How long SQLite waits for a writer in another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that answered this lately is taken without asking.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// Idle connections are given back after this.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Where reads and writes go.
+#[derive(Clone, Debug)]
+pub struct Db {
+    /// Sees what is committed; refuses to write on SQLite.
+    pub reader: DatabaseConnection,
+    /// Reads and writes.
+    pub writer: DatabaseConnection,
+    source: Source,
+}
+
+#[derive(Clone, Debug)]
+struct Source {
+    server: Server,
+    acquire_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Server {
+    Postgres(Box<PgConnectOptions>),
+    Sqlite(Box<SqliteConnectOptions>),
+}
+
+impl Db {
+    /// Handles of at most `connections` connections, none of which is opened before it is needed.
+    ///
+    /// # Errors
+    /// When the URL is not one that the driver reads.
+    pub fn lazy(settings: &Settings, connections: u32) -> Result<Self, DbErr> {
+        let unreadable = |error: sqlx::Error| DbErr::Custom(format!("DATABASE_URL: {error}"));
+        let url = settings.database.expose();
+        let server = match settings.database.engine() {
+            Engine::Postgres => {
+                let timeout = settings.statement_timeout.as_millis().to_string();
+                let options = PgConnectOptions::from_str(url)
+                    .map_err(unreadable)?
+                    .application_name("byline")
+                    .options([("statement_timeout", timeout.as_str()), ("timezone", "UTC")])
+                    .disable_statement_logging();
+                Server::Postgres(Box::new(options))
+            }
+            Engine::Sqlite => {
+                let options = SqliteConnectOptions::from_str(url)
+                    .map_err(unreadable)?
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(BUSY_TIMEOUT)
+                    .disable_statement_logging();
+                Server::Sqlite(Box::new(options))
+            }
+        };
+        let source = Source { server, acquire_timeout: settings.acquire_timeout };
+        let writer = source.writer(connections);
+        Ok(Self { reader: source.reader(&writer, connections), writer, source })
+    }
+
+    /// Handles for one worker, of at most `connections` connections.
+    #[must_use]
+    pub fn for_worker(&self, connections: u32) -> Self {
+        let writer = match self.source.server {
+            Server::Postgres(_) => self.source.writer(connections),
+            Server::Sqlite(_) => self.writer.clone(),
+        };
+        Self { reader: self.source.reader(&writer, connections), writer, source: self.source.clone() }
+    }
+
+    /// Asks the database for an answer.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        let backend = self.reader.get_database_backend();
+        self.reader.execute_raw(Statement::from_string(backend, "SELECT 1")).await.map(drop)
+    }
+}
+
+impl Source {
+    fn writer(&self, connections: u32) -> DatabaseConnection {
+        match &self.server {
+            Server::Postgres(options) => {
+                self.pool::<sqlx::Postgres>(connections).connect_lazy_with(options.as_ref().clone()).into()
+            }
+            Server::Sqlite(options) => {
+                self.pool::<sqlx::Sqlite>(1).connect_lazy_with(options.as_ref().clone()).into()
+            }
+        }
+    }
+
+    fn reader(&self, writer: &DatabaseConnection, connections: u32) -> DatabaseConnection {
+        match &self.server {
+            Server::Postgres(_) => writer.clone(),
+            Server::Sqlite(options) => {
+                let reading = options.as_ref().clone().pragma("query_only", "ON");
+                self.pool::<sqlx::Sqlite>(connections).connect_lazy_with(reading).into()
+            }
+        }
+    }
+
+    fn pool<D: Database>(&self, connections: u32) -> PoolOptions<D> {
+        PoolOptions::new()
+            .max_connections(connections.max(1))
+            .acquire_timeout(self.acquire_timeout)
+            .idle_timeout(IDLE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection: &mut D::Connection, meta| {
+                Box::pin(async move {
+                    // A connection in steady use needs no question; one that lay still may be dead.
+                    if meta.idle_for > TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+    }
+}

@@ -1,0 +1,84 @@
+//! The OpenAPI document is a promise: every answer that any test sees is held against it.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use byline::config::Settings;
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+/// What belongs to no operation.
+const PAGES: [&str; 4] = ["/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"];
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = [("DATA_DIR".to_owned(), directory.path().display().to_string())];
+    let document = byline::app::document(&Settings::from_parts(settings, None).unwrap());
+    serde_json::to_value(&document).unwrap()
+});
+
+/// A validator of every body, by its place in the document.
+static VALIDATORS: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {
+    let mut validators = HashMap::new();
+    for (path, operations) in DOCUMENT["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let schema = &response["content"]["application/json"]["schema"];
+                if schema.is_null() {
+                    continue;
+                }
+                let schema = json!({ "allOf": [schema], "components": DOCUMENT["components"] });
+                validators
+                    .insert(format!("{method} {path} {status}"), jsonschema::validator_for(&schema).unwrap());
+            }
+        }
+    }
+    validators
+});
+
+/// The whole document.
+pub(crate) fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+/// Fails unless the document declares such an answer to `method` on `target`.
+pub(crate) fn check(method: &str, target: &str, status: u16, content_type: Option<&str>, body: &[u8]) {
+    let path = target.split(['?', '#']).next().unwrap();
+    let seen = format!("{method} {target} → {status} {}", String::from_utf8_lossy(body));
+    let body = || -> Value { serde_json::from_slice(body).unwrap_or_else(|_| panic!("not JSON: {seen}")) };
+    let Some((pattern, operations)) = resource(path) else {
+        if !PAGES.contains(&path.trim_end_matches('/')) && !path.starts_with("/docs/") {
+            assert!(status == 404 || method == "OPTIONS", "an undocumented route: {seen}");
+        }
+        return;
+    };
+    // Methods are case-sensitive (RFC 9110, section 9.1): `get` is none that the document knows.
+    let known = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
+    let operation = operations.get(&known).filter(|_| method == method.to_uppercase());
+    let Some(operation) = operation else {
+        assert!(status == 405 || method == "OPTIONS", "an undocumented method: {seen}");
+        return;
+    };
+    let declared = operation["responses"].get(status.to_string());
+    let declared = declared.unwrap_or_else(|| panic!("an undocumented status: {seen}"));
+    if method == "HEAD" || declared.get("content").is_none() {
+        return;
+    }
+    assert_eq!(content_type, Some("application/json"), "{seen}");
+    let validator = &VALIDATORS[&format!("{} {pattern} {status}", method.to_lowercase())];
+    if let Err(error) = validator.validate(&body()) {
+        panic!("{error}: {seen}");
+    }
+}
+
+/// The documented path that a request's path fits, in either spelling.
+fn resource(path: &str) -> Option<(&'static str, &'static Value)> {
+    let segments =
+        |path: &'_ str| path.trim_end_matches('/').split('/').map(str::to_owned).collect::<Vec<_>>();
+    let wanted = segments(path);
+    DOCUMENT["paths"].as_object().unwrap().iter().find_map(|(pattern, operations)| {
+        let known = segments(pattern);
+        let fits = known.len() == wanted.len()
+            && known.iter().zip(&wanted).all(|(known, wanted)| known == wanted || known.starts_with('{'));
+        (fits && !path.ends_with("//")).then_some((pattern.as_str(), operations))
+    })
+}

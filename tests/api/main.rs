@@ -1,0 +1,18 @@
+//! The suite: stories over HTTP against the app that production serves, each with a database of its own.
+//!
+//! On SQLite; on PostgreSQL where `TEST_DATABASE_URL` names a server on which databases may be made.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that is surprised has failed"
+)]
+
+mod articles;
+mod auth;
+mod contract;
+mod document;
+mod replay;
+mod support;
+mod users;
