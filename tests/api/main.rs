@@ -12,7 +12,17 @@
 mod articles;
 mod auth;
 mod contract;
+mod cors;
+mod docs;
 mod document;
+mod health;
+mod house;
+mod limits;
+mod operation;
+mod process;
+mod proxy;
 mod replay;
 mod support;
+mod takeover;
 mod users;
+mod validation;

@@ -1,11 +1,18 @@
 //! What every story starts from: a server with an empty database, and clients that talk to it.
 
-use std::{env, net::SocketAddr, thread, time::Duration};
+use std::{
+    env,
+    fmt::Write as _,
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     dev::ServerHandle,
     http::{Method, StatusCode, header::HeaderMap},
-    rt::{self, System},
+    rt::{self, System, task::spawn_blocking, time::sleep},
     web::Bytes,
 };
 use awc::Client as HttpClient;
@@ -23,6 +30,15 @@ use crate::document;
 
 /// The password of everyone who signs up.
 pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// What signs the tokens of every test.
+pub(crate) const SECRET_KEY: &str = "a key of the tests, 32 bytes and more";
+
+/// A page that may call, by default.
+pub(crate) const ORIGIN: &str = "http://localhost:3000";
+
+/// How long anything may take that a test waits for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server of one test.
 pub(crate) struct TestApp {
@@ -63,21 +79,17 @@ impl TestApp {
 
     /// Somebody without an account.
     pub(crate) fn anonymous(&self) -> Client {
-        Client { address: self.address, token: None, id: 0 }
+        Client::of(self.address)
+    }
+
+    /// Changes the database behind the server's back.
+    pub(crate) async fn sql(&self, statement: &str) {
+        self.state.db.writer.execute_unprepared(statement).await.unwrap();
     }
 
     /// Makes an account and signs in.
     pub(crate) async fn sign_up(&self, name: &str) -> Client {
-        let body = json!({ "email": format!("{name}@example.com"), "username": name, "password": PASSWORD });
-        let account = self.anonymous().post("/auth/register", &body).await.expect(StatusCode::CREATED);
-        let id = account["id"].as_i64().unwrap();
-        Client { id, ..self.sign_in(name, PASSWORD).await }
-    }
-
-    /// Signs in.
-    pub(crate) async fn sign_in(&self, name: &str, password: &str) -> Client {
-        let answer = self.anonymous().log_in(name, password).await.expect(StatusCode::OK);
-        Client { token: Some(answer["access_token"].as_str().unwrap().to_owned()), ..self.anonymous() }
+        self.anonymous().sign_up(name).await
     }
 }
 
@@ -135,7 +147,7 @@ impl Place {
             ("PORT", "0"),
             ("WORKERS", "1"),
             ("BCRYPT_COST", "4"),
-            ("SECRET_KEY", "a key of the tests, 32 bytes and more"),
+            ("SECRET_KEY", SECRET_KEY),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let further = further.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -170,7 +182,39 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
+/// Who somebody is before registration.
+pub(crate) fn newcomer(name: &str) -> Value {
+    json!({ "email": format!("{name}@example.com"), "username": name, "password": PASSWORD })
+}
+
 impl Client {
+    /// Of the server at `address`, without an account.
+    pub(crate) fn of(address: SocketAddr) -> Self {
+        Self { address, token: None, id: 0 }
+    }
+
+    /// Makes an account and signs in.
+    pub(crate) async fn sign_up(&self, name: &str) -> Self {
+        let account = self.post("/auth/register", &newcomer(name)).await.expect(StatusCode::CREATED);
+        let id = account["id"].as_i64().unwrap();
+        Self { id, ..self.sign_in(name, PASSWORD).await }
+    }
+
+    /// Signs in.
+    pub(crate) async fn sign_in(&self, name: &str, password: &str) -> Self {
+        let answer = self.log_in(name, password).await.expect(StatusCode::OK);
+        self.with_token(answer["access_token"].as_str().unwrap())
+    }
+
+    /// The same with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    pub(crate) async fn head(&self, path: &str) -> Answer {
+        self.send(Method::HEAD, path, &[], None).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], None).await
     }
@@ -215,7 +259,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Answer {
-        let http = HttpClient::builder().timeout(Duration::from_secs(30)).disable_redirects().finish();
+        let http = HttpClient::builder().timeout(PATIENCE).disable_redirects().finish();
         let mut request =
             http.request(method.clone(), format!("http://{}{path}", self.address)).no_decompress();
         for (name, value) in headers {
@@ -253,6 +297,10 @@ impl Answer {
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
     /// Fails unless this is the error, word for word.
     #[track_caller]
     pub(crate) fn expect_error(&self, status: StatusCode, detail: &str) {
@@ -269,4 +317,36 @@ impl Answer {
             .map(|fault| (fault["type"].as_str().unwrap().to_owned(), fault["loc"].clone()))
             .collect()
     }
+}
+
+/// Asks again and again, with a little rest between, until `done` or out of patience.
+pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !done().await {
+        assert!(started.elapsed() < PATIENCE, "never happened: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Sends bytes as they are, and answers with everything that comes back until the server closes.
+pub(crate) async fn converse(address: SocketAddr, sent: Vec<u8>) -> String {
+    let talk = move || -> io::Result<String> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut received = Vec::new();
+        thread::scope(|scope| {
+            // A server that refuses early closes before all is sent; only its answer counts.
+            scope.spawn(|| (&stream).write_all(&sent).ok());
+            (&stream).read_to_end(&mut received)
+        })?;
+        Ok(String::from_utf8_lossy(&received).into_owned())
+    };
+    spawn_blocking(talk).await.unwrap().unwrap()
+}
+
+/// Says on the terminal that a story doesn't apply to this run, which the capture of a passing test's output would hide.
+pub(crate) fn not_run(story: &str, why: &str) {
+    let mut line = String::new();
+    writeln!(line, "NOT RUN: {story}: {why}").unwrap();
+    io::stderr().write_all(line.as_bytes()).unwrap();
 }

@@ -1,0 +1,203 @@
+//! The OpenAPI document and the pages that show it.
+
+use std::collections::BTreeSet;
+
+use actix_web::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{
+    document::document,
+    house::{handlers, registered},
+    support::TestApp,
+};
+
+/// Every operation as (method, path, operation).
+fn operations() -> impl Iterator<Item = (Method, &'static str, &'static Value)> {
+    document()["paths"].as_object().unwrap().iter().flat_map(|(path, operations)| {
+        operations.as_object().unwrap().iter().map(move |(method, operation)| {
+            (method.to_uppercase().parse().unwrap(), path.as_str(), operation)
+        })
+    })
+}
+
+fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str));
+            members.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let mut found = Vec::new();
+    references(document(), &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document().pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn operation_ids_are_unique_and_the_names_of_their_handlers() {
+    let documented: Vec<&str> =
+        operations().map(|(_, _, operation)| operation["operationId"].as_str().unwrap()).collect();
+    let unique: BTreeSet<&str> = documented.iter().copied().collect();
+    assert_eq!(unique.len(), documented.len(), "{documented:?}");
+
+    let declared = handlers();
+    for handler in &declared {
+        assert_eq!(handler.operation_id, handler.name);
+    }
+    assert_eq!(declared.iter().map(|handler| handler.name.as_str()).collect::<BTreeSet<_>>(), unique);
+}
+
+#[test]
+fn every_operation_says_what_it_does_and_how_it_fails() {
+    for (method, path, operation) in operations() {
+        let of = format!("{method} {path}");
+        assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{of}");
+        assert!(operation["tags"].as_array().is_some_and(|tags| tags.len() == 1), "{of}");
+        let takes_body = operation.get("requestBody").is_some();
+        assert_eq!(takes_body, [Method::POST, Method::PATCH].contains(&method), "{of}");
+        let responses = operation["responses"].as_object().unwrap();
+        assert_eq!(responses.contains_key("413"), takes_body, "{of}");
+        assert!(responses.contains_key("503") || path == "/health/live", "{of}");
+        for (status, response) in responses {
+            if status.starts_with(['4', '5']) {
+                let content = &response["content"]["application/json"];
+                assert!(content["schema"]["$ref"].is_string(), "{of} {status}");
+                assert!(content["examples"].as_object().is_some_and(|all| !all.is_empty()), "{of} {status}");
+            }
+        }
+    }
+}
+
+/// By the source: what a feature registers is what the document lists.
+#[test]
+fn every_route_is_documented_and_every_documented_route_is_there() {
+    let documented: BTreeSet<(String, String)> =
+        operations().map(|(method, path, _)| (method.to_string(), path.to_owned())).collect();
+    assert_eq!(registered(), documented);
+}
+
+/// By asking: every method of a documented path, and no other, is let through.
+#[actix_web::test]
+async fn a_wrong_method_names_all_that_the_resource_has() {
+    let app = TestApp::start().await;
+    for (path, operations) in document()["paths"].as_object().unwrap() {
+        let mut known: BTreeSet<String> =
+            operations.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+        if known.contains("GET") {
+            known.insert("HEAD".to_owned());
+        }
+        let target = path.replace("{article_id}", "1");
+        for method in [
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+            Method::TRACE,
+        ] {
+            let answer = app.anonymous().send(method.clone(), &target, &[], None).await;
+            let is_known = known.contains(method.as_str());
+            assert_eq!(answer.status != StatusCode::METHOD_NOT_ALLOWED, is_known, "{method} {target}");
+            if !is_known {
+                let allow = answer.header("allow").unwrap().split(", ").map(str::to_owned).collect();
+                assert_eq!(known, allow, "{method} {target}");
+                answer.expect_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn every_operation_that_needs_a_token_says_so_without_one() {
+    let app = TestApp::start().await;
+    let mut guarded = 0;
+    for (method, path, operation) in operations() {
+        let Some(alternatives) = operation["security"].as_array() else { continue };
+        if alternatives.contains(&json!({})) {
+            continue;
+        }
+        guarded += 1;
+        let target = path.replace("{article_id}", "1");
+        for (headers, detail) in [
+            (vec![], "Not authenticated"),
+            (vec![("authorization", "Bearer garbage")], "Could not validate credentials"),
+        ] {
+            let answer = app.anonymous().send(method.clone(), &target, &headers, None).await;
+            answer.expect_error(StatusCode::UNAUTHORIZED, detail);
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{method} {target}");
+        }
+    }
+    assert_eq!(guarded, 4, "articles are written, changed and removed, and accounts read, with a token");
+}
+
+#[test]
+fn the_committed_document_is_current() {
+    let committed: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    assert_eq!(&committed, document(), "write it anew: cargo run -- openapi > openapi.json");
+}
+
+#[actix_web::test]
+async fn the_served_document_is_this_servers() {
+    let app = TestApp::with(&[("APP_NAME", "A <Blog> & more"), ("MAX_PAGE_SIZE", "7")]).await;
+    let served = app.anonymous().get("/openapi.json").await;
+    assert_eq!(served.header("content-type"), Some("application/json"));
+    let served = served.expect(StatusCode::OK);
+    assert!(served["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(served["info"]["title"], "A <Blog> & more");
+    let limit = served["paths"]["/articles/"]["get"]["parameters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|parameter| parameter["name"] == "limit")
+        .unwrap();
+    assert_eq!((&limit["schema"]["maximum"], &limit["schema"]["default"]), (&json!(7), &json!(7)));
+    let scheme = &served["components"]["securitySchemes"]["OAuth2PasswordBearer"];
+    assert_eq!(scheme["flows"]["password"]["tokenUrl"], "auth/login");
+
+    let page = app.anonymous().get("/docs").await;
+    assert!(page.text().contains("A &lt;Blog&gt; &amp; more") && !page.text().contains("<Blog>"));
+}
+
+#[actix_web::test]
+async fn the_pages_come_with_everything_they_name() {
+    let app = TestApp::start().await;
+    let root = format!("http://{}", app.address());
+    for page in ["/docs", "/docs/"] {
+        let html = app.anonymous().get(page).await;
+        assert_eq!(html.header("content-type"), Some("text/html; charset=utf-8"));
+        let named: Vec<&str> = ["src=\"", "href=\"", "url: \""]
+            .iter()
+            .flat_map(|mark| html.text().split(mark).skip(1).map(|rest| rest.split('"').next().unwrap()))
+            .collect();
+        assert!(named.len() >= 4, "{named:?}");
+        for name in named {
+            // Relative to the page, as a browser reads it, and from nowhere else.
+            let target = format!("{root}{page}").parse::<actix_web::http::Uri>().unwrap();
+            let directory = target.path().rsplit_once('/').unwrap().0;
+            let path = match name.strip_prefix("../") {
+                Some(rest) => format!("{}/{rest}", directory.rsplit_once('/').unwrap().0),
+                None => format!("{directory}/{name}"),
+            };
+            assert!(!name.contains("//"), "{name}");
+            assert_eq!(app.anonymous().get(&path).await.status, StatusCode::OK, "{path}");
+        }
+    }
+    for page in ["/redoc", "/redoc/", "/docs/oauth2-redirect"] {
+        let html = app.anonymous().get(page).await;
+        assert_eq!(html.status, StatusCode::OK, "{page}");
+        assert!(html.header("content-type").unwrap().starts_with("text/html"));
+    }
+    app.anonymous().get("/docs/nothing.js").await.expect_error(StatusCode::NOT_FOUND, "Not Found");
+    app.anonymous().get("/docs/..%2fCargo.toml").await.expect_error(StatusCode::NOT_FOUND, "Not Found");
+}
