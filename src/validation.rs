@@ -327,12 +327,13 @@ fn paragraph(docs: &[&str]) -> String {
 
 /// Declares a struct of [`Field`]s: reading, faults and schema all follow from it.
 ///
-/// `name: Type = literal` gives a default, which passes the same check as a value received.
+/// `name: Type = literal` gives a default, which passes the same check as a value received. `in path` makes the fields
+/// parameters of a path, where they would else be parameters of a query.
 #[macro_export]
 macro_rules! fields {
     (
         $(#[doc = $about:literal])+
-        $vis:vis struct $name:ident {
+        $vis:vis struct $name:ident $(in $place:ident)? {
             $( $(#[doc = $doc:literal])+ $field:ident : $type:ty $(= $default:literal)? ),* $(,)?
         }
     ) => {
@@ -368,13 +369,15 @@ macro_rules! fields {
 
         impl utoipa::IntoParams for $name {
             fn into_params(
-                place: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+                _place: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
             ) -> Vec<utoipa::openapi::path::Parameter> {
-                let place = place().unwrap_or(utoipa::openapi::path::ParameterIn::Query);
+                let place = $crate::fields!(@place $($place)?);
                 $crate::validation::Described::parameters(Self::described(), &place)
             }
         }
     };
+    (@place) => { utoipa::openapi::path::ParameterIn::Query };
+    (@place path) => { utoipa::openapi::path::ParameterIn::Path };
     (@default) => { None::<serde_json::Value> };
     (@default $default:literal) => { Some(serde_json::Value::from($default)) };
 }

@@ -47,7 +47,7 @@ fields! {
 
 fields! {
     /// Which article.
-    pub struct ArticlePath {
+    pub struct ArticlePath in path {
         /// The article's id.
         article_id: Id,
     }
@@ -113,7 +113,7 @@ impl Field for ListCursor {
     }
 
     fn schema() -> ObjectBuilder {
-        ObjectBuilder::new().schema_type(Type::String)
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]+$"))
     }
 }
 

@@ -129,9 +129,15 @@ impl Caller for CurrentUser {
 
 /// What stands behind `Bearer `: none where there is no Authorization header, or one of another scheme.
 fn bearer(request: &HttpRequest) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    let value = request.headers().get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked("Bearer".len())?;
+    let token = match token {
+        [] => token,
+        [b' ', token @ ..] => token,
+        _ => return None,
+    };
+    // What is no text is no token either: as an empty one it proves nothing.
+    scheme.eq_ignore_ascii_case(b"bearer").then(|| str::from_utf8(token).unwrap_or_default())
 }
 
 async fn account(request: &HttpRequest, state: &AppState, token: &str) -> Result<CurrentUser> {

@@ -72,10 +72,10 @@ impl<T: Fields> Body for Json<T> {
         if bytes.is_empty() {
             return Ok(Document::Absent);
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| UNPARSED)?;
         if !takes_json(request.headers()) {
-            return Ok(Document::Text(text.to_owned()));
+            return Ok(Document::Text(String::from_utf8_lossy(&bytes).into_owned()));
         }
+        let text = std::str::from_utf8(&bytes).map_err(|_| UNPARSED)?;
         match serde_json::from_str(text) {
             Ok(Value::Null) => Ok(Document::Absent),
             Ok(value) => Ok(Document::Json(value)),

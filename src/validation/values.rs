@@ -112,12 +112,13 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// A number that is whole and has at most 64 bits with sign, `2.0` and `1e18` among them.
+/// A number that is whole and has at most 64 bits with sign, `2.0` and `1e18` among them. The bounds are left out: an
+/// integer just beyond them is read as the float that they are.
 fn whole_number(number: &Number) -> Option<i64> {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     if number.is_f64() {
         let float =
-            number.as_f64().filter(|float| float.fract() == 0.0 && (-BEYOND..BEYOND).contains(float))?;
+            number.as_f64().filter(|float| float.fract() == 0.0 && -BEYOND < *float && *float < BEYOND)?;
         #[expect(
             clippy::as_conversions,
             clippy::cast_possible_truncation,
@@ -128,7 +129,7 @@ fn whole_number(number: &Number) -> Option<i64> {
     number.as_i64()
 }
 
-/// A whole number as paths and queries spell it: an optional sign, ASCII digits, `.0…` behind them.
+/// A whole number as paths and queries spell it: an optional sign, ASCII digits, `.` and zeros behind them.
 enum Spelt {
     Fits(i64),
     Above,
@@ -150,7 +151,7 @@ fn spelt(input: Input<'_>) -> Result<Spelt, Flaw> {
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     let digits = match unsigned.split_once('.') {
-        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
+        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
         Some(_) => return Err(unparsed()),
         None => unsigned,
     };
@@ -179,7 +180,7 @@ fn count(input: Input<'_>) -> Result<u64, Flaw> {
     match spelt(input)? {
         Spelt::Fits(number) => u64::try_from(number).map_err(|_| negative()),
         Spelt::Below => Err(negative()),
-        Spelt::Above => Err(too_big()),
+        Spelt::Above => Err(too_big().late()),
     }
 }
 
