@@ -82,6 +82,9 @@ fn log<B>(response: &ServiceResponse<B>, started: Instant) {
     let cause = response.response().error().and_then(|error| error.as_error::<Error>()).and_then(causes);
     if let Some(cause) = cause {
         tracing::error!(method, route, status, duration_ms, user_id, cause, "request failed");
+    } else if route.starts_with("/health/") {
+        // Asked every few seconds by whoever watches: their answers would be most of a quiet log.
+        tracing::debug!(method, route, status, duration_ms, "request");
     } else {
         tracing::info!(method, route, status, duration_ms, user_id, "request");
     }
