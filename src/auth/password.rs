@@ -27,7 +27,7 @@ impl Passwords {
     pub fn new(cost: u32) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         // Any salt and digest make a hash that costs what a real one costs; no password is known that fits this one.
-        let dummy = format!("$2b${cost:02}$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDE");
+        let dummy = format!("$2b${cost:02}$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDG");
         Self {
             cost,
             queue: Arc::new(Semaphore::new(cores.saturating_mul(QUEUE_PER_CORE))),
