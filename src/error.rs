@@ -52,6 +52,9 @@ pub enum Error {
     /// 409: a unique name is taken.
     #[error("{0}")]
     Conflict(&'static str),
+    /// 412: the article is not in the state that the client knows.
+    #[error("The article has changed")]
+    PreconditionFailed,
     /// 413: the body has more bytes than `MAX_BODY_BYTES`.
     #[error("The body has more than {0} bytes")]
     TooLarge(usize),
@@ -141,6 +144,7 @@ impl ResponseError for Error {
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

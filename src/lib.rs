@@ -7,12 +7,13 @@
 //! - [`articles`], [`users`], [`auth`], [`health`]: the features, each with `routes` (HTTP), `schemas` (plain data) and `service` (the
 //!   database).
 //! - [`state`], [`routing`], [`cors`], [`openapi`], [`telemetry`]: what features share towards HTTP.
-//! - [`validation`], [`timestamp`], [`error`], [`db`]: what everything stands on, above the crates `entity` and `migration`.
+//! - [`validation`], [`pagination`], [`conditional`], [`timestamp`], [`error`], [`db`]: what everything stands on, above the crates `entity` and `migration`.
 
 pub mod app;
 pub mod articles;
 pub mod auth;
 pub mod cli;
+pub mod conditional;
 pub mod config;
 pub mod cors;
 pub mod db;
@@ -20,6 +21,7 @@ pub mod docs;
 pub mod error;
 pub mod health;
 pub mod openapi;
+pub mod pagination;
 pub mod routing;
 pub mod seed;
 pub mod server;

@@ -139,15 +139,26 @@ error_responses! {
     /// Of changing an article.
     ChangeErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
-        unparsed(), too_large(), missing_body(),
+        Error::PreconditionFailed, unparsed(), too_large(), missing_body(),
     ];
     /// Of removing an article.
     DeleteErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
-        unparsed_integer("path", "article_id"),
+        Error::PreconditionFailed, unparsed_integer("path", "article_id"),
     ];
     /// Of what asks the database only.
     PlainErrors = [Error::Busy];
+}
+
+/// 304: the client has this state.
+pub struct NotModified;
+
+impl IntoResponses for NotModified {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let tag = HeaderBuilder::new().schema(Some(text())).description(Some("Names the state.")).build();
+        let response = ResponseBuilder::new().description("What the client has is the state.").header("ETag", tag);
+        BTreeMap::from([("304".to_owned(), RefOr::T(response.build()))])
+    }
 }
 
 fn too_large() -> Error {

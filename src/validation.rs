@@ -16,7 +16,7 @@ use utoipa::openapi::{
 };
 
 pub use body::{Body, Deferred, Form, Json, text_parameters};
-pub use values::{Id, NO_NUL, PageSize, Skip, TextRule, read_text, text_schema};
+pub use values::{Id, Instant, NO_NUL, PageSize, Skip, TextRule, read_text, text_schema};
 
 use crate::error::{Error, Fault, Place};
 
@@ -41,7 +41,15 @@ pub enum Input<'a> {
     Text(&'a str),
 }
 
-impl Input<'_> {
+impl<'a> Input<'a> {
+    /// The text, where it is one.
+    pub fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Json(value) => value.as_str(),
+            Self::Text(text) => Some(text),
+        }
+    }
+
     fn echo(self) -> Value {
         match self {
             Self::Json(value) => value.clone(),
@@ -73,6 +81,13 @@ impl Faults {
         faults.push(Fault { kind: flaw.kind, loc, msg: flaw.msg, input, ctx: flaw.ctx });
     }
 
+    /// One fault, found when the whole was looked at.
+    pub fn one(flaw: Flaw, place: &'static str, name: &'static str, input: Value) -> Error {
+        let mut faults = Self::default();
+        faults.push(flaw, vec![Place::Name(place), Place::Name(name)], input);
+        faults.into_error()
+    }
+
     /// The ones to tell.
     pub fn into_error(self) -> Error {
         Error::Invalid(if self.early.is_empty() { self.late } else { self.early })
@@ -83,6 +98,16 @@ impl Flaw {
     /// A fault of Pydantic's `kind` with its words.
     pub fn new(kind: &'static str, msg: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, msg: msg.into(), ctx: None, late: false }
+    }
+
+    /// A value that is none of `words`.
+    pub fn choice(words: &[&str]) -> Self {
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let expected = match quoted.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+            _ => quoted.concat(),
+        };
+        Self::new("literal_error", format!("Input should be {expected}")).with("expected", expected)
     }
 
     /// The same with one number or pattern of its rule.
@@ -352,6 +377,37 @@ macro_rules! fields {
     };
     (@default) => { None::<serde_json::Value> };
     (@default $default:literal) => { Some(serde_json::Value::from($default)) };
+}
+
+/// Declares a field that is one of some words.
+#[macro_export]
+macro_rules! choice {
+    (
+        $(#[doc = $doc:literal])+
+        $vis:vis enum $name:ident { $( $(#[doc = $about:literal])+ $variant:ident = $word:literal ),+ $(,)? }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        $vis enum $name { $( $(#[doc = $about])+ #[serde(rename = $word)] $variant ),+ }
+
+        impl $crate::validation::Field for $name {
+            fn read(
+                input: $crate::validation::Input<'_>,
+                _rules: &$crate::validation::Rules,
+            ) -> Result<Self, $crate::validation::Flaw> {
+                match input.text() {
+                    $( Some($word) => Ok(Self::$variant), )+
+                    _ => Err($crate::validation::Flaw::choice(&[$($word),+])),
+                }
+            }
+
+            fn schema() -> utoipa::openapi::ObjectBuilder {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .enum_values(Some([$($word),+]))
+            }
+        }
+    };
 }
 
 /// Declares a text field by its [`TextRule`].

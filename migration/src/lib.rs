@@ -1,6 +1,7 @@
 //! Byline's migrations, and the command line that runs them.
 //!
-//! - `m2026…`: the migrations, oldest first. Their SQL depends on the engine alone, never on what a database holds.
+//! - `migrations`: one file each, oldest first.
+//! - `wanted`: the schema that the entities want, which the migrations must build.
 //! - [`kit`]: what runs them; it knows nothing of articles or of the server.
 //! - [`cli`]: `byline migrate …`, and this crate's own binary.
 
@@ -9,25 +10,12 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 pub mod cli;
 pub mod kit;
-mod m20261123_000001_blog_tables;
-mod m20261123_000002_users_email_key;
-mod m20261123_000003_articles_newest_first;
-mod m20261123_000004_articles_by_author;
-mod m20261123_000005_articles_published;
+mod migrations;
+mod wanted;
 
 pub use kit::{Error, Options, Outcome, Standing, State};
 
-use kit::{Adoption, Kit, Migration};
-
-fn migrations() -> Vec<Box<dyn Migration>> {
-    vec![
-        Box::new(m20261123_000001_blog_tables::BlogTables),
-        Box::new(m20261123_000002_users_email_key::UsersEmailKey),
-        Box::new(m20261123_000003_articles_newest_first::ArticlesNewestFirst),
-        Box::new(m20261123_000004_articles_by_author::ArticlesByAuthor),
-        Box::new(m20261123_000005_articles_published::ArticlesPublished),
-    ]
-}
+use kit::{Adoption, Kit};
 
 /// Byline's migrations with what the kit must know of them.
 pub fn kit() -> Kit {
@@ -35,7 +23,8 @@ pub fn kit() -> Kit {
         program: "byline",
         version: env!("CARGO_PKG_VERSION"),
         ledger: "byline_migrations",
-        migrations: migrations(),
+        migrations: migrations::all(),
+        wanted: wanted::statements,
         adoption: Box::new(HiddenDrafts),
     }
 }
@@ -65,7 +54,7 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        migrations().into_iter().map(|migration| -> Box<dyn MigrationTrait> { migration }).collect()
+        migrations::all().into_iter().map(|migration| -> Box<dyn MigrationTrait> { migration }).collect()
     }
 }
 

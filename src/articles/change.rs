@@ -10,12 +10,12 @@ use sea_orm::{
 
 use super::schemas::{ArticlePatch, NewArticle};
 
-/// What an author does.
+/// What an author does, to an article that meets a further condition.
 #[derive(Debug)]
 pub(super) enum Change {
     Write(NewArticle),
-    Edit(i32, ArticlePatch),
-    Remove(i32),
+    Edit(i32, ArticlePatch, Condition),
+    Remove(i32, Condition),
 }
 
 /// Makes the change if it is `author_id`'s to make, and changes something: ownership is part of each statement.
@@ -29,8 +29,11 @@ pub(super) async fn apply(
 ) -> Result<Option<article::Model>, DbErr> {
     match change {
         Change::Write(input) => write(db, author_id, input, now).await.map(Some),
-        Change::Edit(id, patch) => edit(db, author_id, id, patch, now).await,
-        Change::Remove(id) => remove(db, author_id, id).await,
+        Change::Edit(id, patch, only) => edit(db, own(author_id, id).add(only), patch, now).await,
+        Change::Remove(id, only) => {
+            let delete = article::Entity::delete_many().filter(own(author_id, id)).filter(only);
+            Ok(delete.exec_with_returning(db).await?.pop())
+        }
     }
 }
 
@@ -47,6 +50,7 @@ async fn write(
         author_id: Set(author_id),
         created_at: Set(now),
         updated_at: Set(now),
+        version: Set(1),
         ..Default::default()
     };
     row.insert(db).await
@@ -56,8 +60,7 @@ async fn write(
 /// `updated_at` keeps meaning «edited».
 async fn edit(
     db: &impl ConnectionTrait,
-    author_id: i32,
-    id: i32,
+    only: Condition,
     patch: ArticlePatch,
     now: DateTime<Utc>,
 ) -> Result<Option<article::Model>, DbErr> {
@@ -68,7 +71,7 @@ async fn edit(
         patch.content.map(|content| (Content, Expr::val(content.into_inner()))),
         patch.published.map(|published| (Published, Expr::val(published))),
     ];
-    let mut update = own(article::Entity::update_many(), author_id, id);
+    let mut update = article::Entity::update_many().filter(only);
     let mut differs = Condition::any();
     for (column, value) in values.into_iter().flatten() {
         differs = differs.add(column.into_expr().ne(value.clone()));
@@ -77,15 +80,13 @@ async fn edit(
     if differs.is_empty() {
         return Ok(None);
     }
-    let update = update.col_expr(article::Column::UpdatedAt, Expr::val(now)).filter(differs);
+    let update = update
+        .col_expr(article::Column::UpdatedAt, Expr::val(now))
+        .col_expr(article::Column::Version, article::Column::Version.into_expr().add(1))
+        .filter(differs);
     Ok(update.exec_with_returning(db).await?.pop())
 }
 
-async fn remove(db: &impl ConnectionTrait, author_id: i32, id: i32) -> Result<Option<article::Model>, DbErr> {
-    let delete = own(article::Entity::delete_many(), author_id, id);
-    Ok(delete.exec_with_returning(db).await?.pop())
-}
-
-fn own<S: sea_orm::QueryFilter>(statement: S, author_id: i32, id: i32) -> S {
-    statement.filter(article::Column::Id.eq(id)).filter(article::Column::AuthorId.eq(author_id))
+fn own(author_id: i32, id: i32) -> Condition {
+    Condition::all().add(article::Column::Id.eq(id)).add(article::Column::AuthorId.eq(author_id))
 }

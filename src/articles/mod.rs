@@ -4,6 +4,7 @@
 //! Every change goes through `change::apply`.
 
 mod change;
+mod listing;
 pub mod routes;
 pub mod schemas;
 pub mod service;

@@ -1,33 +1,59 @@
 //! Articles over HTTP.
 
-use actix_web::{HttpResponse, http::header, web::Json};
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::header::{self, HeaderValue},
+};
+use serde::Serialize;
 
 use super::{
-    schemas::{ArticleFilter, ArticlePatch, ArticlePath, ArticleView, NewArticle},
-    service::{self, Author},
+    schemas::{ArticleDetail, ArticleFilter, ArticlePatch, ArticlePath, ArticleView, NewArticle},
+    service::{self, Author, Fresh, Listed},
 };
 use crate::{
     auth::{Call, CurrentUser, Viewer},
+    conditional::{Conditions, Tag},
     error::Result,
-    openapi::{ChangeErrors, CreateErrors, DeleteErrors, ListErrors, ReadErrors},
+    openapi::{ChangeErrors, CreateErrors, DeleteErrors, ListErrors, NotModified, ReadErrors},
+    pagination::link,
     state::State,
     validation,
 };
 
 /// List articles
 ///
-/// Newest first. Drafts are listed for their author only.
+/// Newest first unless `sort` says otherwise. Drafts are listed for their author only. The header `Link` names the next and
+/// the previous page by a cursor, which shifts under no insert or delete.
 #[utoipa::path(
     get, path = "/articles/", tag = "articles", operation_id = "list_articles",
-    params(ArticleFilter),
-    responses((status = 200, description = "One page of articles.", body = Vec<ArticleView>), ListErrors),
+    params(ArticleFilter, ("If-None-Match" = Option<String>, Header, description = "Entity tags of pages that are there already.")),
+    responses(
+        (status = 200, description = "One page of articles.", body = Vec<ArticleView>, headers(
+            ("ETag" = String, description = "Names the state of this page."),
+            ("Link" = String, description = "The pages beside this one, `rel=\"next\"` and `rel=\"prev\"` (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "Articles of the whole list, where `count=exact` asks for it."),
+        )),
+        NotModified, ListErrors,
+    ),
     security((), ("OAuth2PasswordBearer" = [])),
 )]
 pub async fn list_articles(
     state: State,
     call: Call<Viewer, (), ArticleFilter>,
-) -> Result<Json<Vec<ArticleView>>> {
-    service::list(&state.db.reader, call.who.sight(), &call.query).await.map(Json)
+    conditions: Conditions,
+) -> Result<HttpResponse> {
+    let (count, expand) = (call.query.count, call.query.expand);
+    let kept = [("limit", Some(call.query.limit.0.to_string())), ("count", name(count)), ("expand", name(expand))];
+    let fresh = service::list(&state.db.reader, call.who.sight(), call.query, &conditions).await?;
+    Ok(answer(call.who, fresh, |response, Listed { articles, previous, next, total }| {
+        if let Some(link) = link("/articles/", &kept, previous, next) {
+            response.insert_header((header::LINK, link));
+        }
+        if let Some(total) = total {
+            response.insert_header(("x-total-count", total));
+        }
+        articles
+    }))
 }
 
 /// Read an article
@@ -35,12 +61,22 @@ pub async fn list_articles(
 /// A draft is there for its author only.
 #[utoipa::path(
     get, path = "/articles/{article_id}", tag = "articles", operation_id = "read_article",
-    params(ArticlePath),
-    responses((status = 200, description = "The article.", body = ArticleView), ReadErrors),
+    params(ArticlePath, ArticleDetail, ("If-None-Match" = Option<String>, Header, description = "Entity tags of states that are there already.")),
+    responses(
+        (status = 200, description = "The article.", body = ArticleView,
+            headers(("ETag" = String, description = "Names the article's state."))),
+        NotModified, ReadErrors,
+    ),
     security((), ("OAuth2PasswordBearer" = [])),
 )]
-pub async fn read_article(state: State, call: Call<Viewer, ArticlePath>) -> Result<Json<ArticleView>> {
-    service::read(&state.db.reader, call.who.sight(), &call.path).await.map(Json)
+pub async fn read_article(
+    state: State,
+    call: Call<Viewer, ArticlePath, ArticleDetail>,
+    conditions: Conditions,
+) -> Result<HttpResponse> {
+    let (sight, expand) = (call.who.sight(), call.query.expand);
+    let fresh = service::read(&state.db.reader, sight, &call.path, expand, &conditions).await?;
+    Ok(answer(call.who, fresh, |_, article| article))
 }
 
 /// Write an article
@@ -64,7 +100,8 @@ pub async fn create_article(
 ) -> Result<HttpResponse> {
     let article = service::create(&state.db.writer, author(&call.who), call.body.0, state.now()).await?;
     let location = format!("/articles/{}", article.id);
-    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(article))
+    let tag = Tag::of_version(article.version);
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).insert_header(tag.header()).json(article))
 }
 
 /// Change an article
@@ -72,17 +109,23 @@ pub async fn create_article(
 /// Its author only. What is left out stays; `updated_at` moves only if a value changes.
 #[utoipa::path(
     patch, path = "/articles/{article_id}", tag = "articles", operation_id = "update_article",
-    params(ArticlePath),
+    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Change only these states, so that no edit of somebody else is lost.")),
     request_body(content = ArticlePatch, example = json!({ "published": true })),
-    responses((status = 200, description = "The article as it now is.", body = ArticleView), ChangeErrors),
+    responses(
+        (status = 200, description = "The article as it now is.", body = ArticleView,
+            headers(("ETag" = String, description = "Names the article's state."))),
+        ChangeErrors,
+    ),
     security(("OAuth2PasswordBearer" = [])),
 )]
 pub async fn update_article(
     state: State,
     call: Call<CurrentUser, ArticlePath, (), validation::Deferred<ArticlePatch>>,
-) -> Result<Json<ArticleView>> {
-    let (author, now) = (author(&call.who), state.now());
-    service::update(&state.db.writer, author, &call.path, call.body.0, now).await.map(Json)
+    conditions: Conditions,
+) -> Result<HttpResponse> {
+    let (author, patch, only) = (author(&call.who), call.body.0, conditions.if_match.as_ref());
+    let article = service::update(&state.db.writer, author, &call.path, patch, only, state.now()).await?;
+    Ok(HttpResponse::Ok().insert_header(Tag::of_version(article.version).header()).json(article))
 }
 
 /// Remove an article
@@ -90,15 +133,51 @@ pub async fn update_article(
 /// Its author only, and for good.
 #[utoipa::path(
     delete, path = "/articles/{article_id}", tag = "articles", operation_id = "delete_article",
-    params(ArticlePath),
+    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Remove only these states.")),
     responses((status = 204, description = "The article is gone."), DeleteErrors),
     security(("OAuth2PasswordBearer" = [])),
 )]
-pub async fn delete_article(state: State, call: Call<CurrentUser, ArticlePath>) -> Result<HttpResponse> {
-    service::delete(&state.db.writer, author(&call.who), &call.path, state.now()).await?;
+pub async fn delete_article(
+    state: State,
+    call: Call<CurrentUser, ArticlePath>,
+    conditions: Conditions,
+) -> Result<HttpResponse> {
+    let (author, only) = (author(&call.who), conditions.if_match.as_ref());
+    service::delete(&state.db.writer, author, &call.path, only, state.now()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 fn author(user: &CurrentUser) -> Author {
     Author { id: user.id(), sight: user.sight() }
+}
+
+/// How a query spells a choice.
+fn name(choice: Option<impl Serialize>) -> Option<String> {
+    serde_json::to_value(choice?).ok()?.as_str().map(str::to_owned)
+}
+
+/// A state with its tag, or 304 where the client has it. Whoever keeps either asks again before using it, so nobody is
+/// shown what is gone; what was made for one account is for its own cache only.
+fn answer<T, B: Serialize>(
+    viewer: Viewer,
+    fresh: Fresh<T>,
+    show: impl FnOnce(&mut HttpResponseBuilder, T) -> B,
+) -> HttpResponse {
+    let (mut response, state, tag) = match fresh {
+        Fresh::Unchanged(tag) => (HttpResponse::NotModified(), None, tag),
+        Fresh::Changed(state, tag) => (HttpResponse::Ok(), Some(state), tag),
+    };
+    response.insert_header(tag.header());
+    let kept_by = if viewer.is_signed_in() { "private, no-cache" } else { "public, no-cache" };
+    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static(kept_by)));
+    if viewer.may_sign_in() {
+        response.append_header((header::VARY, HeaderValue::from_static("Authorization")));
+    }
+    match state {
+        None => response.finish(),
+        Some(state) => {
+            let body = show(&mut response, state);
+            response.json(body)
+        }
+    }
 }

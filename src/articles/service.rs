@@ -1,14 +1,24 @@
 //! Reading and changing articles.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
-use entity::article::{self, Sight};
-use sea_orm::{ColumnTrait as _, ConnectionTrait, QueryFilter as _, QuerySelect as _};
+use entity::{
+    article::{self, Sight},
+    user,
+};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, FromQueryResult, PaginatorTrait as _,
+    QueryFilter as _, QuerySelect as _, sea_query::SelectStatement,
+};
 
 use super::{
     change::{Change, apply},
-    schemas::{ArticleFilter, ArticlePatch, ArticlePath, ArticleView, NewArticle},
+    listing::{Mark, Page},
+    schemas::{ArticleFilter, ArticlePatch, ArticlePath, ArticleView, AuthorView, Expand, NewArticle},
 };
 use crate::{
+    conditional::{Conditions, Tag, Tags},
     error::{Error, Result},
     timestamp::Timestamp,
 };
@@ -24,24 +34,90 @@ pub struct Author {
     pub sight: Sight,
 }
 
-/// One page, newest first.
+/// What was asked for, unless the client has it already.
+#[derive(Debug)]
+pub enum Fresh<T> {
+    /// The client's state is the state.
+    Unchanged(Tag),
+    /// Another state, and its tag.
+    Changed(T, Tag),
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Listed {
+    /// The articles, in order.
+    pub articles: Vec<ArticleView>,
+    /// The cursor of the page before.
+    pub previous: Option<String>,
+    /// The cursor of the page behind.
+    pub next: Option<String>,
+    /// How many the whole list has, where that was asked.
+    pub total: Option<u64>,
+}
+
+/// One page.
+///
+/// # Errors
+/// 422 for a cursor that fits no such list.
 pub async fn list(
     db: &impl ConnectionTrait,
     sight: Sight,
-    filter: &ArticleFilter,
-) -> Result<Vec<ArticleView>> {
-    let page = article::Entity::newest_first(article::Entity::visible_to(sight))
-        .offset(filter.skip.0)
-        .limit(filter.limit.0);
-    Ok(page.all(db).await?.into_iter().map(view).collect())
+    filter: ArticleFilter,
+    conditions: &Conditions,
+) -> Result<Fresh<Listed>> {
+    let page = Page::plan(filter)?;
+    let total = match page.count {
+        None => None,
+        Some(_) => Some(page.narrow(article::Entity::visible_to(sight)).count(db).await?),
+    };
+    if conditions.if_none_match.is_some() {
+        let marks = page.read(rows::<Mark>(db, &page.statement(sight, &page.marks())).await?);
+        let tag = marks.tag(|mark| *mark, total);
+        if conditions.has(&tag) {
+            return Ok(Fresh::Unchanged(tag));
+        }
+    }
+    let read = page.read(rows(db, &page.statement(sight, &Page::whole())).await?);
+    let tag = read.tag(|article| Mark::from(article), total);
+    let (previous, next) = page.neighbours(&read);
+    let mut articles: Vec<ArticleView> = read.rows.into_iter().map(view).collect();
+    if page.expand == Some(Expand::Author) {
+        expand_authors(db, &mut articles).await?;
+    }
+    Ok(Fresh::Changed(Listed { articles, previous, next, total }, tag))
 }
 
 /// One article.
 ///
 /// # Errors
 /// [`Error::NotFound`] where there is none that `sight` may know of.
-pub async fn read(db: &impl ConnectionTrait, sight: Sight, path: &ArticlePath) -> Result<ArticleView> {
-    find(db, sight, path.article_id.get()).await.map(view)
+pub async fn read(
+    db: &impl ConnectionTrait,
+    sight: Sight,
+    path: &ArticlePath,
+    expand: Option<Expand>,
+    conditions: &Conditions,
+) -> Result<Fresh<ArticleView>> {
+    let id = path.article_id.get().ok_or(MISSING)?;
+    if conditions.if_none_match.is_some() {
+        let version = article::Entity::visible_to(sight)
+            .filter(article::Column::Id.eq(id))
+            .select_only()
+            .column(article::Column::Version)
+            .into_tuple::<i32>();
+        let tag = Tag::of_version(version.one(db).await?.ok_or(MISSING)?);
+        if conditions.has(&tag) {
+            return Ok(Fresh::Unchanged(tag));
+        }
+    }
+    let mut article = [view(find(db, sight, id).await?)];
+    if expand == Some(Expand::Author) {
+        expand_authors(db, &mut article).await?;
+    }
+    let [article] = article;
+    let tag = Tag::of_version(article.version);
+    Ok(Fresh::Changed(article, tag))
 }
 
 /// Writes a new article.
@@ -58,51 +134,97 @@ pub async fn create(
 /// Changes the members that are given; an article that has these values already stays untouched.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], then the one that `patch` is.
+/// [`Error::NotFound`], [`Error::Forbidden`], then the one that `patch` is, then [`Error::PreconditionFailed`].
 pub async fn update(
     db: &impl ConnectionTrait,
     author: Author,
     target: &ArticlePath,
     patch: Result<ArticlePatch>,
+    if_match: Option<&Tags>,
     now: DateTime<Utc>,
 ) -> Result<ArticleView> {
     let id = target.article_id.get().ok_or(MISSING)?;
     let patch = match patch {
         Ok(patch) => patch,
-        Err(error) => return find_own(db, author, id).await.and(Err(error)),
+        Err(error) => return find_own(db, author, id, None).await.and(Err(error)),
     };
-    match apply(db, author.id, Change::Edit(id, patch), now).await? {
+    match apply(db, author.id, Change::Edit(id, patch, only(if_match)), now).await? {
         Some(article) => Ok(view(article)),
-        None => find_own(db, author, id).await.map(view),
+        None => find_own(db, author, id, if_match).await.map(view),
     }
 }
 
 /// Removes an article for good.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`].
+/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionFailed`].
 pub async fn delete(
     db: &impl ConnectionTrait,
     author: Author,
     path: &ArticlePath,
+    if_match: Option<&Tags>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let id = path.article_id.get().ok_or(MISSING)?;
-    match apply(db, author.id, Change::Remove(id), now).await? {
+    match apply(db, author.id, Change::Remove(id, only(if_match)), now).await? {
         Some(_) => Ok(()),
-        // Nothing was removed: it is another's, or gone, or went this moment.
-        None => find_own(db, author, id).await.and(Err(MISSING)),
+        // Nothing was removed: it is another's, or in another state, or went this moment.
+        None => find_own(db, author, id, if_match).await.and(Err(MISSING)),
     }
 }
 
-async fn find(db: &impl ConnectionTrait, sight: Sight, id: Option<i32>) -> Result<article::Model> {
-    let id = id.ok_or(MISSING)?;
+async fn rows<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &SelectStatement) -> Result<Vec<T>> {
+    let statement = db.get_database_backend().build(statement);
+    Ok(T::find_by_statement(statement).all(db).await?)
+}
+
+/// One more query, however many articles there are.
+async fn expand_authors(db: &impl ConnectionTrait, articles: &mut [ArticleView]) -> Result<()> {
+    let ids: BTreeSet<i32> = articles.iter().map(|article| article.author_id).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let names = user::Entity::find()
+        .select_only()
+        .columns([user::Column::Id, user::Column::Username])
+        .filter(user::Column::Id.is_in(ids))
+        .into_tuple::<(i32, String)>()
+        .all(db)
+        .await?;
+    for article in articles {
+        let author = names.iter().find(|(id, _)| *id == article.author_id);
+        article.author = author.map(|(id, username)| AuthorView { id: *id, username: username.clone() });
+    }
+    Ok(())
+}
+
+async fn find(db: &impl ConnectionTrait, sight: Sight, id: i32) -> Result<article::Model> {
     article::Entity::visible_to(sight).filter(article::Column::Id.eq(id)).one(db).await?.ok_or(MISSING)
 }
 
-async fn find_own(db: &impl ConnectionTrait, author: Author, id: i32) -> Result<article::Model> {
-    let article = find(db, author.sight, Some(id)).await?;
-    if article.author_id == author.id { Ok(article) } else { Err(Error::Forbidden) }
+/// The article if it may be known of, is the author's own and in the right state; these checks in this order.
+async fn find_own(
+    db: &impl ConnectionTrait,
+    author: Author,
+    id: i32,
+    if_match: Option<&Tags>,
+) -> Result<article::Model> {
+    let article = find(db, author.sight, id).await?;
+    if article.author_id != author.id {
+        return Err(Error::Forbidden);
+    }
+    match if_match {
+        Some(tags) if !tags.fit(&Tag::of_version(article.version)) => Err(Error::PreconditionFailed),
+        _ => Ok(article),
+    }
+}
+
+/// The precondition as a part of the statement, so that nobody comes between.
+fn only(if_match: Option<&Tags>) -> Condition {
+    let versions = if_match.and_then(Tags::versions);
+    versions.map_or_else(Condition::all, |versions| {
+        Condition::all().add(article::Column::Version.is_in(versions))
+    })
 }
 
 fn view(article: article::Model) -> ArticleView {
@@ -114,5 +236,7 @@ fn view(article: article::Model) -> ArticleView {
         author_id: article.author_id,
         created_at: Timestamp(article.created_at),
         updated_at: Timestamp(article.updated_at),
+        author: None,
+        version: article.version,
     }
 }

@@ -43,6 +43,14 @@ pub struct Anyone;
 #[derive(Clone, Copy, Debug)]
 pub struct Viewer {
     sight: Sight,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Unasked,
+    Anonymous,
+    SignedIn,
 }
 
 /// An account that exists, proven by its token.
@@ -60,6 +68,16 @@ impl Viewer {
     /// Which articles it may know of.
     pub fn sight(self) -> Sight {
         self.sight
+    }
+
+    /// Whether it is seen with an account's eyes.
+    pub fn is_signed_in(self) -> bool {
+        self.standing == Standing::SignedIn
+    }
+
+    /// Whether a token could have shown more.
+    pub fn may_sign_in(self) -> bool {
+        self.standing != Standing::Unasked
     }
 }
 
@@ -90,11 +108,14 @@ impl Caller for Viewer {
     async fn identify(request: &HttpRequest, state: &AppState) -> Result<Self> {
         let public = state.public_sight();
         if public == Sight::Everything {
-            return Ok(Self { sight: public });
+            return Ok(Self { sight: public, standing: Standing::Unasked });
         }
         match bearer(request) {
-            None => Ok(Self { sight: public }),
-            Some(token) => Ok(Self { sight: account(request, state, token).await?.sight }),
+            None => Ok(Self { sight: public, standing: Standing::Anonymous }),
+            Some(token) => {
+                let sight = account(request, state, token).await?.sight;
+                Ok(Self { sight, standing: Standing::SignedIn })
+            }
         }
     }
 }

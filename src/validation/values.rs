@@ -1,5 +1,6 @@
 //! The kinds of values: text, truth, whole numbers, with Pydantic's coercions (contract, section 2).
 
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use regex::Regex;
 use serde_json::{Number, Value};
 use utoipa::openapi::{
@@ -184,6 +185,28 @@ fn count(input: Input<'_>) -> Result<u64, Flaw> {
 
 fn integer() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer))
+}
+
+/// A moment: RFC 3339 with any offset, or a date, which means its first moment in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant(pub DateTime<Utc>);
+
+impl Field for Instant {
+    fn read(input: Input<'_>, _rules: &Rules) -> Result<Self, Flaw> {
+        // In a query a `+` that was not encoded arrives as a blank.
+        let text = input.text().unwrap_or_default().replace(' ', "+");
+        let moment = DateTime::parse_from_rfc3339(&text).map(|moment| moment.to_utc());
+        let date = || text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
+        moment.or_else(|_| date()).map(Self).map_err(|_| {
+            Flaw::new("datetime_parsing", "Input should be a valid datetime or date, as RFC 3339 has it")
+        })
+    }
+
+    fn schema() -> ObjectBuilder {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+    }
 }
 
 /// A row's id. Numbers that no 32-bit id can be are valid, and name nothing (contract, section 2).

@@ -10,6 +10,7 @@ use super::{
     catalogue::{self, Change, changes},
     execute::sum,
     ledger,
+    scratch::Scratch,
     session::Session,
 };
 
@@ -74,7 +75,7 @@ impl Kit {
         most: Option<usize>,
         outcome: &mut Outcome,
     ) -> Result<bool, Error> {
-        let Some(fit) = self.fit(txn, engine, least, most).await? else { return Ok(false) };
+        let Some(fit) = self.fit(txn, least, most).await? else { return Ok(false) };
         for sql in ledger::install(engine, self.ledger) {
             txn.execute_unprepared(&sql).await?;
         }
@@ -101,11 +102,10 @@ impl Kit {
     async fn fit(
         &self,
         txn: &DatabaseTransaction,
-        engine: Engine,
         least: Option<usize>,
         most: Option<usize>,
     ) -> Result<Option<Fit>, Error> {
-        let stages = self.stages(engine, txn).await?;
+        let stages = self.stages(Scratch::on(Engine::of(txn)?, txn).await?).await?;
         let names: BTreeSet<_> = stages.iter().flat_map(|stage| stage.tables.keys()).collect();
         let live = catalogue::read(txn).await?.only(|name| names.iter().any(|known| *known == name));
         if live.tables.is_empty() {

@@ -6,6 +6,7 @@
 
 mod adopt;
 pub mod catalogue;
+mod compare;
 mod engine;
 mod error;
 mod execute;
@@ -18,6 +19,7 @@ mod session;
 mod state;
 
 pub use adopt::Adoption;
+pub use compare::{Check, Difference};
 pub use engine::Engine;
 pub use error::Error;
 pub use ledger::{Phase, Record};
@@ -65,6 +67,8 @@ pub struct Kit {
     pub ledger: &'static str,
     /// All migrations, oldest first.
     pub migrations: Vec<Box<dyn Migration>>,
+    /// The statements that build the schema which the program's models want, in an empty place.
+    pub wanted: fn(Engine) -> Vec<String>,
     /// What to say about a database taken over.
     pub adoption: Box<dyn Adoption>,
 }

@@ -24,33 +24,43 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// On PostgreSQL a place in the database of `txn`, so that both schemas are read by the same server.
-    pub(crate) async fn open(engine: Engine, txn: &DatabaseTransaction) -> Result<Self, Error> {
+    /// On PostgreSQL in the database of `txn`, so that the same server reads both schemas.
+    pub(crate) async fn on(engine: Engine, txn: &DatabaseTransaction) -> Result<Self, Error> {
         match engine {
-            Engine::Postgres => {
-                let inner = txn.begin().await?;
-                let sql = "SELECT has_database_privilege(current_database(), 'CREATE') AS granted";
-                let row = inner.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
-                let granted = row.map(|row| row.try_get("", "granted")).transpose()?.unwrap_or(false);
-                let sql = if granted {
-                    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-                    let name = ident(&format!("scratch_{}_{number}", std::process::id()));
-                    format!("CREATE SCHEMA {name}; SET LOCAL search_path TO {name}")
-                } else {
-                    // Everyone may make temporary tables; the schema that holds them does as well.
-                    "SET LOCAL search_path TO pg_temp".to_owned()
-                };
-                inner.execute_unprepared(&sql).await?;
-                Ok(Self { txn: inner, engine })
-            }
-            Engine::Sqlite => {
-                let mut options = ConnectOptions::new("sqlite::memory:");
-                options.max_connections(1).sqlx_logging(false);
-                let db = Database::connect(options).await?;
-                db.execute_unprepared("PRAGMA foreign_keys = OFF").await?;
-                Ok(Self { txn: db.begin().await?, engine })
-            }
+            Engine::Postgres => Self::schema(txn).await,
+            Engine::Sqlite => Self::memory().await,
         }
+    }
+
+    async fn schema(txn: &DatabaseTransaction) -> Result<Self, Error> {
+        let txn = txn.begin().await?;
+        let sql = "SELECT has_database_privilege(current_database(), 'CREATE') AS granted";
+        let row = txn.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+        let granted = row.map(|row| row.try_get("", "granted")).transpose()?.unwrap_or(false);
+        let sql = if granted {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = ident(&format!("scratch_{}_{number}", std::process::id()));
+            format!("CREATE SCHEMA {name}; SET LOCAL search_path TO {name}")
+        } else {
+            // Everyone may make temporary tables, and the schema that holds them serves as well.
+            "SET LOCAL search_path TO pg_temp".to_owned()
+        };
+        txn.execute_unprepared(&sql).await?;
+        Ok(Self { txn, engine: Engine::Postgres })
+    }
+
+    /// On SQLite, which is always at hand.
+    async fn memory() -> Result<Self, Error> {
+        let mut options = ConnectOptions::new("sqlite::memory:");
+        options.max_connections(1).sqlx_logging(false);
+        let db = Database::connect(options).await?;
+        db.execute_unprepared("PRAGMA foreign_keys = OFF").await?;
+        Ok(Self { txn: db.begin().await?, engine: Engine::Sqlite })
+    }
+
+    /// On which engine.
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// Runs one migration here.
@@ -95,12 +105,7 @@ impl Scratch {
 
 impl Kit {
     /// The schemas that the migrations build one after the other.
-    pub(crate) async fn stages(
-        &self,
-        engine: Engine,
-        txn: &DatabaseTransaction,
-    ) -> Result<Vec<Schema>, Error> {
-        let scratch = Scratch::open(engine, txn).await?;
+    pub(crate) async fn stages(&self, scratch: Scratch) -> Result<Vec<Schema>, Error> {
         let mut stages = Vec::new();
         for migration in &self.migrations {
             scratch.migrate(migration.as_ref(), Direction::Up).await?;
@@ -108,5 +113,13 @@ impl Kit {
         }
         scratch.drop().await?;
         Ok(stages)
+    }
+
+    /// The schema that the program's models want.
+    pub(crate) async fn wanted_schema(&self, scratch: Scratch) -> Result<Schema, Error> {
+        scratch.run("the models", &(self.wanted)(scratch.engine())).await?;
+        let schema = scratch.read().await?;
+        scratch.drop().await?;
+        Ok(schema)
     }
 }

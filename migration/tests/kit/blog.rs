@@ -89,3 +89,16 @@ async fn seaorms_own_migrator_builds_the_same_schema() {
         assert!(standing.is_current());
     }
 }
+
+#[tokio::test]
+async fn the_entities_with_their_extras_are_what_the_migrations_build() {
+    for place in Place::all().await {
+        migration::up(&place.db).await.unwrap();
+        let before = Schema::of(&place.db).await.unwrap();
+        let check = migration::kit().check(&place.db).await.unwrap();
+        assert!(check.passed(), "{check:#?}");
+        let difference = migration::kit().diff(&place.db).await.unwrap();
+        assert!(difference.changes.is_empty() && difference.up.is_empty(), "{difference:#?}");
+        assert_eq!(Schema::of(&place.db).await.unwrap(), before);
+    }
+}

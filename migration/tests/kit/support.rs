@@ -158,6 +158,7 @@ pub(crate) fn kit(migrations: &[Sql]) -> Kit {
         version: "1.2.3",
         ledger: "tester_migrations",
         migrations: migrations.iter().map(|each| -> Box<dyn Migration> { Box::new(each.clone()) }).collect(),
+        wanted: |_| Vec::new(),
         adoption: Box::new(()),
     }
 }

@@ -1,0 +1,24 @@
+//! The migrations, oldest first. Their SQL depends on the engine alone, never on what a database holds.
+
+mod m20261123_000001_blog_tables;
+mod m20261123_000002_users_email_key;
+mod m20261123_000003_articles_newest_first;
+mod m20261123_000004_articles_by_author;
+mod m20261123_000005_articles_published;
+mod m20261123_000006_articles_version;
+mod m20261123_000007_articles_recently_updated;
+
+use crate::kit::Migration;
+
+/// All of them; one that was released is never edited again.
+pub(crate) fn all() -> Vec<Box<dyn Migration>> {
+    vec![
+        Box::new(m20261123_000001_blog_tables::BlogTables),
+        Box::new(m20261123_000002_users_email_key::UsersEmailKey),
+        Box::new(m20261123_000003_articles_newest_first::ArticlesNewestFirst),
+        Box::new(m20261123_000004_articles_by_author::ArticlesByAuthor),
+        Box::new(m20261123_000005_articles_published::ArticlesPublished),
+        Box::new(m20261123_000006_articles_version::ArticlesVersion),
+        Box::new(m20261123_000007_articles_recently_updated::ArticlesRecentlyUpdated),
+    ]
+}

@@ -1,0 +1,46 @@
+//! The schema that the entities want, with what their macros can't say added for each engine.
+
+use entity::{article, user};
+use sea_orm::Schema;
+
+use crate::kit::Engine;
+
+/// The statements that build it in an empty place.
+pub(crate) fn statements(engine: Engine) -> Vec<String> {
+    let backend = engine.backend();
+    let schema = Schema::new(backend);
+    let mut statements = Vec::new();
+    for table in
+        [schema.create_table_from_entity(user::Entity), schema.create_table_from_entity(article::Entity)]
+    {
+        statements.push(backend.build(&table).to_string());
+    }
+    for index in
+        [schema.create_index_from_entity(user::Entity), schema.create_index_from_entity(article::Entity)]
+            .concat()
+    {
+        statements.push(backend.build(&index).to_string());
+    }
+    let extras = match engine {
+        Engine::Postgres => POSTGRES,
+        Engine::Sqlite => &[],
+    };
+    statements.extend(EVERYWHERE.iter().chain(extras).map(|sql| (*sql).to_owned()));
+    statements
+}
+
+const EVERYWHERE: &[&str] = &[
+    "CREATE INDEX articles_created_at_id_idx ON articles (created_at DESC, id DESC)",
+    "CREATE INDEX articles_author_id_created_at_id_idx ON articles (author_id, created_at DESC, id DESC)",
+    "CREATE INDEX articles_published_created_at_id_idx ON articles (created_at DESC, id DESC) WHERE published",
+    "CREATE INDEX articles_updated_at_id_idx ON articles (updated_at DESC, id DESC)",
+    "CREATE INDEX articles_author_id_updated_at_id_idx ON articles (author_id, updated_at DESC, id DESC)",
+    "CREATE INDEX articles_published_updated_at_id_idx ON articles (updated_at DESC, id DESC) WHERE published",
+];
+
+/// What the FastAPI blog's tables have on PostgreSQL alone.
+const POSTGRES: &[&str] = &[
+    r#"ALTER TABLE articles RENAME CONSTRAINT "fk-articles-author_id" TO articles_author_id_fkey"#,
+    "ALTER TABLE users ALTER created_at SET DEFAULT now(), ALTER updated_at SET DEFAULT now()",
+    "ALTER TABLE articles ALTER created_at SET DEFAULT now(), ALTER updated_at SET DEFAULT now()",
+];
