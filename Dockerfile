@@ -1,0 +1,32 @@
+FROM rust:1.95-slim-bookworm AS toolchain
+WORKDIR /build
+
+# The manifests, and an empty program for every target that they may name. This stage runs after each change, but what
+# it leaves is the same until a manifest changes, and copying that is what the next stage's cache goes by.
+FROM toolchain AS skeleton
+COPY . .
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock \
+        ! -regex '.*/\(main\|lib\|build\)\.rs' ! -regex '.*/\(tests\|benches\|examples\|src/bin\)/[^/]*\.rs' -delete \
+    && find . -type d -empty -delete \
+    && find . -name '*.rs' | while read -r target; do echo 'fn main() {}' > "$target"; done
+
+FROM toolchain AS build
+# One command for both builds: artifacts of other flags would be of no use.
+ARG BUILD="cargo build --locked --release --bin byline"
+COPY --from=skeleton /build .
+# The empty programs are newer than the sources to come; cargo would take them for the finished thing.
+RUN $BUILD && cargo clean --locked --release --workspace
+COPY . .
+RUN $BUILD
+
+FROM debian:bookworm-slim
+RUN install -d -o 10001 -g 10001 -m 0700 /data
+COPY --from=build /build/target/release/byline /usr/local/bin/
+USER 10001:10001
+ENV HOST=0.0.0.0 DATA_DIR=/data
+VOLUME /data
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=1m CMD ["byline", "healthcheck"]
+ENTRYPOINT ["byline"]
+CMD ["serve"]
