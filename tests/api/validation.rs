@@ -208,7 +208,7 @@ proptest! {
         static SPELT: LazyLock<regex::Regex> = LazyLock::new(|| regex::Regex::new(r"^([+-]?)([0-9]+)(?:\.0+)?$").unwrap());
         let number = SPELT.captures(&text).map(|found| format!("{}{}", &found[1], &found[2]).parse::<i128>().ok());
         let id = parameter::<ArticlePath>("article_id", &text).map(|path| path.article_id.get());
-        let skip = parameter::<ArticleFilter>("skip", &text).map(|filter| filter.skip.0);
+        let skip = parameter::<ArticleFilter>("skip", &text).map(|filter| filter.skip.unwrap().0);
         let limit = parameter::<ArticleFilter>("limit", &text).map(|filter| filter.limit.0);
         let Some(number) = number else {
             let unparsed = vec!["int_parsing"];
