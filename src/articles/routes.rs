@@ -42,18 +42,9 @@ pub async fn list_articles(
     call: Call<Viewer, (), ArticleFilter>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let (count, expand) = (call.query.count, call.query.expand);
-    let kept = [("limit", Some(call.query.limit.0.to_string())), ("count", name(count)), ("expand", name(expand))];
+    let kept = kept(&call.query);
     let fresh = service::list(&state.db.reader, call.who.sight(), call.query, &conditions).await?;
-    Ok(answer(call.who, fresh, |response, Listed { articles, previous, next, total }| {
-        if let Some(link) = link("/articles/", &kept, previous, next) {
-            response.insert_header((header::LINK, link));
-        }
-        if let Some(total) = total {
-            response.insert_header(("x-total-count", total));
-        }
-        articles
-    }))
+    Ok(answer(call.who, fresh, |response, listed| show_page(response, listed, &kept)))
 }
 
 /// Read an article
@@ -101,7 +92,10 @@ pub async fn create_article(
     let article = service::create(&state.db.writer, author(&call.who), call.body.0, state.now()).await?;
     let location = format!("/articles/{}", article.id);
     let tag = Tag::of_version(article.version);
-    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).insert_header(tag.header()).json(article))
+    Ok(HttpResponse::Created()
+        .insert_header((header::LOCATION, location))
+        .insert_header(tag.header())
+        .json(article))
 }
 
 /// Change an article
@@ -149,6 +143,26 @@ pub async fn delete_article(
 
 fn author(user: &CurrentUser) -> Author {
     Author { id: user.id(), sight: user.sight() }
+}
+
+/// What the links of a page keep of its query; the rest is in the cursor.
+fn kept(query: &ArticleFilter) -> [(&'static str, Option<String>); 3] {
+    [("limit", Some(query.limit.0.to_string())), ("count", name(query.count)), ("expand", name(query.expand))]
+}
+
+/// The articles of a page; where the list goes on and how many it has stands in headers.
+fn show_page(
+    response: &mut HttpResponseBuilder,
+    listed: Listed,
+    kept: &[(&str, Option<String>)],
+) -> Vec<ArticleView> {
+    if let Some(link) = link("/articles/", kept, listed.previous, listed.next) {
+        response.insert_header((header::LINK, link));
+    }
+    if let Some(total) = listed.total {
+        response.insert_header(("x-total-count", total));
+    }
+    listed.articles
 }
 
 /// How a query spells a choice.

@@ -4,7 +4,6 @@ use actix_web::http::{Method, StatusCode};
 use byline::app::create_app;
 use byline::docs::Documentation;
 use futures_util::future::{join, join_all};
-use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use std::sync::{
     Arc,
@@ -386,7 +385,7 @@ async fn both_spellings_of_every_path_answer_alike() {
     }
     for path in paths(&first) {
         let (get, head) = (ann.get(&path).await, ann.head(&path).await);
-        assert_eq!((get.json(), head.body.len()), (first.clone(), 0));
+        assert_eq!((&get.json()["id"], head.body.len()), (&first["id"], 0));
         assert_eq!(get.header("content-length"), head.header("content-length"));
         assert_eq!(get.header("content-type"), head.header("content-type"));
         assert_eq!(ann.patch(&path, &json!({ "title": path })).await.expect(StatusCode::OK)["title"], path);
@@ -415,7 +414,7 @@ async fn a_list_costs_the_same_number_of_statements_for_one_row_and_for_a_hundre
             counted.fetch_add(1, Ordering::Relaxed);
         });
     }
-    db.reader.execute_unprepared("SELECT 1").await.unwrap();
+    db.ping().await.unwrap();
     assert_eq!(counted.swap(0, Ordering::Relaxed), 1, "nothing is counted");
 
     let documentation = Documentation::new(&byline::app::document(app.state.settings())).unwrap();

@@ -14,9 +14,9 @@ async fn from_page(client: &Client, method: Method, path: &str, origin: &str) ->
 fn expect_shared(answer: &Answer) {
     assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
     assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-    assert_eq!(answer.header("vary"), Some("Origin"));
+    assert!(answer.lists("vary", "Origin"));
     for name in ["location", "retry-after", "www-authenticate", "x-request-id"] {
-        assert!(answer.header("access-control-expose-headers").unwrap().contains(name), "{name}");
+        assert!(answer.lists("access-control-expose-headers", name), "{name}");
     }
 }
 
@@ -61,11 +61,11 @@ async fn other_pages_are_not_let_in_and_caches_are_told() {
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
         assert_eq!(answer.header("access-control-allow-credentials"), None, "{origin}");
-        assert_eq!(answer.header("vary"), Some("Origin"), "{origin}");
+        assert!(answer.lists("vary", "Origin"), "{origin}");
     }
     let plain = app.anonymous().get("/articles/").await;
     assert_eq!(plain.header("access-control-allow-origin"), None);
-    assert_eq!(plain.header("vary"), Some("Origin"));
+    assert!(plain.lists("vary", "Origin"));
 }
 
 #[actix_web::test]
@@ -91,7 +91,7 @@ async fn a_preflight_is_answered_on_any_path() {
             assert!(answer.status.is_success(), "{path} {method}");
             assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
             assert_eq!(answer.header("access-control-max-age"), Some("600"));
-            assert_eq!(answer.header("vary"), Some("Origin"));
+            assert!(answer.lists("vary", "Origin"));
             let allowed = answer.header("access-control-allow-methods").unwrap();
             for known in ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"] {
                 assert!(allowed.split(", ").any(|allowed| allowed == known), "{allowed}");

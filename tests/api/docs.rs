@@ -112,7 +112,9 @@ async fn a_wrong_method_names_all_that_the_resource_has() {
             if !is_known {
                 let allow = answer.header("allow").unwrap().split(", ").map(str::to_owned).collect();
                 assert_eq!(known, allow, "{method} {target}");
-                answer.expect_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+                if method != Method::HEAD {
+                    answer.expect_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+                }
             }
         }
     }

@@ -70,7 +70,7 @@ async fn production_refuses_with_all_problems_at_once() {
     }
     assert!(!home.path("data").exists(), "a start that fails leaves nothing behind");
 
-    for key in ["short", "changemechangemechangemechangeme", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+    for key in ["9f3b", "changemechangemechangemechangeme", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
         let home = Home::new().await.with(&[("APP_ENV", "production"), ("SECRET_KEY", key)]);
         let complaint = home.fail(&[]);
         assert!(complaint.contains("SECRET_KEY") && !complaint.contains(key), "{complaint}");

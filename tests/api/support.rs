@@ -286,6 +286,12 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
+    /// Whether a header, on one line or several, lists this item.
+    pub(crate) fn lists(&self, name: &str, item: &str) -> bool {
+        let mut items = self.headers.get_all(name).flat_map(|value| value.to_str().unwrap().split(','));
+        items.any(|known| known.trim().eq_ignore_ascii_case(item))
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
