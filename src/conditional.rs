@@ -28,6 +28,12 @@ impl Tag {
         Self(digest.iter().take(16).fold("p".to_owned(), |tag, byte| format!("{tag}{byte:02x}")))
     }
 
+    /// The tag that a header `ETag` of ours names.
+    pub fn parse(value: &str) -> Option<Self> {
+        let tag = bare(value);
+        (!tag.is_empty()).then_some(Self(tag))
+    }
+
     /// The header `ETag`.
     pub fn header(&self) -> (HeaderName, String) {
         (header::ETAG, format!("\"{}\"", self.0))
@@ -52,11 +58,7 @@ impl Tags {
             return Some(Self::Any);
         }
         // A comma can't stand in a tag of ours, so splitting at commas cuts none.
-        let tag = |member: &str| {
-            let quoted = member.trim().trim_start_matches("W/").trim_matches('"');
-            quoted.chars().take_while(char::is_ascii_alphanumeric).collect::<String>()
-        };
-        Some(Self::Named(text.iter().flat_map(|value| value.split(',')).map(tag).collect()))
+        Some(Self::Named(text.iter().flat_map(|value| value.split(',')).map(bare).collect()))
     }
 
     /// Whether `tag` is one of them.
@@ -78,6 +80,12 @@ impl Tags {
     }
 }
 
+/// What an entity tag comes down to without its marks, its weakness and what a proxy put behind it.
+fn bare(value: &str) -> String {
+    let quoted = value.trim().trim_start_matches("W/").trim_matches('"');
+    quoted.chars().take_while(char::is_ascii_alphanumeric).collect()
+}
+
 /// The conditions of a request. Absent ones always hold.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
@@ -88,6 +96,14 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// Those of `request`.
+    pub fn of(request: &HttpRequest) -> Self {
+        Self {
+            if_match: Tags::of(request, header::IF_MATCH),
+            if_none_match: Tags::of(request, header::IF_NONE_MATCH),
+        }
+    }
+
     /// Whether the client has this state already. `*` names none that it could have; the contract answers it with 200.
     pub fn has(&self, tag: &Tag) -> bool {
         self.if_none_match.as_ref().is_some_and(|tags| *tags != Tags::Any && tags.fit(tag))
@@ -99,10 +115,7 @@ impl FromRequest for Conditions {
     type Future = Ready<Result<Self, Infallible>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        ready(Ok(Self {
-            if_match: Tags::of(request, header::IF_MATCH),
-            if_none_match: Tags::of(request, header::IF_NONE_MATCH),
-        }))
+        ready(Ok(Self::of(request)))
     }
 }
 

@@ -129,6 +129,8 @@ pub struct Settings {
     pub workers: usize,
     /// `DATABASE_CONNECTIONS`, of the whole process, at least one.
     pub database_connections: u32,
+    /// `CACHE_BYTES`: memory for what every stranger may read; 0 for none.
+    pub cache_bytes: u64,
     /// `LOG`, directives for [`tracing_subscriber::EnvFilter`].
     pub log: String,
     /// `LOG_FORMAT`.
@@ -201,6 +203,7 @@ impl Debug for Settings {
             shutdown_timeout,
             workers,
             database_connections,
+            cache_bytes,
             log,
             log_format,
             warnings

@@ -18,9 +18,9 @@ use crate::{config::Origins, error::Error};
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// What a page of another origin may read beside the headers that the Fetch standard lets through.
-const EXPOSED: HeaderValue =
-    
-    HeaderValue::from_static("etag, link, location, retry-after, www-authenticate, x-request-id, x-total-count");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "etag, link, location, retry-after, www-authenticate, x-request-id, x-total-count",
+);
 
 /// Seconds for which a browser keeps the answer to a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");

@@ -92,6 +92,14 @@ impl Db {
         Self { reader: self.source.reader(&writer, connections), writer, source: self.source.clone() }
     }
 
+    /// How to connect, where the database is PostgreSQL.
+    pub fn postgres(&self) -> Option<PgConnectOptions> {
+        match &self.source.server {
+            Server::Postgres(options) => Some(options.as_ref().clone()),
+            Server::Sqlite(_) => None,
+        }
+    }
+
     /// Asks the database for an answer.
     ///
     /// # Errors

@@ -6,12 +6,13 @@
 //! - [`server`]: binding, running, stopping. [`app`]: every route and all middleware. [`docs`]: Swagger UI and Redoc.
 //! - [`articles`], [`users`], [`auth`], [`health`]: the features, each with `routes` (HTTP), `schemas` (plain data) and `service` (the
 //!   database).
-//! - [`state`], [`routing`], [`cors`], [`openapi`], [`telemetry`]: what features share towards HTTP.
+//! - [`state`], [`routing`], [`cors`], [`cache`], [`openapi`], [`telemetry`]: what features share towards HTTP.
 //! - [`validation`], [`pagination`], [`conditional`], [`timestamp`], [`error`], [`db`]: what everything stands on, above the crates `entity` and `migration`.
 
 pub mod app;
 pub mod articles;
 pub mod auth;
+pub mod cache;
 pub mod cli;
 pub mod conditional;
 pub mod config;

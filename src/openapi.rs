@@ -156,7 +156,8 @@ pub struct NotModified;
 impl IntoResponses for NotModified {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let tag = HeaderBuilder::new().schema(Some(text())).description(Some("Names the state.")).build();
-        let response = ResponseBuilder::new().description("What the client has is the state.").header("ETag", tag);
+        let response =
+            ResponseBuilder::new().description("What the client has is the state.").header("ETag", tag);
         BTreeMap::from([("304".to_owned(), RefOr::T(response.build()))])
     }
 }

@@ -53,10 +53,11 @@ pub fn link(
         }
         format!("<{path}?{}>; rel=\"{rel}\"", query.append_pair("cursor", &cursor).finish())
     };
-    let pages: Vec<String> = [previous.map(|cursor| page(cursor, "prev")), next.map(|cursor| page(cursor, "next"))]
-        .into_iter()
-        .flatten()
-        .collect();
+    let pages: Vec<String> =
+        [previous.map(|cursor| page(cursor, "prev")), next.map(|cursor| page(cursor, "next"))]
+            .into_iter()
+            .flatten()
+            .collect();
     (!pages.is_empty()).then(|| pages.join(", "))
 }
 

@@ -17,7 +17,7 @@ use actix_web::{
 };
 use futures_util::FutureExt as _;
 
-use crate::{error::Error, state::State};
+use crate::{cache::serve::from_memory, error::Error, state::State};
 
 /// A path and its methods.
 pub struct Resource {
@@ -59,12 +59,20 @@ impl Resource {
 
     /// Puts the resource into an app.
     pub fn register(self, cfg: &mut ServiceConfig) {
+        cfg.service(self.complete().wrap(from_fn(within_deadline)));
+    }
+
+    /// The same with the cache before its handlers.
+    pub fn register_cached(self, cfg: &mut ServiceConfig) {
+        cfg.service(self.complete().wrap(from_fn(within_deadline)).wrap(from_fn(from_memory)));
+    }
+
+    fn complete(self) -> ActixResource {
         let methods = self.methods;
-        let resource = self.inner.default_service(web::to(move || {
+        self.inner.default_service(web::to(move || {
             let methods = methods.clone();
             async move { Err::<(), _>(Error::MethodNotAllowed(methods)) }
-        }));
-        cfg.service(resource.wrap(from_fn(within_deadline)));
+        }))
     }
 }
 

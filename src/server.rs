@@ -6,6 +6,7 @@ use actix_web::{HttpServer, dev, web::Data};
 
 use crate::{
     app::{create_app, document},
+    cache::watch::watch,
     docs::Documentation,
     state::AppState,
 };
@@ -22,6 +23,7 @@ const CONNECTIONS_PER_WORKER: usize = 10_000;
 /// A server that is bound to its address.
 pub struct Server {
     inner: dev::Server,
+    watched: AppState,
     address: SocketAddr,
 }
 
@@ -36,6 +38,7 @@ impl Server {
         let documentation = Data::from(Arc::new(documentation));
         let workers = settings.workers.max(1);
         let per_worker = settings.database_connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
+        let watched = state.clone();
         let server = HttpServer::new(move || {
             create_app(state.with_db(state.db.for_worker(per_worker)), documentation.clone())
         })
@@ -46,7 +49,7 @@ impl Server {
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
         .bind((settings.host.as_str(), settings.port))?;
         let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("nothing is bound"))?;
-        Ok(Self { inner: server.run(), address })
+        Ok(Self { inner: server.run(), address, watched })
     }
 
     /// Where it listens.
@@ -64,6 +67,9 @@ impl Server {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self) -> io::Result<()> {
-        self.inner.await
+        let watch = actix_web::rt::spawn(watch(self.watched));
+        let ended = self.inner.await;
+        watch.abort();
+        ended
     }
 }

@@ -8,6 +8,7 @@ use entity::article::Sight;
 
 use crate::{
     auth::{password::Passwords, token::Tokens},
+    cache::Cache,
     config::Settings,
     db::Db,
     validation::Rules,
@@ -30,6 +31,7 @@ struct Shared {
     rules: Rules,
     tokens: Tokens,
     passwords: Passwords,
+    cache: Arc<Cache>,
 }
 
 impl AppState {
@@ -38,7 +40,8 @@ impl AppState {
         let rules = Rules { max_page_size: settings.max_page_size, max_body_bytes: settings.max_body_bytes };
         let tokens = Tokens::new(&settings.secret_key, settings.algorithm, settings.access_token_expire);
         let passwords = Passwords::new(settings.bcrypt_cost);
-        Self { db, shared: Arc::new(Shared { settings, rules, tokens, passwords }) }
+        let cache = Arc::new(Cache::new(settings.cache_bytes));
+        Self { db, shared: Arc::new(Shared { settings, rules, tokens, passwords, cache }) }
     }
 
     /// The same state with database handles of another worker.
@@ -65,6 +68,11 @@ impl AppState {
     /// Hashes and verifies passwords.
     pub fn passwords(&self) -> &Passwords {
         &self.shared.passwords
+    }
+
+    /// What strangers may read, in memory.
+    pub fn cache(&self) -> &Arc<Cache> {
+        &self.shared.cache
     }
 
     /// What somebody without an account may see.

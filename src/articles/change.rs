@@ -1,14 +1,29 @@
 //! The one path through which articles change: what is to follow a change (a version, a notice to replicas) has its place here.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use entity::article;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, DatabaseConnection, DbErr, EntityTrait as _,
     QueryFilter as _, Set,
     sea_query::{Expr, ExprTrait as _},
 };
 
 use super::schemas::{ArticlePatch, NewArticle};
+use crate::{
+    cache::Cache,
+    error::{Error, Result},
+};
+
+/// What a change needs: the database, and the cache that must hear of it before the change is acknowledged.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    /// Reads and writes.
+    pub db: DatabaseConnection,
+    /// Forgets what is changed.
+    pub cache: Arc<Cache>,
+}
 
 /// What an author does, to an article that meets a further condition.
 #[derive(Debug)]
@@ -22,7 +37,31 @@ pub(super) enum Change {
 ///
 /// Answers with the article as it now is (as it last was, when removed), or none where nothing changed.
 pub(super) async fn apply(
-    db: &impl ConnectionTrait,
+    writer: &Writer,
+    author_id: i32,
+    change: Change,
+    now: DateTime<Utc>,
+) -> Result<Option<article::Model>> {
+    let writer = writer.clone();
+    // A task of its own: a client that leaves, or a deadline, ends neither the statement nor what must follow it.
+    let done = actix_rt::spawn(async move {
+        let touched = match &change {
+            Change::Write(_) => None,
+            Change::Edit(id, ..) | Change::Remove(id, _) => Some(*id),
+        };
+        let done = run(&writer.db, author_id, change, now).await;
+        // After a failure too: a connection may be lost when the statement is done.
+        match touched {
+            Some(id) => writer.cache.forget(id),
+            None => writer.cache.forget_lists(),
+        }
+        done
+    });
+    Ok(done.await.map_err(Error::internal)??)
+}
+
+async fn run(
+    db: &DatabaseConnection,
     author_id: i32,
     change: Change,
     now: DateTime<Utc>,
@@ -38,7 +77,7 @@ pub(super) async fn apply(
 }
 
 async fn write(
-    db: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     author_id: i32,
     input: NewArticle,
     now: DateTime<Utc>,
@@ -59,7 +98,7 @@ async fn write(
 /// One statement, so that two edits of different members at once both stay. It touches a row only where a value differs:
 /// `updated_at` keeps meaning «edited».
 async fn edit(
-    db: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     only: Condition,
     patch: ArticlePatch,
     now: DateTime<Utc>,

@@ -1,5 +1,7 @@
 //! Articles over HTTP.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::header::{self, HeaderValue},
@@ -7,6 +9,7 @@ use actix_web::{
 use serde::Serialize;
 
 use super::{
+    change::Writer,
     schemas::{ArticleDetail, ArticleFilter, ArticlePatch, ArticlePath, ArticleView, NewArticle},
     service::{self, Author, Fresh, Listed},
 };
@@ -89,7 +92,7 @@ pub async fn create_article(
     state: State,
     call: Call<CurrentUser, (), (), validation::Json<NewArticle>>,
 ) -> Result<HttpResponse> {
-    let article = service::create(&state.db.writer, author(&call.who), call.body.0, state.now()).await?;
+    let article = service::create(&writer(&state), author(&call.who), call.body.0, state.now()).await?;
     let location = format!("/articles/{}", article.id);
     let tag = Tag::of_version(article.version);
     Ok(HttpResponse::Created()
@@ -118,7 +121,7 @@ pub async fn update_article(
     conditions: Conditions,
 ) -> Result<HttpResponse> {
     let (author, patch, only) = (author(&call.who), call.body.0, conditions.if_match.as_ref());
-    let article = service::update(&state.db.writer, author, &call.path, patch, only, state.now()).await?;
+    let article = service::update(&writer(&state), author, &call.path, patch, only, state.now()).await?;
     Ok(HttpResponse::Ok().insert_header(Tag::of_version(article.version).header()).json(article))
 }
 
@@ -137,8 +140,12 @@ pub async fn delete_article(
     conditions: Conditions,
 ) -> Result<HttpResponse> {
     let (author, only) = (author(&call.who), conditions.if_match.as_ref());
-    service::delete(&state.db.writer, author, &call.path, only, state.now()).await?;
+    service::delete(&writer(&state), author, &call.path, only, state.now()).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+fn writer(state: &State) -> Writer {
+    Writer { db: state.db.writer.clone(), cache: Arc::clone(state.cache()) }
 }
 
 fn author(user: &CurrentUser) -> Author {

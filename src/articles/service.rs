@@ -13,7 +13,7 @@ use sea_orm::{
 };
 
 use super::{
-    change::{Change, apply},
+    change::{Change, Writer, apply},
     listing::{Mark, Page},
     schemas::{ArticleFilter, ArticlePatch, ArticlePath, ArticleView, AuthorView, Expand, NewArticle},
 };
@@ -122,12 +122,12 @@ pub async fn read(
 
 /// Writes a new article.
 pub async fn create(
-    db: &impl ConnectionTrait,
+    writer: &Writer,
     author: Author,
     input: NewArticle,
     now: DateTime<Utc>,
 ) -> Result<ArticleView> {
-    let article = apply(db, author.id, Change::Write(input), now).await?;
+    let article = apply(writer, author.id, Change::Write(input), now).await?;
     article.map(view).ok_or_else(|| Error::internal("an insert returned no row"))
 }
 
@@ -136,7 +136,7 @@ pub async fn create(
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`], then the one that `patch` is, then [`Error::PreconditionFailed`].
 pub async fn update(
-    db: &impl ConnectionTrait,
+    writer: &Writer,
     author: Author,
     target: &ArticlePath,
     patch: Result<ArticlePatch>,
@@ -146,11 +146,11 @@ pub async fn update(
     let id = target.article_id.get().ok_or(MISSING)?;
     let patch = match patch {
         Ok(patch) => patch,
-        Err(error) => return find_own(db, author, id, None).await.and(Err(error)),
+        Err(error) => return find_own(&writer.db, author, id, None).await.and(Err(error)),
     };
-    match apply(db, author.id, Change::Edit(id, patch, only(if_match)), now).await? {
+    match apply(writer, author.id, Change::Edit(id, patch, only(if_match)), now).await? {
         Some(article) => Ok(view(article)),
-        None => find_own(db, author, id, if_match).await.map(view),
+        None => find_own(&writer.db, author, id, if_match).await.map(view),
     }
 }
 
@@ -159,17 +159,17 @@ pub async fn update(
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionFailed`].
 pub async fn delete(
-    db: &impl ConnectionTrait,
+    writer: &Writer,
     author: Author,
     path: &ArticlePath,
     if_match: Option<&Tags>,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let id = path.article_id.get().ok_or(MISSING)?;
-    match apply(db, author.id, Change::Remove(id, only(if_match)), now).await? {
+    match apply(writer, author.id, Change::Remove(id, only(if_match)), now).await? {
         Some(_) => Ok(()),
         // Nothing was removed: it is another's, or in another state, or went this moment.
-        None => find_own(db, author, id, if_match).await.and(Err(MISSING)),
+        None => find_own(&writer.db, author, id, if_match).await.and(Err(MISSING)),
     }
 }
 

@@ -57,6 +57,7 @@ written! {
     shutdown_timeout_seconds: String,
     workers: Option<String>,
     database_connections: String,
+    cache_bytes: String,
     log: String,
     log_format: String,
 }
@@ -194,6 +195,7 @@ fn check(written: Written, mut warnings: Vec<String>, mut problems: Problems) ->
             &written.database_connections,
             &(1..=10_000),
         ),
+        cache_bytes: problems.whole("CACHE_BYTES", &written.cache_bytes, &(0..=1 << 40)),
         log: written.log,
         log_format: problems.choice("LOG_FORMAT", &written.log_format, &log_formats),
         warnings,

@@ -7,6 +7,7 @@ mod m20261123_000004_articles_by_author;
 mod m20261123_000005_articles_published;
 mod m20261123_000006_articles_version;
 mod m20261123_000007_articles_recently_updated;
+mod m20261123_000008_articles_notify;
 
 use crate::kit::Migration;
 
@@ -20,5 +21,6 @@ pub(crate) fn all() -> Vec<Box<dyn Migration>> {
         Box::new(m20261123_000005_articles_published::ArticlesPublished),
         Box::new(m20261123_000006_articles_version::ArticlesVersion),
         Box::new(m20261123_000007_articles_recently_updated::ArticlesRecentlyUpdated),
+        Box::new(m20261123_000008_articles_notify::ArticlesNotify),
     ]
 }
