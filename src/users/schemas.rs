@@ -14,9 +14,8 @@ use crate::{
 /// What the HTML standard takes as a valid e-mail address.
 const EMAIL: &str = "^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$";
 
-/// No control characters, no blanks at the ends.
-const USERNAME: &str =
-    r"^[^\s\u0000-\u001f\u007f-\u009f](?:[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f])?$";
+/// No control characters, no blanks at the ends; U+FEFF is a blank to ECMA-262 and none to `regex`.
+const USERNAME: &str = r"^[^\s\ufeff\u0000-\u001f\u007f-\u009f](?:[^\u0000-\u001f\u007f-\u009f]*[^\s\ufeff\u0000-\u001f\u007f-\u009f])?$";
 
 text! {
     /// An e-mail address.
