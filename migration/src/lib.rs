@@ -2,7 +2,7 @@
 //!
 //! - `migrations`: one file each, oldest first.
 //! - `wanted`: the schema that the entities want, which the migrations must build.
-//! - [`kit`]: what runs them; it knows nothing of articles or of the server.
+//! - [`mod@kit`]: what runs them; it knows nothing of articles or of the server.
 //! - [`cli`]: `byline migrate …`, and this crate's own binary.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement};

@@ -2,6 +2,8 @@
 //!
 //! Without the harness, because this program starts itself as the runner that is to be killed.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 #[path = "kit/support.rs"]
 #[expect(dead_code, reason = "shared with the tests that need the rest of it")]
 mod support;
@@ -14,19 +16,19 @@ use std::{
     time::Duration,
 };
 
-use migration::kit::{Engine, Event, Options, catalogue::Schema};
-use support::{Place, connect};
+use migration::kit::{Engine, Error, Event, Kit, Options, State, catalogue::Schema};
+use support::{Place, connect, kit, sql};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    match std::env::var("KILL_AT") {
-        Ok(step) => run_until(step.parse().unwrap(), &std::env::var("KILL_URL").unwrap()).await,
-        Err(_) => {
-            kill_everywhere(async || Some(Place::sqlite().await)).await;
-            kill_everywhere(Place::postgres).await;
-            kill_everywhere(old_blog).await;
-        }
+    if let Ok(step) = std::env::var("KILL_AT") {
+        return run_until(step.parse().unwrap(), &std::env::var("KILL_URL").unwrap()).await;
     }
+    kill_everywhere(async || Some(Place::sqlite().await)).await;
+    kill_everywhere(Place::postgres).await;
+    kill_everywhere(old_blog).await;
+    kill_outside_transactions(async || Some(Place::sqlite().await)).await;
+    kill_outside_transactions(Place::postgres).await;
 }
 
 async fn old_blog() -> Option<Place> {
@@ -48,7 +50,50 @@ async fn run_until(step: usize, url: &str) {
         }
     };
     let options = Options { observe: Some(&observe), ..Options::default() };
-    migration::kit().up(&connect(url).await, &options).await.unwrap();
+    let kit = if std::env::var_os("KILL_MIXED").is_some() { mixed() } else { migration::kit() };
+    kit.up(&connect(url).await, &options).await.unwrap();
+}
+
+/// Three migrations, the middle one outside of a transaction.
+fn mixed() -> Kit {
+    let mut alone = sql("m2", &["CREATE INDEX a_id ON a (id)", "CREATE INDEX a_x ON a (x)"], &[]);
+    alone.transaction = Some(false);
+    let first = sql("m1", &["CREATE TABLE a (id integer, x integer)"], &[]);
+    kit(&[&first, &alone, &sql("m3", &["CREATE TABLE c (id integer)"], &[])])
+}
+
+/// Wherever it is killed, either nothing is half done, or a mark says so and the next run refuses.
+async fn kill_outside_transactions(start: impl AsyncFn() -> Option<Place>) {
+    let (mut marked, mut step) = (0, 0);
+    loop {
+        let Some(place) = start().await else { return };
+        let status = Command::new(std::env::current_exe().unwrap())
+            .envs([
+                ("KILL_AT", step.to_string()),
+                ("KILL_URL", place.url.clone()),
+                ("KILL_MIXED", "1".into()),
+            ])
+            .status()
+            .unwrap();
+        if status.success() {
+            assert!(marked >= 2, "killed inside of the migration {marked} times");
+            return;
+        }
+        assert_eq!(status.signal(), Some(9), "at statement {step}");
+        let (schema, _) = picture(&place).await;
+        let dirty =
+            matches!(mixed().state(&place.db).await.unwrap(), State::Ours(own) if !own.dirty.is_empty());
+        if dirty {
+            marked += 1;
+            let refused = mixed().up(&place.db, &Options::default()).await.unwrap_err();
+            assert!(matches!(refused, Error::Dirty(_)), "{refused}");
+        } else {
+            let indexes = schema.tables.get("a").map_or(0, |table| table.indexes.len());
+            assert!(indexes == 0 || indexes == 2, "half done and not marked, at statement {step}");
+            mixed().up(&place.db, &Options::default()).await.unwrap();
+        }
+        step += 1;
+    }
 }
 
 async fn kill_everywhere(start: impl AsyncFn() -> Option<Place>) {

@@ -77,6 +77,9 @@ pub enum Error {
         /// Whose records.
         program: &'static str,
     },
+    /// Repairing what is not broken.
+    #[error("{0} did not stop half-way; `repair` without a name shows what did")]
+    NotDirty(String),
     /// Another runner kept the lock.
     #[error("another process is migrating this database; gave up after {} s (--lock-timeout)", .0.as_secs())]
     Busy(Duration),
@@ -114,7 +117,16 @@ impl std::fmt::Display for Cause {
             other => return write!(f, "{}", one_line(&other.to_string())),
         };
         match inner {
-            RuntimeErr::SqlxError(error) => write!(f, "{}", one_line(&error.to_string())),
+            RuntimeErr::SqlxError(error) => match error.as_ref() {
+                sqlx::Error::Database(error) => {
+                    let hint = match error.code().as_deref() {
+                        Some("55P03") => "; another session keeps the table busy (--table-lock-timeout)",
+                        _ => "",
+                    };
+                    write!(f, "{}{hint}", one_line(error.message()))
+                }
+                other => write!(f, "{}", one_line(&other.to_string())),
+            },
             RuntimeErr::Internal(text) => write!(f, "{}", one_line(text)),
         }
     }

@@ -49,14 +49,16 @@ pub struct Record {
     pub duration_ms: Option<i64>,
 }
 
-/// The tables of the schema that unqualified names mean, in order.
+/// The tables of the schema that unqualified names mean, in order; those that belong to extensions left out.
 pub(crate) async fn tables(db: &impl ConnectionTrait) -> Result<Vec<String>, Error> {
     let engine = Engine::of(db)?;
     let sql = match engine {
         Engine::Postgres => {
             "SELECT c.relname::text AS name FROM pg_catalog.pg_class c \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1"
+             WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') \
+             ORDER BY 1"
         }
         Engine::Sqlite => {
             "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \

@@ -1,6 +1,6 @@
 //! What SeaORM's migrator leaves to its caller: one runner at a time, all or nothing, checksums, adoption.
 //!
-//! A migration is still a [`MigrationTrait`](sea_orm_migration::MigrationTrait); [`Migration`] adds the few marks that
+//! A migration is still a [`MigrationTrait`]; [`Migration`] adds the few marks that
 //! a runner must know. The kit asks each one for its SQL first ([`script`]) and then runs exactly that SQL, so what a
 //! dry run prints, what a checksum covers and what happens are one thing. Nothing in here knows whose tables they are.
 
@@ -11,11 +11,15 @@ mod engine;
 mod error;
 mod execute;
 mod ledger;
+pub mod lint;
 mod plan;
+mod print;
+mod recover;
 mod run;
 mod scratch;
 pub mod script;
 mod session;
+mod sql;
 mod state;
 
 pub use adopt::Adoption;
@@ -36,14 +40,21 @@ pub struct Marks {
     pub destructive: bool,
     /// It rebuilds tables on SQLite: foreign keys must be off before the transaction starts, or the DROP cascades.
     pub rebuilds_tables: bool,
+    /// Codes of [`lint`] that its author has weighed and accepts.
+    pub accepts: &'static [&'static str],
     /// Checksums of earlier renderings of the same statements, still valid in databases that recorded them.
     pub accepted_checksums: &'static [&'static str],
 }
 
 impl Marks {
     /// No mark at all.
-    pub const NONE: Self =
-        Self { additive: false, destructive: false, rebuilds_tables: false, accepted_checksums: &[] };
+    pub const NONE: Self = Self {
+        additive: false,
+        destructive: false,
+        rebuilds_tables: false,
+        accepts: &[],
+        accepted_checksums: &[],
+    };
     /// Additive, and nothing else.
     pub const ADDITIVE: Self = Self { additive: true, ..Self::NONE };
 }
@@ -79,9 +90,22 @@ impl Kit {
         self.migrations.iter().map(|migration| migration.name())
     }
 
+    /// A migration by its name, or by the end of it behind the date where only one ends so.
+    pub fn find(&self, name: &str) -> Result<&dyn Migration, Error> {
+        let unknown = || Error::UnknownName { name: name.to_owned(), program: self.program };
+        let position = self.position(name)?;
+        self.migrations.get(position).map(AsRef::as_ref).ok_or_else(unknown)
+    }
+
     pub(crate) fn position(&self, name: &str) -> Result<usize, Error> {
-        self.names()
-            .position(|known| known == name)
-            .ok_or_else(|| Error::UnknownName { name: name.to_owned(), program: self.program })
+        if let Some(position) = self.names().position(|known| known == name) {
+            return Ok(position);
+        }
+        let end = format!("_{name}");
+        let mut ends = self.names().enumerate().filter(|(_, known)| known.ends_with(&end));
+        match (ends.next(), ends.next()) {
+            (Some((position, _)), None) => Ok(position),
+            _ => Err(Error::UnknownName { name: name.to_owned(), program: self.program }),
+        }
     }
 }

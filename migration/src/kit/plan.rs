@@ -3,6 +3,17 @@
 use super::{Error, Kit, Migration, Options, Standing, State};
 
 impl Kit {
+    /// The names that `up` would apply.
+    pub fn pending(&self, state: State, options: &Options<'_>) -> Result<Vec<String>, Error> {
+        let options = Options { allow_destructive: true, ..*options };
+        Ok(self.way_up(state, &options)?.into_iter().map(|migration| migration.name().to_owned()).collect())
+    }
+
+    /// The names that `down` would revert.
+    pub fn applied(&self, state: State, options: &Options<'_>) -> Result<Vec<String>, Error> {
+        Ok(self.way_down(state, options)?.into_iter().map(|migration| migration.name().to_owned()).collect())
+    }
+
     /// What `up` applies, oldest first.
     pub(crate) fn way_up(&self, state: State, options: &Options<'_>) -> Result<Vec<&dyn Migration>, Error> {
         let last = options.to.map(|name| self.position(name)).transpose()?;

@@ -96,14 +96,15 @@ impl Kit {
         }
         let session = self.session(db, options, &plan).await?;
         let mut outcome = Outcome::default();
-        loop {
-            let more = self.apply(&session, options, &mut outcome).await?;
-            if !more {
-                break;
+        let result = loop {
+            match self.apply(&session, options, &mut outcome).await {
+                Ok(true) => {}
+                Ok(false) => break Ok(outcome),
+                Err(error) => break Err(error),
             }
-        }
+        };
         session.close().await?;
-        Ok(outcome)
+        result
     }
 
     /// Reverts applied migrations, newest first.
@@ -113,17 +114,27 @@ impl Kit {
             return Ok(Outcome::default());
         }
         let session = self.session(db, options, &plan).await?;
+        let result = self.revert_all(&session, options, &plan).await;
+        session.close().await?;
+        result
+    }
+
+    async fn revert_all(
+        &self,
+        session: &Session,
+        options: &Options<'_>,
+        plan: &[&dyn Migration],
+    ) -> Result<Outcome, Error> {
         let mut outcome = Outcome::default();
         for chunk in plan.chunk_by(|a, b| transactional(*a) && transactional(*b)) {
             match chunk {
                 [migration] if !transactional(*migration) => {
-                    self.alone(&session, options, *migration, Direction::Down).await?;
+                    self.alone(session, options, *migration, Direction::Down).await?;
                     outcome.applied.push(migration.name().to_owned());
                 }
-                chunk => self.revert(&session, options, chunk, &mut outcome).await?,
+                chunk => self.revert(session, options, chunk, &mut outcome).await?,
             }
         }
-        session.close().await?;
         Ok(outcome)
     }
 

@@ -50,7 +50,7 @@ impl Scratch {
     }
 
     /// On SQLite, which is always at hand.
-    async fn memory() -> Result<Self, Error> {
+    pub(crate) async fn memory() -> Result<Self, Error> {
         let mut options = ConnectOptions::new("sqlite::memory:");
         options.max_connections(1).sqlx_logging(false);
         let db = Database::connect(options).await?;

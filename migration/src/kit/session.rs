@@ -43,7 +43,7 @@ impl Session {
             }
             Engine::Sqlite => {
                 let options = db.get_sqlite_connection_pool().connect_options();
-                if options.get_filename().to_string_lossy().contains("memory") {
+                if in_memory(&options) {
                     (db.clone(), false)
                 } else {
                     let options = options.as_ref().clone().busy_timeout(limits.lock);
@@ -120,7 +120,7 @@ impl Session {
 
     async fn try_lock(&self, db: &impl ConnectionTrait, function: &str) -> Result<bool, Error> {
         let sql = format!(
-            "SELECT {function}(hashtext({}), hashtext(current_schema()::text)) AS locked",
+            "SELECT {function}(hashtext({}), hashtext(coalesce(current_schema()::text, ''))) AS locked",
             literal(&self.key)
         );
         let row = db.query_one_raw(Statement::from_string(self.engine.backend(), sql)).await?;
@@ -147,6 +147,12 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// As sqlx names databases in memory.
+fn in_memory(options: &sqlx::sqlite::SqliteConnectOptions) -> bool {
+    let name = options.get_filename().to_string_lossy();
+    name == ":memory:" || name.starts_with("file:sqlx-in-memory-")
 }
 
 fn connection(error: sqlx::Error) -> Error {

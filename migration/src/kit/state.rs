@@ -48,6 +48,14 @@ impl Standing {
         self.pending.is_empty() && self.unknown.is_empty() && self.changed.is_empty() && self.dirty.is_empty()
     }
 
+    /// Current, or newer by migrations that this release can live with.
+    pub fn is_usable(&self) -> bool {
+        self.pending.is_empty()
+            && self.changed.is_empty()
+            && self.dirty.is_empty()
+            && self.only_additive_unknown()
+    }
+
     /// A newer release migrated this database, and all that it did is safe for this one.
     pub fn only_additive_unknown(&self) -> bool {
         self.unknown.iter().all(|unknown| unknown.additive)

@@ -102,3 +102,10 @@ async fn the_entities_with_their_extras_are_what_the_migrations_build() {
         assert_eq!(Schema::of(&place.db).await.unwrap(), before);
     }
 }
+
+#[tokio::test]
+async fn no_migration_is_dangerous_without_answering_for_it() {
+    let open: Vec<_> =
+        migration::kit().lint().await.unwrap().into_iter().filter(|each| !each.accepted).collect();
+    assert!(open.is_empty(), "{open:#?}");
+}

@@ -8,7 +8,7 @@ use std::{
 use migration::kit::{Engine, Error, Limits, Marks, Options, State, catalogue::Schema, script};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use crate::support::{Place, connect, kit, sql};
+use crate::support::{Asking, Place, all, connect, kit, sql};
 
 #[tokio::test]
 async fn eight_processes_on_an_empty_database_all_succeed_and_each_migration_runs_once() {
@@ -30,9 +30,11 @@ async fn eight_processes_on_an_empty_database_all_succeed_and_each_migration_run
             let text = String::from_utf8(output.stdout).unwrap();
             applied += text.lines().filter(|line| line.contains("applied") && line.contains("m2026")).count();
         }
-        assert_eq!(applied, 5, "on {}", place.engine.name());
-        assert_eq!(place.number("SELECT count(*) FROM byline_migrations").await, 5);
-        assert_eq!(place.number("SELECT count(*) FROM seaql_migrations").await, 5);
+        assert_eq!(applied, all(), "on {}", place.engine.name());
+        for table in ["byline_migrations", "seaql_migrations"] {
+            let records = place.number(&format!("SELECT count(*) FROM {table}")).await;
+            assert_eq!(usize::try_from(records).unwrap(), all());
+        }
     }
 }
 
@@ -44,7 +46,7 @@ async fn a_failure_in_the_middle_leaves_the_database_as_it_was() {
             sql("m2", &["CREATE TABLE b (id integer PRIMARY KEY)", "INSERT INTO nowhere VALUES (1)"], &[]);
         let before = Schema::of(&place.db).await.unwrap();
 
-        let error = kit(&[good.clone(), bad]).up(&place.db, &Options::default()).await.unwrap_err();
+        let error = kit(&[&good, &bad]).up(&place.db, &Options::default()).await.unwrap_err();
         assert!(
             matches!(&error, Error::Statement { migration, number: 2, .. } if migration == "m2"),
             "{error}"
@@ -53,7 +55,7 @@ async fn a_failure_in_the_middle_leaves_the_database_as_it_was() {
         assert_eq!(Schema::of(&place.db).await.unwrap(), before);
 
         let mended = sql("m2", &["CREATE TABLE b (id integer PRIMARY KEY)"], &["DROP TABLE b"]);
-        let outcome = kit(&[good, mended]).up(&place.db, &Options::default()).await.unwrap();
+        let outcome = kit(&[&good, &mended]).up(&place.db, &Options::default()).await.unwrap();
         assert_eq!(outcome.applied, ["m1", "m2"]);
     }
 }
@@ -84,12 +86,12 @@ async fn a_rebuilt_table_keeps_the_rows_that_point_to_it() {
     };
 
     let losing = sql("m2", &[steps[0], steps[2], steps[3]], &[]);
-    kit(&[first.clone()]).up(&place.db, &Options::default()).await.unwrap();
-    let error = kit(&[first.clone(), marked(losing)]).up(&place.db, &Options::default()).await.unwrap_err();
+    kit(&[&first]).up(&place.db, &Options::default()).await.unwrap();
+    let error = kit(&[&first, &marked(losing)]).up(&place.db, &Options::default()).await.unwrap_err();
     assert!(matches!(error, Error::ForeignKeys(_)), "{error}");
     assert_eq!(place.number("SELECT count(*) FROM p").await, 2);
 
-    kit(&[first, marked(rebuild)]).up(&place.db, &Options::default()).await.unwrap();
+    kit(&[&first, &marked(rebuild)]).up(&place.db, &Options::default()).await.unwrap();
     assert_eq!(place.number("SELECT count(*) FROM c").await, 2);
     place.run("DELETE FROM p WHERE id = 1").await;
     assert_eq!(place.number("SELECT count(*) FROM c").await, 1, "foreign keys are on for everyone else");
@@ -100,7 +102,7 @@ async fn nothing_pending_takes_no_lock_and_a_held_lock_is_waited_for_no_longer_t
     for place in Place::all().await {
         let first = sql("m1", &["CREATE TABLE a (id integer)"], &["DROP TABLE a"]);
         let second = sql("m2", &["CREATE TABLE b (id integer)"], &["DROP TABLE b"]);
-        kit(&[first.clone()]).up(&place.db, &Options::default()).await.unwrap();
+        kit(&[&first]).up(&place.db, &Options::default()).await.unwrap();
 
         let other = connect(&place.url).await;
         let holder = other.begin().await.unwrap();
@@ -115,14 +117,14 @@ async fn nothing_pending_takes_no_lock_and_a_held_lock_is_waited_for_no_longer_t
         let limits = Limits { lock: Duration::from_millis(300), ..Limits::default() };
         let options = Options { limits, ..Options::default() };
         let started = Instant::now();
-        kit(&[first.clone()]).up(&place.db, &options).await.unwrap();
+        kit(&[&first]).up(&place.db, &options).await.unwrap();
         assert!(started.elapsed() < Duration::from_millis(250));
 
-        let error = kit(&[first.clone(), second.clone()]).up(&place.db, &options).await.unwrap_err();
+        let error = kit(&[&first, &second]).up(&place.db, &options).await.unwrap_err();
         assert!(matches!(error, Error::Busy(_)), "{error}");
         assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
         holder.rollback().await.unwrap();
-        kit(&[first, second]).up(&place.db, &options).await.unwrap();
+        kit(&[&first, &second]).up(&place.db, &options).await.unwrap();
     }
 }
 
@@ -130,11 +132,11 @@ async fn nothing_pending_takes_no_lock_and_a_held_lock_is_waited_for_no_longer_t
 async fn a_migration_gives_up_on_a_locked_table_instead_of_stalling_those_behind_it() {
     let Some(place) = Place::postgres().await else { return };
     let first = sql("m1", &["CREATE TABLE busy (id integer)"], &[]);
-    kit(&[first.clone()]).up(&place.db, &Options::default()).await.unwrap();
+    kit(&[&first]).up(&place.db, &Options::default()).await.unwrap();
     let other = connect(&place.url).await;
     let holder = other.begin().await.unwrap();
     holder.execute_unprepared("SELECT count(*) FROM busy").await.unwrap();
-    let kit = kit(&[first, sql("m2", &["ALTER TABLE busy ADD COLUMN x integer"], &[])]);
+    let kit = kit(&[&first, &sql("m2", &["ALTER TABLE busy ADD COLUMN x integer"], &[])]);
     let limits = Limits { table_lock: Duration::from_millis(200), ..Limits::default() };
     let error = kit.up(&place.db, &Options { limits, ..Options::default() }).await.unwrap_err();
     assert!(error.to_string().contains("lock timeout"), "{error}");
@@ -144,19 +146,18 @@ async fn a_migration_gives_up_on_a_locked_table_instead_of_stalling_those_behind
 async fn an_edited_migration_is_reported_and_stops_the_run_unless_its_old_checksum_is_accepted() {
     for place in Place::all().await {
         let old = sql("m1", &["CREATE TABLE a (id integer)"], &[]);
-        kit(&[old.clone()]).up(&place.db, &Options::default()).await.unwrap();
+        kit(&[&old]).up(&place.db, &Options::default()).await.unwrap();
         let mut edited = sql("m1", &["CREATE TABLE a (id bigint)"], &[]);
         let next = sql("m2", &["CREATE TABLE b (id integer)"], &[]);
 
-        let State::Ours(standing) = kit(&[edited.clone()]).state(&place.db).await.unwrap() else { panic!() };
+        let State::Ours(standing) = kit(&[&edited]).state(&place.db).await.unwrap() else { panic!() };
         assert_eq!(standing.changed, ["m1"]);
-        let error =
-            kit(&[edited.clone(), next.clone()]).up(&place.db, &Options::default()).await.unwrap_err();
+        let error = kit(&[&edited, &next]).up(&place.db, &Options::default()).await.unwrap_err();
         assert!(matches!(error, Error::Changed(_)), "{error}");
 
         let sum = script::checksum(&script::render(&old, place.engine, script::Direction::Up).await.unwrap());
         edited.marks = Marks { accepted_checksums: vec![&*sum.leak()].leak(), ..Marks::NONE };
-        kit(&[edited, next]).up(&place.db, &Options::default()).await.unwrap();
+        kit(&[&edited, &next]).up(&place.db, &Options::default()).await.unwrap();
     }
 }
 
@@ -167,17 +168,17 @@ async fn a_newer_database_is_said_as_such_and_tells_whether_this_release_can_liv
         let mut second = sql("m2", &["CREATE TABLE b (id integer)"], &[]);
         second.marks = Marks::ADDITIVE;
         let third = sql("m3", &["DROP TABLE b"], &[]);
-        kit(&[first.clone(), second.clone()]).up(&place.db, &Options::default()).await.unwrap();
+        kit(&[&first, &second]).up(&place.db, &Options::default()).await.unwrap();
 
-        let old = kit(&[first.clone()]);
+        let old = kit(&[&first]);
         let State::Ours(standing) = old.state(&place.db).await.unwrap() else { panic!() };
         assert_eq!(standing.unknown.iter().map(|each| each.name.as_str()).collect::<Vec<_>>(), ["m2"]);
         assert!(standing.only_additive_unknown() && !standing.is_current());
 
-        kit(&[first.clone(), second, third]).up(&place.db, &Options::default()).await.unwrap();
+        kit(&[&first, &second, &third]).up(&place.db, &Options::default()).await.unwrap();
         let State::Ours(standing) = old.state(&place.db).await.unwrap() else { panic!() };
         assert!(!standing.only_additive_unknown());
-        let behind = kit(&[first, sql("m0", &["SELECT 1"], &[])]);
+        let behind = kit(&[&first, &sql("m0", &["SELECT 1"], &[])]);
         assert!(matches!(behind.up(&place.db, &Options::default()).await.unwrap_err(), Error::Newer { .. }));
     }
 }
@@ -208,7 +209,7 @@ async fn a_migration_outside_a_transaction_runs_alone_and_leaves_a_mark_when_it_
         };
         second.transaction = Some(false);
         let third = sql("m3", &["CREATE TABLE c (id integer)"], &[]);
-        let all = kit(&[first.clone(), second.clone(), third.clone()]);
+        let all = kit(&[&first, &second, &third]);
 
         let error = all.up(&place.db, &Options::default()).await.unwrap_err();
         assert!(matches!(&error, Error::HalfWay { number: 2, .. }), "{error}");
@@ -222,7 +223,7 @@ async fn a_migration_outside_a_transaction_runs_alone_and_leaves_a_mark_when_it_
         place.run("DROP INDEX a_id").await;
         place.run("DELETE FROM tester_migrations WHERE name = 'm2'").await;
         second.up.pop();
-        let outcome = kit(&[first, second, third]).up(&place.db, &Options::default()).await.unwrap();
+        let outcome = kit(&[&first, &second, &third]).up(&place.db, &Options::default()).await.unwrap();
         assert_eq!(outcome.applied, ["m2", "m3"]);
         assert_eq!(place.number("SELECT count(*) FROM seaql_migrations").await, 3);
     }
@@ -233,7 +234,7 @@ async fn a_rehearsal_runs_everything_on_the_live_data_and_changes_nothing() {
     for place in Place::all().await {
         let before = Schema::of(&place.db).await.unwrap();
         let rehearsal = Options { rehearse: true, ..Options::default() };
-        assert_eq!(migration::kit().up(&place.db, &rehearsal).await.unwrap().applied.len(), 5);
+        assert_eq!(migration::kit().up(&place.db, &rehearsal).await.unwrap().applied.len(), all());
         assert_eq!(Schema::of(&place.db).await.unwrap(), before);
     }
 }
@@ -243,9 +244,68 @@ async fn what_loses_data_wants_to_be_allowed() {
     for place in Place::all().await {
         let mut lossy = sql("m1", &["CREATE TABLE a (id integer)"], &[]);
         lossy.marks = Marks { destructive: true, ..Marks::NONE };
-        let kit = kit(&[lossy]);
+        let kit = kit(&[&lossy]);
         let error = kit.up(&place.db, &Options::default()).await.unwrap_err();
         assert!(matches!(error, Error::Destructive(_)), "{error}");
         kit.up(&place.db, &Options { allow_destructive: true, ..Options::default() }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_database_in_memory_is_migrated_in_the_connection_that_holds_it() {
+    let mut options = sea_orm::ConnectOptions::new("sqlite::memory:");
+    options.max_connections(1);
+    let db = sea_orm::Database::connect(options).await.unwrap();
+    migration::up(&db).await.unwrap();
+    let State::Ours(standing) = migration::state(&db).await.unwrap() else { panic!() };
+    assert!(standing.is_current());
+    assert!(migration::kit().check(&db).await.unwrap().passed());
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_create_schemas_can_compare_and_adopt() {
+    let Some(place) = Place::postgres().await else { return };
+    let role = format!("owner_{}", std::process::id());
+    place.run(&format!("CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role}")).await;
+    let sign = if place.url.contains('?') { '&' } else { '?' };
+    let owner = connect(&format!("{}{sign}options=-c%20role%3D{role}", place.url)).await;
+    let kit = migration::kit();
+    kit.up(&owner, &Options { to: Some("blog_tables"), ..Options::default() }).await.unwrap();
+    owner.execute_unprepared("DROP TABLE byline_migrations, seaql_migrations").await.unwrap();
+
+    assert_eq!(kit.up(&owner, &Options::default()).await.unwrap().adopted, ["m20261123_000001_blog_tables"]);
+    let check = kit.check(&owner).await.unwrap();
+    assert!(check.passed(), "{check:#?}");
+    assert_eq!(
+        place.texts("SELECT tableowner::text FROM pg_tables WHERE tablename = 'users'").await,
+        [role.as_str()]
+    );
+    owner.close().await.unwrap();
+    place.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
+async fn a_migration_that_asks_the_database_runs_without_a_checksum_and_is_said_to() {
+    for place in Place::all().await {
+        let mut kit = kit(&[&sql("m1", &["CREATE TABLE a (id integer)"], &["DROP TABLE a"])]);
+        kit.migrations.push(Box::new(Asking));
+        let told = script::render(&Asking, place.engine, script::Direction::Up).await;
+        assert!(matches!(told, Err(Error::NotStatic(_))));
+        assert!(kit.script_up(place.engine, None).await.is_err());
+
+        kit.up(&place.db, &Options::default()).await.unwrap();
+        assert!(Schema::of(&place.db).await.unwrap().tables.contains_key("asked"));
+        let State::Ours(standing) = kit.state(&place.db).await.unwrap() else { panic!() };
+        assert!(standing.is_current());
+        assert_eq!(standing.records.iter().filter(|record| record.checksum.is_none()).count(), 1);
+        assert_eq!(kit.check(&place.db).await.unwrap().live, []);
+
+        let findings = kit.lint().await.unwrap();
+        assert!(
+            findings.iter().any(|finding| finding.code == "RV101" && finding.migration == "m2"),
+            "{findings:?}"
+        );
+        assert!(kit.down(&place.db, &Options::default()).await.is_err());
+        assert!(Schema::of(&place.db).await.unwrap().tables.contains_key("asked"));
     }
 }

@@ -89,9 +89,10 @@ impl Drop for Place {
                 connect(&server().unwrap()).await.execute_unprepared(&sql).await.unwrap()
             });
         });
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("the test's database could not be dropped");
-        }
+        assert!(
+            dropped.join().is_ok() || std::thread::panicking(),
+            "the test's database could not be dropped"
+        );
     }
 }
 
@@ -104,6 +105,32 @@ pub(crate) async fn connect(url: &str) -> DatabaseConnection {
     options.max_connections(2).sqlx_logging(false);
     Database::connect(options).await.unwrap()
 }
+
+/// How many migrations Byline has.
+pub(crate) fn all() -> usize {
+    migration::kit().names().count()
+}
+
+/// A migration that asks the database before it acts, and can't be reverted.
+pub(crate) struct Asking;
+
+impl MigrationName for Asking {
+    fn name(&self) -> &'static str {
+        "m2"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Asking {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        if manager.has_table("a").await? {
+            manager.get_connection().execute_unprepared("CREATE TABLE asked (id integer)").await?;
+        }
+        Ok(())
+    }
+}
+
+impl Migration for Asking {}
 
 /// A migration written as SQL.
 #[derive(Clone)]
@@ -152,12 +179,15 @@ impl Migration for Sql {
     }
 }
 
-pub(crate) fn kit(migrations: &[Sql]) -> Kit {
+pub(crate) fn kit(migrations: &[&Sql]) -> Kit {
     Kit {
         program: "tester",
         version: "1.2.3",
         ledger: "tester_migrations",
-        migrations: migrations.iter().map(|each| -> Box<dyn Migration> { Box::new(each.clone()) }).collect(),
+        migrations: migrations
+            .iter()
+            .map(|each| -> Box<dyn Migration> { Box::new((*each).clone()) })
+            .collect(),
         wanted: |_| Vec::new(),
         adoption: Box::new(()),
     }

@@ -5,7 +5,6 @@
 
 mod changes;
 mod postgres;
-mod sql;
 mod sqlite;
 mod statements;
 

@@ -2,13 +2,11 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use super::{
-    Column, Constraint, Index, Kind, Schema, Table,
-    sql::{Token, group, items, normal, tokens},
-};
+use super::{Column, Constraint, Index, Kind, Schema, Table};
 use crate::kit::{
     Error,
     engine::{ident, literal},
+    sql::{Token, group, items, normal, tokens},
 };
 
 pub(super) async fn read(db: &impl ConnectionTrait) -> Result<Schema, Error> {

@@ -251,9 +251,15 @@ fn alter_column(table: &str, from: &Column, to: &Column, out: &mut Vec<String>) 
         None => {}
     }
     if retyped {
-        let collation =
-            to.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {}", ident(name)));
-        alter(format!("TYPE {}{collation} USING {}::text::{}", to.kind, ident(&to.name), to.kind));
+        let name = to.collation.as_ref();
+        let collation = name.map_or_else(String::new, |name| format!(" COLLATE {}", ident(name)));
+        // An explicit cast cuts what is too long; the assignment that needs none refuses it.
+        let using = if family(&from.kind).is_some() && family(&from.kind) == family(&to.kind) {
+            String::new()
+        } else {
+            format!(" USING {}::text::{}", ident(&to.name), to.kind)
+        };
+        alter(format!("TYPE {}{collation}{using}", to.kind));
     }
     if from.nullable != to.nullable {
         alter(if to.nullable { "DROP NOT NULL" } else { "SET NOT NULL" }.into());
@@ -277,6 +283,15 @@ fn alter_column(table: &str, from: &Column, to: &Column, out: &mut Vec<String>) 
             out.push(format!("ALTER SEQUENCE {sequence} OWNED BY {}.{}", ident(table), ident(&to.name)));
         }
         _ => {}
+    }
+}
+
+/// Types that PostgreSQL turns into one another by assignment.
+fn family(kind: &str) -> Option<&'static str> {
+    match kind.split('(').next().unwrap_or_default() {
+        "text" | "character varying" | "character" => Some("text"),
+        "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => Some("number"),
+        _ => None,
     }
 }
 

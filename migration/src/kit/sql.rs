@@ -1,8 +1,8 @@
-//! Just enough of SQLite's grammar to read what its pragmas don't tell out of a CREATE statement.
+//! Just enough of SQL's grammar to read a statement: what SQLite's pragmas don't tell, and what a linter asks.
 
 /// One token: a word or number in lower case, a quoted name without its quotes, a string as written, or a sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     Word(String),
     Name(String),
     Text(String),
@@ -10,8 +10,16 @@ pub(super) enum Token {
 }
 
 impl Token {
-    pub(super) fn is(&self, word: &str) -> bool {
+    pub(crate) fn is(&self, word: &str) -> bool {
         matches!(self, Self::Word(own) if own == word)
+    }
+
+    /// A name, with or without quotes.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Word(name) | Self::Name(name) => Some(name),
+            Self::Text(_) | Self::Sign(_) => None,
+        }
     }
 
     fn text(&self) -> String {
@@ -33,7 +41,7 @@ fn plain(name: &str) -> bool {
 }
 
 /// The tokens of a statement, comments left out.
-pub(super) fn tokens(sql: &str) -> Vec<Token> {
+pub(crate) fn tokens(sql: &str) -> Vec<Token> {
     let mut rest = sql.chars().peekable();
     let mut tokens = Vec::new();
     while let Some(&next) = rest.peek() {
@@ -86,7 +94,7 @@ fn quoted(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, end: char) -> Str
 }
 
 /// Tokens as text in one spelling, so that two spellings of one expression compare equal.
-pub(super) fn normal(tokens: &[Token]) -> String {
+pub(crate) fn normal(tokens: &[Token]) -> String {
     let mut text = String::new();
     let mut last: Option<&Token> = None;
     for token in tokens {
@@ -107,7 +115,7 @@ fn operator(sign: char) -> bool {
 }
 
 /// The tokens inside the parenthesis that opens at `open`, and where it closes.
-pub(super) fn group(tokens: &[Token], open: usize) -> Option<(&[Token], usize)> {
+pub(crate) fn group(tokens: &[Token], open: usize) -> Option<(&[Token], usize)> {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
         match token {
@@ -125,7 +133,7 @@ pub(super) fn group(tokens: &[Token], open: usize) -> Option<(&[Token], usize)> 
 }
 
 /// Splits at the commas that stand in no inner parenthesis.
-pub(super) fn items(tokens: &[Token]) -> Vec<&[Token]> {
+pub(crate) fn items(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_usize;
     tokens
         .split(|token| {
