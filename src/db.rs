@@ -1,9 +1,11 @@
 //! Connections: a handle that reads and a handle that writes.
 //!
-//! On SQLite they are two pools over one file: many readers, and one writer whose transactions begin as
-//! writers, so that none fails half-way for a lock it can't get. On PostgreSQL both are one pool. Every worker has
-//! pools of its own (but for SQLite's one writer): its runtime is a single thread, and a connection that another worker
-//! opened would wake that one for every answer.
+//! On SQLite they are pools over one file: some readers, and one writer whose transactions begin as writers, so that
+//! none fails half-way for a lock it can't get. On PostgreSQL half of the connections read single statements
+//! ([`Reader`]), the other half writes. Every worker has pools of its own (but for SQLite's one writer): its runtime is a
+//! single thread, and a connection that another worker opened would wake that one for every answer.
+
+mod kept;
 
 use std::{str::FromStr as _, time::Duration};
 
@@ -15,6 +17,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+pub use self::kept::Reader;
 use crate::config::{Engine, Settings};
 
 /// How long SQLite waits for a writer in another process.
@@ -26,11 +29,15 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// Idle connections are given back after this.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// Connections of one worker that read a SQLite file. Each is a thread with a page cache of its own; reads hardly ever wait
+/// for the disk, so more of them than this only wait for a core.
+const SQLITE_READERS: u32 = 2;
+
 /// Where reads and writes go.
 #[derive(Clone, Debug)]
 pub struct Db {
     /// Sees what is committed; refuses to write on SQLite.
-    pub reader: DatabaseConnection,
+    pub reader: Reader,
     /// Reads and writes.
     pub writer: DatabaseConnection,
     source: Source,
@@ -49,7 +56,7 @@ enum Server {
 }
 
 impl Db {
-    /// Handles of at most `connections` connections, none of which is opened before it is needed.
+    /// Handles of at most `connections` connections, and of two at least; none is opened before it is needed.
     ///
     /// # Errors
     /// When the URL is not one that the driver reads.
@@ -78,8 +85,7 @@ impl Db {
             }
         };
         let source = Source { server, acquire_timeout: settings.acquire_timeout };
-        let writer = source.writer(connections);
-        Ok(Self { reader: source.reader(&writer, connections), writer, source })
+        Ok(Self { reader: source.reader(connections), writer: source.writer(connections), source })
     }
 
     /// Handles for one worker, of at most `connections` connections.
@@ -89,7 +95,7 @@ impl Db {
             Server::Postgres(_) => self.source.writer(connections),
             Server::Sqlite(_) => self.writer.clone(),
         };
-        Self { reader: self.source.reader(&writer, connections), writer, source: self.source.clone() }
+        Self { reader: self.source.reader(connections), writer, source: self.source.clone() }
     }
 
     /// How to connect, where the database is PostgreSQL.
@@ -113,21 +119,29 @@ impl Db {
 impl Source {
     fn writer(&self, connections: u32) -> DatabaseConnection {
         match &self.server {
-            Server::Postgres(options) => {
-                self.pool::<sqlx::Postgres>(connections).connect_lazy_with(options.as_ref().clone()).into()
-            }
-            Server::Sqlite(options) => {
-                self.pool::<sqlx::Sqlite>(1).connect_lazy_with(options.as_ref().clone()).into()
-            }
+            Server::Postgres(options) => self
+                .pool::<sqlx::Postgres>(connections / 2)
+                .connect_lazy_with(options.as_ref().clone())
+                .into(),
+            // For good: its data version, which tells of other processes' writes, begins anew with a new connection.
+            Server::Sqlite(options) => self
+                .pool::<sqlx::Sqlite>(1)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .connect_lazy_with(options.as_ref().clone())
+                .into(),
         }
     }
 
-    fn reader(&self, writer: &DatabaseConnection, connections: u32) -> DatabaseConnection {
+    fn reader(&self, connections: u32) -> Reader {
         match &self.server {
-            Server::Postgres(_) => writer.clone(),
+            Server::Postgres(options) => self
+                .pool::<sqlx::Postgres>(connections.div_ceil(2))
+                .connect_lazy_with(options.as_ref().clone())
+                .into(),
             Server::Sqlite(options) => {
                 let reading = options.as_ref().clone().pragma("query_only", "ON");
-                self.pool::<sqlx::Sqlite>(connections).connect_lazy_with(reading).into()
+                self.pool::<sqlx::Sqlite>(connections.min(SQLITE_READERS)).connect_lazy_with(reading).into()
             }
         }
     }

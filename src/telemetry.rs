@@ -72,6 +72,11 @@ fn request_id(request: &mut ServiceRequest) -> HeaderValue {
 }
 
 fn log<B>(response: &ServiceResponse<B>, started: Instant) {
+    let cause = response.response().error().and_then(|error| error.as_error::<Error>()).and_then(causes);
+    // To find the pattern, actix matches all routes once more: not for a line that nobody reads.
+    if cause.is_none() && !tracing::enabled!(tracing::Level::INFO) {
+        return;
+    }
     let request = response.request();
     let method = request.method().as_str();
     // The pattern, not the path: what a client types is no business of a log's.
@@ -79,7 +84,6 @@ fn log<B>(response: &ServiceResponse<B>, started: Instant) {
     let status = response.status().as_u16();
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
     let user_id = request.extensions().get::<CallerId>().map(|caller| caller.0);
-    let cause = response.response().error().and_then(|error| error.as_error::<Error>()).and_then(causes);
     if let Some(cause) = cause {
         tracing::error!(method, route, status, duration_ms, user_id, cause, "request failed");
     } else if route.starts_with("/health/") {

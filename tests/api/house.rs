@@ -135,7 +135,7 @@ pub(crate) fn handlers() -> Vec<Handler> {
 
 /// Every (method, path) that a feature registers; the pages of `docs` are no operations.
 pub(crate) fn registered() -> BTreeSet<(String, String)> {
-    let resource = Regex::new(r#"(?s)Resource::at\("([^"]+)"\)(.*?)\.register\("#).unwrap();
+    let resource = Regex::new(r#"(?s)Resource::at\("([^"]+)"\)(.*?)\.register(?:_cached)?\("#).unwrap();
     let method = Regex::new(r"\.(get)\(|\.on\(\s*Method::([A-Z]+)").unwrap();
     let mut routes = BTreeSet::new();
     for (_, code) in sources("src").into_iter().filter(|(file, _)| file != "docs.rs") {

@@ -1,0 +1,195 @@
+//! Connections for single statements that stay out of their pool while they are busy.
+//!
+//! sqlx's pool takes a connection back in a task of its own, and asks the database for an answer before it lends it
+//! again: one round trip for the pool with each round trip for a statement. Here a connection whose statement
+//! succeeded is lent again as it is; any other, and one that lay still, goes through the pool and its questions.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values,
+};
+use sea_query_sqlx::SqlxValues;
+use sqlx::{AssertSqlSafe, Database, Executor as _, Pool, pool::PoolConnection};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use super::TRUSTED_FOR;
+
+/// Runs single statements; has no transactions. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Reader(Engine);
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Postgres(Arc<Kept<sqlx::Postgres>>),
+    Sqlite(Arc<Kept<sqlx::Sqlite>>),
+}
+
+/// A pool, and those of its connections that are kept out of it.
+struct Kept<D: Database> {
+    pool: Pool<D>,
+    patience: Duration,
+    /// As many as the pool has connections: whoever holds a turn finds a connection here or in the pool.
+    turns: Semaphore,
+    idle: Mutex<Vec<Idle<D>>>,
+}
+
+struct Idle<D: Database> {
+    connection: PoolConnection<D>,
+    since: Instant,
+}
+
+/// A connection on loan, which goes back to the pool unless it is kept.
+struct Loan<'a, D: Database> {
+    connection: PoolConnection<D>,
+    kept: &'a Kept<D>,
+    turn: SemaphorePermit<'a>,
+}
+
+impl<D: Database> Kept<D> {
+    /// `pool` belongs to nobody else.
+    fn new(pool: Pool<D>) -> Arc<Self> {
+        let options = pool.options();
+        let connections = usize::try_from(options.get_max_connections()).unwrap_or(1);
+        Arc::new(Self {
+            patience: options.get_acquire_timeout(),
+            turns: Semaphore::new(connections),
+            idle: Mutex::new(Vec::with_capacity(connections)),
+            pool,
+        })
+    }
+
+    async fn lend(&self) -> Result<Loan<'_, D>, DbErr> {
+        let turn = self.turn().await?;
+        let connection = match self.idle().pop() {
+            Some(idle) if idle.since.elapsed() <= TRUSTED_FOR => Some(idle.connection),
+            // Dropped, it is back in the pool, which asks it whether it is alive.
+            _ => None,
+        };
+        let connection = match connection {
+            Some(connection) => connection,
+            None => self.pool.acquire().await.map_err(unavailable)?,
+        };
+        Ok(Loan { connection, kept: self, turn })
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, DbErr> {
+        // Most find one at once and need no timer.
+        if let Ok(turn) = self.turns.try_acquire() {
+            return Ok(turn);
+        }
+        match timeout(self.patience, self.turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
+            Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle<D>>> {
+        // Nothing panics while it is held, and a list of connections is whole after every step.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D: Database> Loan<'_, D> {
+    fn keep(self) {
+        let Self { connection, kept, turn } = self;
+        kept.idle().push(Idle { connection, since: Instant::now() });
+        // Not before: whoever gets it looks for a connection.
+        drop(turn);
+    }
+}
+
+fn unavailable(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        other => DbErr::Conn(RuntimeErr::SqlxError(Arc::new(other))),
+    }
+}
+
+fn failed(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+impl From<Pool<sqlx::Postgres>> for Reader {
+    fn from(pool: Pool<sqlx::Postgres>) -> Self {
+        Self(Engine::Postgres(Kept::new(pool)))
+    }
+}
+
+impl From<Pool<sqlx::Sqlite>> for Reader {
+    fn from(pool: Pool<sqlx::Sqlite>) -> Self {
+        Self(Engine::Sqlite(Kept::new(pool)))
+    }
+}
+
+/// Runs the same lines on a connection of either engine, and keeps it where they succeed.
+macro_rules! on_loan {
+    ($reader:expr, |$connection:ident| $run:expr, |$done:ident| $convert:expr) => {
+        match &$reader.0 {
+            Engine::Postgres(kept) => on_loan!(@ kept, $connection, $run, $done, $convert),
+            Engine::Sqlite(kept) => on_loan!(@ kept, $connection, $run, $done, $convert),
+        }
+    };
+    (@ $kept:ident, $connection:ident, $run:expr, $done:ident, $convert:expr) => {{
+        let mut loan = $kept.lend().await?;
+        let $connection = &mut *loan.connection;
+        let $done = $run.await.map_err(failed)?;
+        loan.keep();
+        Ok($convert)
+    }};
+}
+
+/// A statement with its values, as sqlx takes it.
+fn split(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
+    let values = statement.values.unwrap_or_else(|| Values(Vec::new()));
+    (AssertSqlSafe(statement.sql), SqlxValues(values))
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Reader {
+    fn get_database_backend(&self) -> DbBackend {
+        match self.0 {
+            Engine::Postgres(_) => DbBackend::Postgres,
+            Engine::Sqlite(_) => DbBackend::Sqlite,
+        }
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let (sql, values) = split(statement);
+        on_loan!(self, |connection| sqlx::query_with(sql, values).execute(connection), |done| done.into())
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        on_loan!(self, |connection| connection.execute(sqlx::raw_sql(sql)), |done| done.into())
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let (sql, values) = split(statement);
+        on_loan!(self, |connection| sqlx::query_with(sql, values).fetch_optional(connection), |row| row
+            .map(QueryResult::from))
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let (sql, values) = split(statement);
+        on_loan!(self, |connection| sqlx::query_with(sql, values).fetch_all(connection), |rows| rows
+            .into_iter()
+            .map(QueryResult::from)
+            .collect())
+    }
+}
+
+impl<D: Database> fmt::Debug for Kept<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pool.fmt(f)
+    }
+}
