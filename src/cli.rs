@@ -12,7 +12,7 @@ use migration::State as Schema;
 
 use crate::{
     app,
-    config::{Engine, Environment, Settings, make_data_dir},
+    config::{Engine, Environment, Problems, Settings, make_data_dir},
     db::Db,
     seed,
     server::Server,
@@ -130,31 +130,56 @@ async fn serve_api(settings: Settings, serve: &Serve) -> Result<(), Failure> {
     Ok(server.run().await?)
 }
 
+/// Adds to the problems of a server's settings what its database would stop at, so that one look shows all.
+pub async fn complete(cli: &Cli, mut problems: Problems) -> Problems {
+    let serves = match &cli.command {
+        None => true,
+        Some(Command::Serve(serve)) => !serve.migrate,
+        Some(_) => false,
+    };
+    if let Some(database) = problems.database().filter(|_| serves) {
+        // Looking makes no file.
+        let url = database.expose().replace("mode=rwc", "mode=ro");
+        let state = match sea_orm::Database::connect(url).await {
+            Ok(db) => migration::state(&db).await.map_err(|error| error.to_string()),
+            Err(_) if database.engine() == Engine::Sqlite => Ok(Schema::Empty),
+            Err(error) => Err(error.to_string()),
+        };
+        match state.map(|state| obstacle(&state, true)) {
+            Ok(None) => {}
+            Ok(Some(obstacle)) => problems.note(obstacle),
+            Err(error) => problems.note(format!("DATABASE_URL: {error}")),
+        }
+    }
+    problems
+}
+
+/// Why a server doesn't start on a database as it is.
+fn obstacle(state: &Schema, production: bool) -> Option<&'static str> {
+    match state {
+        Schema::Foreign { .. } => Some(
+            "the database holds tables that Byline has not taken over: \
+             look at it with `byline migrate status`, take it over with `byline migrate up`",
+        ),
+        Schema::Ours(standing) if production && !standing.only_additive_unknown() => {
+            Some("the database was migrated by a newer release of Byline, beyond what this one can work with")
+        }
+        Schema::Ours(standing) if standing.pending.is_empty() => None,
+        Schema::Ours(_) | Schema::Empty => production
+            .then_some("the database is behind: run `byline migrate up`, or `byline serve --migrate`"),
+    }
+}
+
 /// The schema must be up to date before the first request. What is missing is applied here only where nobody can be
 /// surprised: with `--migrate`, or outside production on a database that is empty or Byline's own.
 async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
     let production = settings.environment == Environment::Production;
     let state = migration::state(&db.writer).await?;
-    let pending = match &state {
-        Schema::Empty => true,
-        Schema::Ours(standing) => {
-            if !standing.only_additive_unknown() && production {
-                return Err("the database was migrated by a newer release of Byline, beyond what this one can work with".into());
-            }
-            !standing.pending.is_empty()
-        }
-        Schema::Foreign { .. } if migrate => true,
-        Schema::Foreign { .. } => {
-            return Err("the database holds tables that Byline has not taken over: \
-                look at it with `byline migrate status`, take it over with `byline migrate up`"
-                .into());
-        }
-    };
-    if !pending {
-        return Ok(());
+    if let Some(obstacle) = obstacle(&state, production).filter(|_| !migrate) {
+        return Err(obstacle.into());
     }
-    if production && !migrate {
-        return Err("the database is behind: run `byline migrate up`, or `byline serve --migrate`".into());
+    if matches!(&state, Schema::Ours(standing) if standing.pending.is_empty()) {
+        return Ok(());
     }
     let outcome = migration::up(&db.writer).await?;
     for name in &outcome.adopted {

@@ -139,15 +139,30 @@ pub struct Settings {
 }
 
 /// All that is wrong with the settings, each with the name of the variable, never with a secret's value.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub struct Problems(Vec<String>);
+#[derive(Debug, Default, thiserror::Error)]
+#[error("{}", lines.join("\n"))]
+pub struct Problems {
+    lines: Vec<String>,
+    database: Option<DatabaseUrl>,
+}
+
+impl Problems {
+    /// The database that production would run on, where that much is known: it may have problems too.
+    pub fn database(&self) -> Option<&DatabaseUrl> {
+        self.database.as_ref()
+    }
+
+    /// Notes one more.
+    pub fn note(&mut self, problem: impl Into<String>) {
+        self.lines.push(problem.into());
+    }
+}
 
 impl Settings {
     /// The settings of this process: the defaults, those for production, `.env` in the working directory, the
     /// environment; later ones win. May make the data directory and a key in it.
     pub fn load() -> Result<Self, Problems> {
-        let mut problems = Problems(Vec::new());
+        let mut problems = Problems::default();
         let environment: Vec<_> =
             env::vars_os().filter_map(|(name, value)| read::variable(&name, value, &mut problems)).collect();
         let file = Path::new(".env");
@@ -160,7 +175,7 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
         dotenv: Option<&str>,
     ) -> Result<Self, Problems> {
-        read::settings(environment.into_iter().collect(), dotenv, Problems(Vec::new()))
+        read::settings(environment.into_iter().collect(), dotenv, Problems::default())
     }
 
     /// What starts but deserves a look, to be logged once.

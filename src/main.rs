@@ -21,6 +21,9 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Result<ExitCode, Failure> {
-    let settings = Settings::load()?;
-    actix_web::rt::System::new().block_on(cli::run(cli, settings))
+    let system = actix_web::rt::System::new();
+    match Settings::load() {
+        Ok(settings) => system.block_on(cli::run(cli, settings)),
+        Err(problems) => Err(system.block_on(cli::complete(&cli, problems)).into()),
+    }
 }

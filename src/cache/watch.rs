@@ -26,6 +26,9 @@ use crate::{cache::Cache, error::Cause, state::AppState};
 /// What the trigger notifies on.
 const CHANNEL: &str = "byline_articles";
 
+/// One each for INSERT, UPDATE, DELETE and TRUNCATE.
+const TRIGGERS: i64 = 4;
+
 /// Between two heartbeats.
 const BEAT: Duration = Duration::from_millis(500);
 
@@ -71,6 +74,14 @@ async fn listen(pool: &PgPool, cache: &Cache) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
+    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass('articles') AND tgenabled <> 'D' \
+                    AND tgfoid = to_regproc('byline_articles_changed')";
+    let triggers: i64 = sqlx::query_scalar(triggers).fetch_one(pool).await?;
+    if triggers != TRIGGERS {
+        return Err(sqlx::Error::Configuration(
+            "the table articles lacks the triggers that tell of writes".into(),
+        ));
+    }
     // From here on every commit is heard of; of those before it nothing is known.
     cache.forget_all();
 

@@ -86,7 +86,7 @@ pub(super) fn settings(
     let written = match layered(&[DEFAULT], dotenv, named) {
         Ok(written) => written,
         Err(error) => {
-            problems.0.push(error.to_string());
+            problems.note(error.to_string());
             return Err(problems);
         }
     };
@@ -202,7 +202,7 @@ fn check(written: Written, mut warnings: Vec<String>, mut problems: Problems) ->
     };
 
     // Last, so that a start that fails anyway leaves nothing behind.
-    if written.secret_key.is_none() && problems.0.is_empty() {
+    if written.secret_key.is_none() && problems.lines.is_empty() {
         match secret::kept_in(&settings.data_dir) {
             Ok(key) => settings.secret_key = key,
             Err(error) => {
@@ -214,7 +214,13 @@ fn check(written: Written, mut warnings: Vec<String>, mut problems: Problems) ->
             }
         }
     }
-    if problems.0.is_empty() { Ok(settings) } else { Err(problems) }
+    if problems.lines.is_empty() {
+        return Ok(settings);
+    }
+    let known =
+        !problems.lines.iter().any(|line| line.starts_with("DATABASE_URL") || line.starts_with("DATA_DIR"));
+    problems.database = (production && known).then_some(settings.database);
+    Err(problems)
 }
 
 /// What is weak about a key stops production and is a warning elsewhere; no key at all is never meant.
@@ -247,7 +253,7 @@ fn origins(listed: Vec<String>, warnings: &mut Vec<String>) -> Origins {
 
 impl Problems {
     fn add(&mut self, name: &str, why: impl Display) {
-        self.0.push(format!("{name}: {why}"));
+        self.note(format!("{name}: {why}"));
     }
 
     /// The value, or `None` with the problem noted.

@@ -219,6 +219,7 @@ fn every_problem_is_told_at_once_by_name_and_no_secret_is_shown() {
         ("SHUTDOWN_TIMEOUT_SECONDS", "-1"),
         ("WORKERS", "0"),
         ("DATABASE_CONNECTIONS", "0"),
+        ("CACHE_BYTES", "-1"),
         ("LOG", "a=b=c"),
         ("LOG_FORMAT", "xml"),
     ])

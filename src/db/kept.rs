@@ -98,6 +98,15 @@ impl<D: Database> Kept<D> {
     }
 }
 
+impl<D: Database> Drop for Kept<D> {
+    /// A connection that goes back to its pool starts a task for it, and a worker that ends has no runtime any more.
+    fn drop(&mut self) {
+        for idle in self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            drop(idle.connection.detach());
+        }
+    }
+}
+
 impl<D: Database> Loan<'_, D> {
     fn keep(self) {
         let Self { connection, kept, turn } = self;

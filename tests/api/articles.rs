@@ -441,14 +441,18 @@ async fn a_list_costs_the_same_number_of_statements_for_one_row_and_for_a_hundre
             author.write(true).await;
         }
     }
-    for (query, statements) in [("", 1), ("expand=author", 2), ("count=exact", 2), ("sort=updated_at&author=ann", 1)] {
+    for (query, statements) in
+        [("", 1), ("expand=author", 2), ("count=exact", 2), ("sort=updated_at&author=ann", 1)]
+    {
         for limit in [1, 50] {
             let query = format!("{query}&limit={limit}");
             let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
             let members = Members::Pairs(&pairs);
-            let filter = FieldReader::read("query", members, app.state.rules(), &mut Faults::default()).unwrap();
+            let filter =
+                FieldReader::read("query", members, app.state.rules(), &mut Faults::default()).unwrap();
             let counting = Counting(&app.state.db.reader, AtomicUsize::new(0));
-            let page = service::list(&counting, Sight::Author(1), filter, &Conditions::default()).await.unwrap();
+            let page =
+                service::list(&counting, Sight::Author(1), filter, &Conditions::default()).await.unwrap();
             let Fresh::Changed(page, _) = page else { panic!("nobody has seen this page before") };
             assert_eq!((page.articles.len(), counting.1.into_inner()), (limit, statements), "{query}");
         }

@@ -68,6 +68,7 @@ async fn production_refuses_with_all_problems_at_once() {
     for name in ["SECRET_KEY", "BCRYPT_COST", "PORT", "BACKEND_CORS_ORIGINS"] {
         assert!(complaint.contains(name), "{name}: {complaint}");
     }
+    assert!(complaint.contains("byline migrate up"), "an empty database is behind: {complaint}");
     assert!(!home.path("data").exists(), "a start that fails leaves nothing behind");
 
     for key in ["9f3b", "changemechangemechangemechangeme", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
