@@ -2,7 +2,10 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use actix_web::{HttpServer, dev, web::Data};
+use actix_web::{
+    HttpServer, dev,
+    web::{Data, ServiceConfig},
+};
 
 use crate::{
     app::{create_app, document},
@@ -33,6 +36,17 @@ impl Server {
     /// # Errors
     /// When the address can't be had.
     pub fn bind(state: AppState) -> io::Result<Self> {
+        Self::bind_with(state, |_| {})
+    }
+
+    /// The same with further routes, as benchmarks have them.
+    ///
+    /// # Errors
+    /// When the address can't be had.
+    pub fn bind_with(
+        state: AppState,
+        further: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> io::Result<Self> {
         let settings = state.settings().clone();
         let documentation = Documentation::new(&document(&settings)).map_err(io::Error::other)?;
         let documentation = Data::from(Arc::new(documentation));
@@ -40,7 +54,8 @@ impl Server {
         let per_worker = settings.database_connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
         let watched = state.clone();
         let server = HttpServer::new(move || {
-            create_app(state.with_db(state.db.for_worker(per_worker)), documentation.clone())
+            let state = state.with_db(state.db.for_worker(per_worker));
+            create_app(state, documentation.clone()).configure(further.clone())
         })
         .workers(workers)
         .max_connections(CONNECTIONS_PER_WORKER)

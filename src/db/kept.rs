@@ -202,3 +202,57 @@ impl<D: Database> fmt::Debug for Kept<D> {
         self.pool.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::pool::PoolOptions;
+
+    use super::*;
+
+    fn reader() -> (Reader, Arc<Kept<sqlx::Sqlite>>) {
+        let pool = PoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(20));
+        let kept = Kept::new(pool.connect_lazy("sqlite::memory:").unwrap());
+        (Reader(Engine::Sqlite(Arc::clone(&kept))), kept)
+    }
+
+    fn statement(sql: &str) -> Statement {
+        Statement::from_string(DbBackend::Sqlite, sql)
+    }
+
+    #[actix_web::test]
+    async fn a_connection_is_kept_after_a_success_only() {
+        let (reader, kept) = reader();
+        reader.query_one_raw(statement("SELECT 1")).await.unwrap();
+        assert_eq!(kept.idle().len(), 1);
+        reader.query_all_raw(statement("SELECT nothing")).await.unwrap_err();
+        assert_eq!(kept.idle().len(), 0);
+        assert_eq!(reader.query_all_raw(statement("SELECT 1 UNION SELECT 2")).await.unwrap().len(), 2);
+    }
+
+    #[actix_web::test]
+    async fn a_connection_that_is_kept_is_lent_again() {
+        let (reader, _) = reader();
+        // Another connection would see another database.
+        reader.execute_unprepared("CREATE TABLE seen (id INTEGER)").await.unwrap();
+        let done = reader.execute_raw(statement("INSERT INTO seen VALUES (1)")).await.unwrap();
+        assert_eq!(done.rows_affected(), 1);
+    }
+
+    #[actix_web::test]
+    async fn waiting_for_a_turn_ends_with_the_acquire_timeout() {
+        let (reader, kept) = reader();
+        let loan = kept.lend().await.unwrap();
+        let late = reader.query_one_raw(statement("SELECT 1")).await.unwrap_err();
+        assert_eq!(late, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
+        loan.keep();
+        assert!(reader.query_one_raw(statement("SELECT 1")).await.unwrap().is_some());
+    }
+
+    #[actix_web::test]
+    async fn a_loan_that_is_given_up_goes_back_to_the_pool() {
+        let (reader, kept) = reader();
+        drop(kept.lend().await.unwrap());
+        assert_eq!(kept.idle().len(), 0);
+        assert!(reader.query_one_raw(statement("SELECT 1")).await.unwrap().is_some());
+    }
+}

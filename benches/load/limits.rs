@@ -1,0 +1,142 @@
+//! What Byline is measured against, in the same process, behind the same middleware, over the same connections: answers
+//! that cost nothing to find, and the same statements through sqlx without the ORM.
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpResponse,
+    http::Method,
+    web::{Bytes, Json, Path, Query, ServiceConfig},
+};
+use byline::{
+    articles::schemas::ArticleView,
+    config::Engine,
+    error::{Error, Result},
+    routing::Resource,
+    state::State,
+    timestamp::Timestamp,
+};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
+
+use crate::{pools::Pools, statements::Statements};
+
+/// Answers with so many bytes, whatever the last segment says: a generator that makes up ids here too costs the same.
+pub(crate) const CONSTANT: &str = "/limits/constant/{bytes}/{id}";
+
+/// The longest constant answer, in bytes.
+const MAX_CONSTANT: usize = 1 << 20;
+
+static FILLER: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; MAX_CONSTANT].into());
+
+static STATEMENTS: LazyLock<[Statements; 2]> =
+    LazyLock::new(|| [Statements::of(Engine::Postgres), Statements::of(Engine::Sqlite)]);
+
+/// The author of what is written to the limits.
+pub(crate) const AUTHOR: i32 = 1;
+
+pub(crate) fn configure(cfg: &mut ServiceConfig) {
+    Resource::at(CONSTANT).get(constant).register(cfg);
+    Resource::at("/limits/empty").get(empty).register(cfg);
+    Resource::at("/limits/articles").get(list).on(Method::POST, create).register(cfg);
+    Resource::at("/limits/articles/{id}").get(read).register(cfg);
+}
+
+pub(crate) async fn constant(path: Path<(usize, String)>) -> HttpResponse {
+    let body = FILLER.slice(..path.0.min(MAX_CONSTANT));
+    HttpResponse::Ok().content_type("application/json").body(body)
+}
+
+async fn empty() -> HttpResponse {
+    HttpResponse::NotModified().finish()
+}
+
+/// Runs the same lines on the pool of either engine, with the engine's statements.
+macro_rules! bare {
+    ($state:expr, $kind:ident, |$pool:ident, $statements:ident| $run:expr) => {{
+        let [postgres, sqlite] = &*STATEMENTS;
+        let done = match Pools::of_this_worker(&$state)? {
+            Pools::Postgres($pool) => {
+                let $statements = postgres;
+                $run.await
+            }
+            Pools::Sqlite { $kind: $pool, .. } => {
+                let $statements = sqlite;
+                $run.await
+            }
+        };
+        done.map_err(Error::internal)
+    }};
+}
+
+async fn read(state: State, id: Path<i32>) -> Result<Json<ArticleView>> {
+    let found = bare!(state, reader, |pool, statements| {
+        sqlx::query_as::<_, BareRow>(statements.read).bind(*id).bind(1_i64).fetch_optional(&pool)
+    })?;
+    found.map(|row| Json(row.0)).ok_or(Error::NotFound("Article"))
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    skip: i64,
+    limit: i64,
+}
+
+async fn list(state: State, page: Query<Page>) -> Result<Json<Vec<ArticleView>>> {
+    let rows = bare!(state, reader, |pool, statements| {
+        sqlx::query_as::<_, BareRow>(statements.list).bind(page.limit).bind(page.skip).fetch_all(&pool)
+    })?;
+    Ok(Json(rows.into_iter().map(|row| row.0).collect()))
+}
+
+#[derive(Deserialize)]
+struct NewArticle {
+    title: String,
+    content: String,
+    published: bool,
+}
+
+/// The statements of a POST: the author, then the article.
+async fn create(state: State, new: Json<NewArticle>) -> Result<HttpResponse> {
+    bare!(state, reader, |pool, statements| {
+        async { sqlx::query(statements.author).bind(AUTHOR).bind(1_i64).fetch_one(&pool).await.map(drop) }
+    })?;
+    let (new, now) = (new.into_inner(), state.now());
+    let row = bare!(state, writer, |pool, statements| {
+        sqlx::query_as::<_, BareRow>(statements.create)
+            .bind(new.title)
+            .bind(new.content)
+            .bind(new.published)
+            .bind(AUTHOR)
+            .bind(now)
+            .bind(now)
+            .fetch_one(&pool)
+    })?;
+    Ok(HttpResponse::Created().json(row.0))
+}
+
+/// A row as sqlx reads it.
+struct BareRow(ArticleView);
+
+impl<'r, R: Row> FromRow<'r, R> for BareRow
+where
+    &'static str: ColumnIndex<R>,
+    i32: Decode<'r, R::Database> + Type<R::Database>,
+    bool: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    DateTime<Utc>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> sqlx::Result<Self> {
+        Ok(Self(ArticleView {
+            title: row.try_get("title")?,
+            content: row.try_get("content")?,
+            published: row.try_get("published")?,
+            id: row.try_get("id")?,
+            author_id: row.try_get("author_id")?,
+            created_at: Timestamp(row.try_get("created_at")?),
+            updated_at: Timestamp(row.try_get("updated_at")?),
+        }))
+    }
+}

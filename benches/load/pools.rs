@@ -1,0 +1,61 @@
+//! Connections of the limits: as many for each worker as Byline reads with, in pools as sqlx makes them.
+
+use std::cell::RefCell;
+
+use byline::{
+    config::Engine,
+    error::{Error, Result},
+    state::AppState,
+};
+use sqlx::{
+    PgPool, SqlitePool,
+    pool::PoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+#[derive(Clone)]
+pub(crate) enum Pools {
+    Postgres(PgPool),
+    Sqlite { reader: SqlitePool, writer: SqlitePool },
+}
+
+thread_local! {
+    static POOLS: RefCell<Option<Pools>> = const { RefCell::new(None) };
+}
+
+impl Pools {
+    /// Made when they are first asked for.
+    pub(crate) fn of_this_worker(state: &AppState) -> Result<Self> {
+        POOLS.with_borrow_mut(|pools| {
+            let made = pools.take().map_or_else(|| Self::new(state), Ok).map_err(Error::internal)?;
+            Ok(pools.insert(made).clone())
+        })
+    }
+
+    fn new(state: &AppState) -> sqlx::Result<Self> {
+        let settings = state.settings();
+        let workers = u32::try_from(settings.workers).unwrap_or(u32::MAX).max(1);
+        let connections = settings.database_connections.div_ceil(workers);
+        let url = settings.database.expose();
+        Ok(match settings.database.engine() {
+            Engine::Postgres => Self::Postgres(
+                PoolOptions::new()
+                    .max_connections(connections.div_ceil(2))
+                    .test_before_acquire(false)
+                    .connect_lazy(url)?,
+            ),
+            Engine::Sqlite => {
+                let options: SqliteConnectOptions = url.parse()?;
+                let options =
+                    options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+                let pool =
+                    |connections| PoolOptions::new().max_connections(connections).test_before_acquire(false);
+                Self::Sqlite {
+                    reader: pool(connections.min(2))
+                        .connect_lazy_with(options.clone().pragma("query_only", "ON")),
+                    writer: pool(1).connect_lazy_with(options),
+                }
+            }
+        })
+    }
+}

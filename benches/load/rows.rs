@@ -1,0 +1,133 @@
+//! What is measured: each row one thing that Byline does, the limits beside it, and what is asked of their ratio.
+
+use byline::{config::Engine, seed};
+use serde_json::json;
+
+use crate::{site::Site, wrk::Request};
+
+/// How a subject is driven.
+#[derive(Clone, Debug)]
+pub(crate) enum Drive {
+    /// Requests to Byline's app.
+    App(Request),
+    /// Requests to actix without Byline.
+    Plain(Request),
+    /// Requests to another server with the same contract.
+    Peer(Request),
+    /// The statement of a read, by pgbench.
+    Pgbench,
+    /// bcrypt on every core, and nothing else.
+    Bcrypt,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    pub(crate) drive: Drive,
+    /// The least share of this one's throughput that Byline is to reach.
+    pub(crate) target: Option<f64>,
+}
+
+/// Byline and what it is compared to, measured in turns.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) byline: Drive,
+    pub(crate) limits: Vec<Subject>,
+    /// The most that the 99th percentile may be of the median.
+    pub(crate) tail: Option<f64>,
+    /// Fewer clients than usual: what they asked for before they left would be the first load of the next one.
+    pub(crate) connections: Option<u32>,
+}
+
+/// The sizes of the answers that constants are made as long as, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) article: usize,
+    pub(crate) page: usize,
+}
+
+/// The highest ratio of the 99th percentile to the median on reads that are not cached.
+const TAIL: f64 = 6.0;
+
+fn subject(name: &'static str, drive: Drive, target: Option<f64>) -> Subject {
+    Subject { name, drive, target }
+}
+
+fn constant(bytes: usize) -> Request {
+    Request::get(format!("/limits/constant/{bytes}/{{id}}"))
+}
+
+/// Everything that is measured on a site. Writes come last: they change it.
+pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, with_peer: bool) -> Vec<Row> {
+    let peer = |request: &Request, target| {
+        with_peer.then(|| subject("the peer", Drive::Peer(request.clone()), target))
+    };
+
+    let article = Request::get("/articles/{id}");
+    let mut read = Row {
+        name: "GET /articles/{id}".into(),
+        byline: Drive::App(article.clone()),
+        limits: vec![
+            subject("bare sqlx", Drive::App(Request::get("/limits/articles/{id}")), Some(0.9)),
+            subject("constant", Drive::App(constant(sizes.article)), None),
+            subject("constant, bare actix", Drive::Plain(constant(sizes.article)), None),
+        ],
+        tail: Some(TAIL),
+        connections: None,
+    };
+    if engine == Engine::Postgres {
+        read.limits.push(subject("pgbench", Drive::Pgbench, None));
+    }
+    read.limits.extend(peer(&article, Some(10.0)));
+
+    let list = |query: &str, target| {
+        let request = Request::get(format!("/articles/?{query}"));
+        let limit = Request::get(format!("/limits/articles?{query}"));
+        let mut limits = vec![subject("bare sqlx", Drive::App(limit), target)];
+        limits.extend(peer(&request, target.map(|_| 10.0)));
+        Row {
+            name: format!("GET /articles/?{query}"),
+            byline: Drive::App(request),
+            limits,
+            tail: Some(TAIL),
+            connections: None,
+        }
+    };
+    let mut twenty = list("limit=20", Some(0.9));
+    twenty.limits.insert(1, subject("constant", Drive::App(constant(sizes.page)), None));
+    let deep = site.articles / 10 * 9;
+
+    let new = json!({ "title": "On the Analytical Engine", "content": "It weaves. ".repeat(91), "published": true });
+    let write = Request::post("/articles/", "application/json", new.to_string())
+        .header("authorization", format!("Bearer {}", site.token));
+    let bare_write = Request { path: "/limits/articles".into(), ..write.clone() };
+    let target = (engine == Engine::Postgres).then_some(0.8);
+    let create = Row {
+        name: "POST /articles/".into(),
+        byline: Drive::App(write),
+        limits: vec![subject("bare sqlx", Drive::App(bare_write), target)],
+        tail: None,
+        connections: None,
+    };
+
+    let form = format!("username={}&password={}", site.username, seed::PASSWORD);
+    let form = Request::post("/auth/login", "application/x-www-form-urlencoded", form);
+    let login = Row {
+        name: "POST /auth/login".into(),
+        byline: Drive::App(form),
+        limits: vec![subject("bcrypt on every core", Drive::Bcrypt, Some(0.9))],
+        tail: None,
+        connections: Some(4),
+    };
+
+    vec![
+        read,
+        twenty,
+        list("limit=100", Some(0.9)),
+        list(&format!("skip={deep}&limit=20"), None),
+        create,
+        login,
+    ]
+}

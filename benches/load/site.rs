@@ -1,0 +1,96 @@
+//! A database of one run: made, filled, and dropped at the end.
+
+use byline::{config::Settings, db::Db, seed, state::AppState};
+use clap::Parser;
+use entity::user;
+use sea_orm::{ConnectionTrait as _, Database, EntityTrait as _};
+use tempfile::TempDir;
+
+use crate::{Failure, limits::AUTHOR};
+
+/// An empty or filled database, and the variables that lead a server to it.
+pub(crate) struct Site {
+    pub(crate) url: String,
+    pub(crate) articles: usize,
+    /// Speaks for the first account.
+    pub(crate) token: String,
+    /// That account's name.
+    pub(crate) username: String,
+    directory: TempDir,
+    on_postgres: Option<OnPostgres>,
+}
+
+struct OnPostgres {
+    server: String,
+    name: String,
+}
+
+/// [`seed::Amount`] is made by its own parser.
+#[derive(Parser)]
+struct Seed {
+    #[command(flatten)]
+    amount: seed::Amount,
+}
+
+impl Site {
+    /// On PostgreSQL where `server` is the URL of one; in a SQLite file otherwise. All articles are public.
+    pub(crate) async fn new(server: Option<&str>, articles: usize) -> Result<Self, Failure> {
+        let directory = tempfile::tempdir()?;
+        let (url, on_postgres) = match server {
+            None => (format!("sqlite://{}/byline.db?mode=rwc", directory.path().display()), None),
+            Some(server) => {
+                let name = format!("byline_bench_{}", std::process::id());
+                let (root, _) = server.rsplit_once('/').ok_or("TEST_DATABASE_URL names no database")?;
+                let admin = Database::connect(server).await?;
+                admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}")).await?;
+                admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
+                (format!("{root}/{name}"), Some(OnPostgres { server: server.to_owned(), name }))
+            }
+        };
+        let mut site =
+            Self { url, articles, token: String::new(), username: String::new(), directory, on_postgres };
+        site.fill().await?;
+        Ok(site)
+    }
+
+    /// What a server of this database is started with.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 6] {
+        [
+            ("DATABASE_URL", self.url.clone()),
+            ("DATA_DIR", self.directory.path().display().to_string()),
+            ("SECRET_KEY", "a key of the benchmark, 32 bytes and more".to_owned()),
+            ("HOST", "127.0.0.1".to_owned()),
+            ("PORT", "0".to_owned()),
+            ("ACCESS_TOKEN_EXPIRE_MINUTES", "1440".to_owned()),
+        ]
+    }
+
+    async fn fill(&mut self) -> Result<(), Failure> {
+        let variables = self.variables().map(|(name, value)| (name.to_owned(), value));
+        let state = {
+            let settings = Settings::from_parts(variables, None)?;
+            let db = Db::lazy(&settings, 1)?;
+            AppState::new(settings, db)
+        };
+        let db = &state.db.writer;
+        migration::up(db).await?;
+        let articles = self.articles.to_string();
+        let seed = Seed::try_parse_from(["seed", "--articles", &articles, "--drafts", "0"])?;
+        seed::run(db, state.passwords(), &seed.amount, state.now()).await?;
+        // Without it the planner guesses until autovacuum comes by.
+        db.execute_unprepared("ANALYZE").await?;
+        let author = user::Entity::find_by_id(AUTHOR).one(db).await?.ok_or("nobody was seeded")?;
+        self.token = state.tokens().issue(author.id, state.now())?;
+        self.username = author.username;
+        Ok(())
+    }
+
+    /// Gives the database back; a SQLite file goes with its directory.
+    pub(crate) async fn remove(self) -> Result<(), Failure> {
+        if let Some(OnPostgres { server, name }) = self.on_postgres {
+            let admin = Database::connect(&server).await?;
+            admin.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+        }
+        Ok(())
+    }
+}

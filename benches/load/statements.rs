@@ -1,0 +1,57 @@
+//! The statements that Byline sends, as text for sqlx and pgbench.
+
+use byline::config::Engine;
+use entity::{article, article::Sight, user};
+use sea_orm::{
+    ColumnTrait as _, DbBackend, EntityTrait as _, Insert, QueryFilter as _, QuerySelect as _,
+    QueryTrait as _, Set, prelude::DateTimeUtc,
+};
+
+/// Each with parameters where the ORM has them; in the order that the fields name.
+pub(crate) struct Statements {
+    /// id, limit
+    pub(crate) read: &'static str,
+    /// limit, offset
+    pub(crate) list: &'static str,
+    /// id, limit
+    pub(crate) author: &'static str,
+    /// title, content, published, author, created, updated
+    pub(crate) create: &'static str,
+}
+
+impl Statements {
+    pub(crate) fn of(engine: Engine) -> Self {
+        let backend = match engine {
+            Engine::Postgres => DbBackend::Postgres,
+            Engine::Sqlite => DbBackend::Sqlite,
+        };
+        let visible = || article::Entity::visible_to(Sight::Public);
+        let read = visible().filter(article::Column::Id.eq(1)).limit(1);
+        let list = article::Entity::newest_first(visible()).limit(1).offset(0);
+        let author = user::Entity::find_by_id(1).limit(1);
+        let row = article::ActiveModel {
+            title: Set(String::new()),
+            content: Set(String::new()),
+            published: Set(true),
+            author_id: Set(1),
+            created_at: Set(DateTimeUtc::UNIX_EPOCH),
+            updated_at: Set(DateTimeUtc::UNIX_EPOCH),
+            ..Default::default()
+        };
+        let create = Insert::one(row).build(backend).sql;
+        let columns = "id, title, content, published, author_id, created_at, updated_at";
+        // They live as long as the process, as constants would.
+        Self {
+            read: read.build(backend).sql.leak(),
+            list: list.build(backend).sql.leak(),
+            author: author.build(backend).sql.leak(),
+            create: format!("{create} RETURNING {columns}").leak(),
+        }
+    }
+
+    /// `read` as pgbench's own language has it, over ids from 1 to `:ids`.
+    pub(crate) fn read_for_pgbench(&self) -> String {
+        let statement = self.read.replace("$1", ":id").replace("$2", "1");
+        format!("\\set id random(1, :ids)\n{statement};\n")
+    }
+}
