@@ -27,6 +27,8 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 /// The longest that a healthy server may take to say so.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 
+const BEHIND: &str = "the database is behind: run `byline migrate up`, or `byline serve --migrate`";
+
 /// Byline, a self-hosted blog and publishing API.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -145,7 +147,7 @@ pub async fn complete(cli: &Cli, mut problems: Problems) -> Problems {
             Err(_) if database.engine() == Engine::Sqlite => Ok(Schema::Empty),
             Err(error) => Err(error.to_string()),
         };
-        match state.map(|state| obstacle(&state, true)) {
+        match state.map(|state| obstacle(&state, true, false)) {
             Ok(None) => {}
             Ok(Some(obstacle)) => problems.note(obstacle),
             Err(error) => problems.note(format!("DATABASE_URL: {error}")),
@@ -154,20 +156,30 @@ pub async fn complete(cli: &Cli, mut problems: Problems) -> Problems {
     problems
 }
 
-/// Why a server doesn't start on a database as it is.
-fn obstacle(state: &Schema, production: bool) -> Option<&'static str> {
-    match state {
-        Schema::Foreign { .. } => Some(
-            "the database holds tables that Byline has not taken over: \
-             look at it with `byline migrate status`, take it over with `byline migrate up`",
-        ),
-        Schema::Ours(standing) if production && !standing.only_additive_unknown() => {
-            Some("the database was migrated by a newer release of Byline, beyond what this one can work with")
+/// Why a server doesn't start on a database as it is; what is behind can be mended by migrating.
+fn obstacle(state: &Schema, production: bool, accept_newer: bool) -> Option<String> {
+    let standing = match state {
+        Schema::Ours(standing) => standing,
+        Schema::Empty => return production.then(|| BEHIND.to_owned()),
+        Schema::Foreign { .. } => {
+            return Some(
+                "the database holds tables that Byline has not taken over: \
+                 look at it with `byline migrate status`, take it over with `byline migrate up`"
+                    .to_owned(),
+            );
         }
-        Schema::Ours(standing) if standing.pending.is_empty() => None,
-        Schema::Ours(_) | Schema::Empty => production
-            .then_some("the database is behind: run `byline migrate up`, or `byline serve --migrate`"),
+    };
+    if !standing.changed.is_empty() || !standing.dirty.is_empty() {
+        return Some(format!("the database is not as it was left: {}", standing.faults().join("; ")));
     }
+    if production && !accept_newer && !standing.only_additive_unknown() {
+        return Some(
+            "the database was migrated by a newer release of Byline, in ways that this one may not bear; \
+             ACCEPT_NEWER_DATABASE=true starts it all the same"
+                .to_owned(),
+        );
+    }
+    (production && !standing.pending.is_empty()).then(|| BEHIND.to_owned())
 }
 
 /// The schema must be up to date before the first request. What is missing is applied here only where nobody can be
@@ -175,8 +187,11 @@ fn obstacle(state: &Schema, production: bool) -> Option<&'static str> {
 async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
     let production = settings.environment == Environment::Production;
     let state = migration::state(&db.writer).await?;
-    if let Some(obstacle) = obstacle(&state, production).filter(|_| !migrate) {
-        return Err(obstacle.into());
+    if let Some(obstacle) = obstacle(&state, production && !migrate, settings.accept_newer_database) {
+        let mended = migrate && matches!(state, Schema::Foreign { .. });
+        if !mended {
+            return Err(obstacle.into());
+        }
     }
     if matches!(&state, Schema::Ours(standing) if standing.pending.is_empty()) {
         return Ok(());

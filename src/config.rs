@@ -131,6 +131,8 @@ pub struct Settings {
     pub database_connections: u32,
     /// `CACHE_BYTES`: memory for what every stranger may read; 0 for none.
     pub cache_bytes: u64,
+    /// `ACCEPT_NEWER_DATABASE`: start although a newer release changed the database in ways this one may not bear.
+    pub accept_newer_database: bool,
     /// `LOG`, directives for [`tracing_subscriber::EnvFilter`].
     pub log: String,
     /// `LOG_FORMAT`.
@@ -219,6 +221,7 @@ impl Debug for Settings {
             workers,
             database_connections,
             cache_bytes,
+            accept_newer_database,
             log,
             log_format,
             warnings

@@ -112,6 +112,7 @@ async fn create(state: State, new: Json<NewArticle>) -> Result<HttpResponse> {
             .bind(AUTHOR)
             .bind(now)
             .bind(now)
+            .bind(1)
             .fetch_one(&pool)
     })?;
     Ok(HttpResponse::Created().json(row.0))
@@ -137,6 +138,8 @@ where
             author_id: row.try_get("author_id")?,
             created_at: Timestamp(row.try_get("created_at")?),
             updated_at: Timestamp(row.try_get("updated_at")?),
+            author: None,
+            version: row.try_get("version")?,
         }))
     }
 }

@@ -3,8 +3,8 @@
 use byline::config::Engine;
 use entity::{article, article::Sight, user};
 use sea_orm::{
-    ColumnTrait as _, DbBackend, EntityTrait as _, Insert, QueryFilter as _, QuerySelect as _,
-    QueryTrait as _, Set, prelude::DateTimeUtc,
+    ColumnTrait as _, DbBackend, EntityTrait as _, Insert, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _, Set, prelude::DateTimeUtc,
 };
 
 /// Each with parameters where the ORM has them; in the order that the fields name.
@@ -27,7 +27,8 @@ impl Statements {
         };
         let visible = || article::Entity::visible_to(Sight::Public);
         let read = visible().filter(article::Column::Id.eq(1)).limit(1);
-        let list = article::Entity::newest_first(visible()).limit(1).offset(0);
+        let list = visible().order_by_desc(article::Column::CreatedAt).order_by_desc(article::Column::Id);
+        let list = list.limit(1).offset(0);
         let author = user::Entity::find_by_id(1).limit(1);
         let row = article::ActiveModel {
             title: Set(String::new()),
@@ -36,10 +37,11 @@ impl Statements {
             author_id: Set(1),
             created_at: Set(DateTimeUtc::UNIX_EPOCH),
             updated_at: Set(DateTimeUtc::UNIX_EPOCH),
+            version: Set(1),
             ..Default::default()
         };
         let create = Insert::one(row).build(backend).sql;
-        let columns = "id, title, content, published, author_id, created_at, updated_at";
+        let columns = "id, title, content, published, author_id, created_at, updated_at, version";
         // They live as long as the process, as constants would.
         Self {
             read: read.build(backend).sql.leak(),

@@ -58,6 +58,7 @@ written! {
     workers: Option<String>,
     database_connections: String,
     cache_bytes: String,
+    accept_newer_database: String,
     log: String,
     log_format: String,
 }
@@ -196,6 +197,7 @@ fn check(written: Written, mut warnings: Vec<String>, mut problems: Problems) ->
             &(1..=10_000),
         ),
         cache_bytes: problems.whole("CACHE_BYTES", &written.cache_bytes, &(0..=1 << 40)),
+        accept_newer_database: problems.boolean("ACCEPT_NEWER_DATABASE", &written.accept_newer_database),
         log: written.log,
         log_format: problems.choice("LOG_FORMAT", &written.log_format, &log_formats),
         warnings,

@@ -220,6 +220,7 @@ fn every_problem_is_told_at_once_by_name_and_no_secret_is_shown() {
         ("WORKERS", "0"),
         ("DATABASE_CONNECTIONS", "0"),
         ("CACHE_BYTES", "-1"),
+        ("ACCEPT_NEWER_DATABASE", "perhaps"),
         ("LOG", "a=b=c"),
         ("LOG_FORMAT", "xml"),
     ])

@@ -150,14 +150,17 @@ fn filled(name: &str, differences: &[Difference]) -> String {
     let review: std::collections::BTreeSet<_> = review.into_iter().collect();
     let review: String = review.into_iter().collect();
     let arm = |engine: Engine, up: bool| match of(engine) {
-        Some(difference) => list(if up { &difference.up } else { &difference.down }),
-        None => "return Err(DbErr::Migration(\"not written for PostgreSQL yet\".to_owned()))".to_owned(),
+        Some(difference) => list(if up { &difference.up } else { &difference.down }) + ",",
+        None => "{
+                return Err(DbErr::Migration(\"not written for PostgreSQL yet\".to_owned()));
+            }"
+        .to_owned(),
     };
     let body = |up: bool| {
         format!(
             "        let statements: &[&str] = match manager.get_database_backend() {{
-            sea_orm::DbBackend::Postgres => {},
-            _ => {},
+            sea_orm::DbBackend::Postgres => {}
+            _ => {}
         }};
         for statement in statements {{
             manager.get_connection().execute_unprepared(statement).await?;
@@ -219,6 +222,7 @@ fn raw(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kit::catalogue::{Column, Schema, Table};
 
     const REGISTER: &str = "//! x\n\nmod m20990101_000002_two;\n\nuse x;\n\nfn all() {\n    vec![\n        Box::new(m20990101_000002_two::Two),\n    ]\n}\n";
 
@@ -233,6 +237,23 @@ mod tests {
         let text = registered(REGISTER, "m20990101_000003_three", "Three").unwrap();
         assert!(text.contains("_two;\nmod m20990101_000003_three;\n"), "{text}");
         assert!(text.contains("Two),\n        Box::new(m20990101_000003_three::Three),\n    ]"), "{text}");
+    }
+
+    #[test]
+    fn a_written_migration_has_both_ways_on_the_engines_asked_and_stops_on_the_other() {
+        let column = Column { name: "x".into(), kind: "text".into(), nullable: true, ..Column::default() };
+        let table = |columns: Vec<Column>| {
+            let table = Table { name: "t".into(), columns, ..Table::default() };
+            Schema { tables: [("t".to_owned(), table)].into() }
+        };
+        let (without, with) = (table(Vec::new()), table(vec![column]));
+        let text = filled("add_x", &[Difference::between(Engine::Sqlite, &without, &with)]);
+        assert!(text.contains(r##"r#"ALTER TABLE "t" ADD COLUMN "x" text"#"##), "{text}");
+        assert!(text.contains("rebuilds_tables: true") && text.contains("destructive: false"), "{text}");
+        assert_eq!(text.matches("not written for PostgreSQL yet").count(), 2, "{text}");
+
+        let back = filled("drop_x", &[Difference::between(Engine::Postgres, &with, &without)]);
+        assert!(back.contains("destructive: true") && back.contains("//! Review: column t.x"), "{back}");
     }
 
     #[test]

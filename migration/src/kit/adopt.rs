@@ -119,6 +119,9 @@ impl Kit {
             let (further, misfits): (Vec<_>, Vec<_>) =
                 changes(&live, stage).into_iter().partition(|change| matches!(change, Change::DropIndex(..)));
             if misfits.is_empty() {
+                // What a catalogue doesn't tell (triggers, rows) is applied again rather than taken for granted.
+                let same = |earlier: &usize| stages.get(*earlier) == Some(stage) && range.contains(earlier);
+                let position = (0..position).rev().take_while(same).last().unwrap_or(position);
                 let further = further.iter().map(|change| format!("{change}; left as it is")).collect();
                 return Ok(Some(Fit { migrations: position.saturating_add(1), further }));
             }

@@ -45,7 +45,7 @@ pub enum Error {
     )]
     Dirty(String),
     /// A migration outside a transaction stopped half-way just now.
-    #[error("{migration}, statement {number}: {source}; what ran before it stays: `repair` shows the way")]
+    #[error("{migration}{}: {source}; what ran before it stays: `repair` shows the way", at(*.number))]
     HalfWay {
         /// The migration.
         migration: String,
@@ -84,7 +84,7 @@ pub enum Error {
     #[error("another process is migrating this database; gave up after {} s (--lock-timeout)", .0.as_secs())]
     Busy(Duration),
     /// One statement failed; the run was rolled back.
-    #[error("{migration}, statement {number}: {source}; rolled back, nothing of it stays")]
+    #[error("{migration}{}: {source}; rolled back, nothing of it stays", at(*.number))]
     Statement {
         /// The migration.
         migration: String,
@@ -99,9 +99,22 @@ pub enum Error {
     /// The migration asks the database questions, so its SQL can't be told beforehand.
     #[error("{0} reads from the database, so its SQL can't be written down beforehand")]
     NotStatic(String),
+    /// A migration stopped before it had told its SQL.
+    #[error("{migration}: {source}; nothing was changed")]
+    Refused {
+        /// The migration.
+        migration: String,
+        /// What it said.
+        source: Cause,
+    },
     /// The database or the way to it failed.
     #[error("{0}")]
     Database(#[from] Cause),
+}
+
+/// Where in a migration, if that is known.
+fn at(number: usize) -> String {
+    if number == 0 { String::new() } else { format!(", statement {number}") }
 }
 
 /// What a database said, without the layers around it.
@@ -114,6 +127,7 @@ impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let inner = match &self.0 {
             DbErr::Conn(inner) | DbErr::Exec(inner) | DbErr::Query(inner) => inner,
+            DbErr::Migration(text) => return write!(f, "{}", one_line(text)),
             other => return write!(f, "{}", one_line(&other.to_string())),
         };
         match inner {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 
 use super::{
     Engine, Error, Kit, Options, Outcome, Phase, State,
@@ -10,6 +10,7 @@ use super::{
     execute::sum,
     ledger::{self, Entry},
     scratch::Scratch,
+    script::Direction,
     session::Session,
 };
 
@@ -59,29 +60,38 @@ impl Kit {
     /// Reverts everything and forgets that it was ever here.
     pub async fn reset(&self, db: &DatabaseConnection, options: &Options<'_>) -> Result<Outcome, Error> {
         let outcome = self.down(db, &Options { to: None, steps: None, ..*options }).await?;
-        self.drop_tables(db, options, &[]).await?;
+        self.erase(db, options, &[]).await?;
         Ok(outcome)
     }
 
-    /// Drops every table that a migration ever made, with all rows, and applies all migrations anew. Tables of others
+    /// Drops every table and function that a migration ever made, with all rows, and applies all migrations anew. Tables of others
     /// stay.
     pub async fn fresh(&self, db: &DatabaseConnection, options: &Options<'_>) -> Result<Outcome, Error> {
-        let stages = {
-            let txn = sea_orm::TransactionTrait::begin(db).await?;
-            let stages = self.stages(Scratch::on(Engine::of(&txn)?, &txn).await?).await?;
-            txn.rollback().await?;
-            stages
-        };
-        let tables: BTreeSet<_> = stages.into_iter().flat_map(|stage| stage.tables.into_keys()).collect();
-        self.drop_tables(db, options, &tables.into_iter().collect::<Vec<_>>()).await?;
+        let txn = db.begin().await?;
+        let scratch = Scratch::on(Engine::of(&txn)?, &txn).await?;
+        let mut tables = BTreeSet::new();
+        for migration in &self.migrations {
+            scratch.migrate(migration.as_ref(), Direction::Up).await?;
+            tables.extend(scratch.read().await?.tables.into_keys().map(|table| ident(&table)));
+        }
+        let routines = scratch.routines().await?;
+        scratch.drop().await?;
+        txn.rollback().await?;
+        let drops: Vec<_> = tables
+            .iter()
+            .map(|table| format!("TABLE IF EXISTS {table}"))
+            .chain(routines.iter().map(|routine| format!("ROUTINE IF EXISTS {routine}")))
+            .collect();
+        self.erase(db, options, &drops).await?;
         self.up(db, options).await
     }
 
-    async fn drop_tables(
+    /// Drops what is named, with what depends on it, and the records.
+    async fn erase(
         &self,
         db: &DatabaseConnection,
         options: &Options<'_>,
-        tables: &[String],
+        drops: &[String],
     ) -> Result<(), Error> {
         let cascade = match Engine::of(db)? {
             Engine::Postgres => " CASCADE",
@@ -90,16 +100,10 @@ impl Kit {
         let session = Session::open(db, self.ledger, options.limits, true).await?;
         let result = async {
             let txn = session.begin().await?;
-            let there = ledger::tables(&txn).await?;
-            let mut statements: Vec<_> = tables
-                .iter()
-                .map(String::as_str)
-                .chain([self.ledger])
-                .filter(|name| there.iter().any(|table| table == name))
-                .map(|name| format!("DROP TABLE {}{cascade}", ident(name)))
-                .collect();
+            let mut statements: Vec<_> = drops.iter().map(|what| format!("DROP {what}{cascade}")).collect();
+            statements.push(format!("DROP TABLE IF EXISTS {}", ident(self.ledger)));
             // Another SeaORM program may keep its records in the same table.
-            if there.iter().any(|table| table == "seaql_migrations") {
+            if ledger::tables(&txn).await?.iter().any(|table| table == "seaql_migrations") {
                 let names: Vec<_> = self.names().map(literal).collect();
                 statements
                     .push(format!("DELETE FROM seaql_migrations WHERE version IN ({})", names.join(", ")));

@@ -13,6 +13,7 @@ use super::{
     engine::ident,
     error::Cause,
     script::{Direction, render},
+    sql::tokens,
 };
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -21,6 +22,7 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 pub(crate) struct Scratch {
     txn: DatabaseTransaction,
     engine: Engine,
+    temporary: bool,
 }
 
 impl Scratch {
@@ -46,7 +48,7 @@ impl Scratch {
             "SET LOCAL search_path TO pg_temp".to_owned()
         };
         txn.execute_unprepared(&sql).await?;
-        Ok(Self { txn, engine: Engine::Postgres })
+        Ok(Self { txn, engine: Engine::Postgres, temporary: !granted })
     }
 
     /// On SQLite, which is always at hand.
@@ -55,7 +57,7 @@ impl Scratch {
         options.max_connections(1).sqlx_logging(false);
         let db = Database::connect(options).await?;
         db.execute_unprepared("PRAGMA foreign_keys = OFF").await?;
-        Ok(Self { txn: db.begin().await?, engine: Engine::Sqlite })
+        Ok(Self { txn: db.begin().await?, engine: Engine::Sqlite, temporary: false })
     }
 
     /// On which engine.
@@ -82,6 +84,10 @@ impl Scratch {
     /// Runs statements here. CONCURRENTLY is left out: it can't be had inside a transaction, and builds the same.
     pub(crate) async fn run(&self, name: &str, statements: &[String]) -> Result<(), Error> {
         for (number, sql) in (1..).zip(statements) {
+            // PostgreSQL finds no function in its schema for temporary tables, and neither is compared.
+            if self.temporary && routine_or_trigger(sql) {
+                continue;
+            }
             let sql = sql.replace(" CONCURRENTLY", "");
             self.txn.execute_unprepared(&sql).await.map_err(|error| Error::Statement {
                 migration: name.to_owned(),
@@ -97,10 +103,30 @@ impl Scratch {
         catalogue::read(&self.txn).await
     }
 
+    /// The functions and procedures made here, with the types of their arguments, as DROP ROUTINE takes them.
+    pub(crate) async fn routines(&self) -> Result<Vec<String>, Error> {
+        if self.engine == Engine::Sqlite {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT p.oid::regprocedure::text AS routine FROM pg_catalog.pg_proc p \
+                   WHERE p.pronamespace = current_schema()::regnamespace ORDER BY 1";
+        let rows = self.txn.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "routine")?)).collect()
+    }
+
     /// Throws everything away.
     pub(crate) async fn drop(self) -> Result<(), Error> {
         Ok(self.txn.rollback().await?)
     }
+}
+
+fn routine_or_trigger(statement: &str) -> bool {
+    let tokens = tokens(statement);
+    let mut words = tokens.iter().filter(|token| !token.is("or") && !token.is("replace"));
+    words.next().is_some_and(|first| first.is("create") || first.is("drop"))
+        && words
+            .next()
+            .is_some_and(|kind| ["function", "procedure", "trigger"].iter().any(|word| kind.is(word)))
 }
 
 impl Kit {

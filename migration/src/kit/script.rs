@@ -4,7 +4,7 @@ use sea_orm::{DbErr, MockDatabase, MockExecResult, Statement};
 use sea_orm_migration::SchemaManager;
 use sha2::{Digest, Sha256};
 
-use super::{Engine, Error, Migration};
+use super::{Engine, Error, Migration, error::Cause};
 
 /// Up or down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,9 @@ pub async fn render(
         Ok(()) => {}
         // A query finds no answer prepared for it.
         Err(DbErr::Query(_)) => return Err(Error::NotStatic(migration.name().to_owned())),
-        Err(other) => return Err(other.into()),
+        Err(other) => {
+            return Err(Error::Refused { migration: migration.name().to_owned(), source: Cause(other) });
+        }
     }
     let log = listener.into_transaction_log();
     Ok(log.iter().flat_map(sea_orm::Transaction::statements).map(Statement::to_string).collect())

@@ -34,8 +34,11 @@ impl Session {
         let (own, private) = match engine {
             Engine::Postgres => {
                 let options = db.get_postgres_connection_pool().connect_options();
+                // A pool that replaces an old connection would give the lock away in the middle of a long run.
                 let pool = sqlx::postgres::PgPoolOptions::new()
                     .max_connections(1)
+                    .max_lifetime(None)
+                    .idle_timeout(None)
                     .connect_with(options.as_ref().clone())
                     .await
                     .map_err(connection)?;
@@ -49,6 +52,8 @@ impl Session {
                     let options = options.as_ref().clone().busy_timeout(limits.lock);
                     let pool = sqlx::sqlite::SqlitePoolOptions::new()
                         .max_connections(1)
+                        .max_lifetime(None)
+                        .idle_timeout(None)
                         .connect_with(options)
                         .await
                         .map_err(connection)?;

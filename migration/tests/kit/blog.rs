@@ -1,6 +1,6 @@
 //! Byline's own migrations.
 
-use migration::kit::{Options, State, catalogue::Schema, script};
+use migration::kit::{Engine, Options, State, catalogue::Schema, script};
 
 use crate::support::Place;
 
@@ -34,22 +34,16 @@ async fn every_migration_can_be_told_beforehand_and_undone_alone() {
     for place in Place::all().await {
         let kit = migration::kit();
         for migration in &kit.migrations {
-            // Triggers alone, which are no part of what is compared, and which SQLite has no use for.
-            let listeners = migration.name() == "m20261123_000008_articles_notify";
             for direction in [script::Direction::Up, script::Direction::Down] {
-                let statements = script::render(migration.as_ref(), place.engine, direction).await.unwrap();
-                assert_eq!(
-                    statements.is_empty(),
-                    listeners && place.engine == migration::kit::Engine::Sqlite,
-                    "{}",
-                    migration.name()
-                );
+                // A migration may have nothing to do on one engine, but not on both.
+                let [on_postgres, on_sqlite] = [Engine::Postgres, Engine::Sqlite];
+                let mut told = script::render(migration.as_ref(), on_postgres, direction).await.unwrap();
+                told.extend(script::render(migration.as_ref(), on_sqlite, direction).await.unwrap());
+                assert!(!told.is_empty(), "{}", migration.name());
             }
             let before = Schema::of(&place.db).await.unwrap();
             let to = Options { to: Some(migration.name()), ..Options::default() };
-            kit.up(&place.db, &to).await.unwrap();
-            let after = Schema::of(&place.db).await.unwrap();
-            assert!(listeners || before != after);
+            assert_eq!(kit.up(&place.db, &to).await.unwrap().applied, [migration.name()]);
             kit.down(&place.db, &Options { steps: Some(1), ..Options::default() }).await.unwrap();
             let back = Schema::of(&place.db).await.unwrap();
             assert_eq!(
