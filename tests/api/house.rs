@@ -71,14 +71,11 @@ fn named(code: &str) -> BTreeSet<String> {
             branches.last_mut().unwrap().push(character);
         }
         for branch in branches.iter().map(|branch| branch.trim()).filter(|branch| !branch.is_empty()) {
-            match branch.split_once('{') {
-                Some((head, rest)) => {
-                    expand(&format!("{prefix}{head}"), rest.strip_suffix('}').unwrap(), paths);
-                }
-                None => {
-                    let path = branch.split(" as ").next().unwrap();
-                    paths.insert(format!("{prefix}{path}").trim_end_matches("::self").to_owned());
-                }
+            if let Some((head, rest)) = branch.split_once('{') {
+                expand(&format!("{prefix}{head}"), rest.strip_suffix('}').unwrap(), paths);
+            } else {
+                let path = branch.split(" as ").next().unwrap();
+                paths.insert(format!("{prefix}{path}").trim_end_matches("::self").to_owned());
             }
         }
     }

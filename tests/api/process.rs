@@ -116,7 +116,7 @@ impl Home {
         // A pipe that nobody empties would stop its writer.
         let rest = Arc::clone(&said);
         thread::spawn(move || {
-            lines.map_while(Result::ok).for_each(|line| *rest.lock().unwrap() += &(line + "\n"))
+            lines.map_while(Result::ok).for_each(|line| *rest.lock().unwrap() += &(line + "\n"));
         });
         Process { child, address, said }
     }

@@ -188,11 +188,9 @@ proptest! {
         (u64::from(u32::MAX) << 31..).prop_map(Value::from),
     ]) {
         let expected = match (number.as_i64(), number.as_f64()) {
-            (Some(0), _) => Ok(Some(false)),
-            (Some(1), _) => Ok(Some(true)),
+            (Some(0), _) | (None, Some(0.0)) => Ok(Some(false)),
+            (Some(1), _) | (None, Some(1.0)) => Ok(Some(true)),
             (Some(_), _) => Err(vec!["bool_parsing"]),
-            (None, Some(0.0)) => Ok(Some(false)),
-            (None, Some(1.0)) => Ok(Some(true)),
             (None, Some(float)) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9.2e18 => Err(vec!["bool_parsing"]),
             _ => Err(vec!["bool_type"]),
         };
