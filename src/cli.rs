@@ -107,7 +107,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Seed(amount) => {
             let db = open(&settings).await?;
             let state = AppState::new(settings, db);
-            seed::run(&state.db.writer, state.passwords(), &amount, state.now()).await?;
+            seed::run(&state.db.pool(), state.passwords(), &amount, state.now()).await?;
             writeln!(out, "{amount}")?;
             Ok(ExitCode::SUCCESS)
         }
@@ -186,7 +186,8 @@ fn obstacle(state: &Schema, production: bool, accept_newer: bool) -> Option<Stri
 /// surprised: with `--migrate`, or outside production on a database that is empty or Byline's own.
 async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
     let production = settings.environment == Environment::Production;
-    let state = migration::state(&db.writer).await?;
+    let pool = db.pool();
+    let state = migration::state(&pool).await?;
     if let Some(obstacle) = obstacle(&state, production && !migrate, settings.accept_newer_database) {
         let mended = migrate && matches!(state, Schema::Foreign { .. });
         if !mended {
@@ -196,7 +197,7 @@ async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(
     if matches!(&state, Schema::Ours(standing) if standing.pending.is_empty()) {
         return Ok(());
     }
-    let outcome = migration::up(&db.writer).await?;
+    let outcome = migration::up(&pool).await?;
     for name in &outcome.adopted {
         tracing::info!(name, "found in the database and recorded");
     }

@@ -1,8 +1,8 @@
 //! Connections: a handle that reads and a handle that writes.
 //!
 //! On SQLite they are pools over one file: some readers, and one writer whose transactions begin as writers, so that
-//! none fails half-way for a lock it can't get. On PostgreSQL half of the connections read single statements
-//! ([`Reader`]), the other half writes. Every worker has pools of its own (but for SQLite's one writer): its runtime is a
+//! none fails half-way for a lock it can't get. On PostgreSQL half of the connections read, the other half
+//! writes, a single statement at a time ([`Handle`]). Every worker has pools of its own (but for SQLite's one writer): its runtime is a
 //! single thread, and a connection that another worker opened would wake that one for every answer.
 
 mod kept;
@@ -16,8 +16,9 @@ use sqlx::{
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
+use tokio::time::timeout;
 
-pub use self::kept::Reader;
+pub use self::kept::Handle;
 use crate::config::{Engine, Settings};
 
 /// How long SQLite waits for a writer in another process.
@@ -25,6 +26,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection that answered this lately is taken without asking.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// A connection that takes longer to say that it is alive is given up.
+const PING_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Idle connections are given back after this.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
@@ -37,9 +41,9 @@ const SQLITE_READERS: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Db {
     /// Sees what is committed; refuses to write on SQLite.
-    pub reader: Reader,
+    pub reader: Handle,
     /// Reads and writes.
-    pub writer: DatabaseConnection,
+    pub writer: Handle,
     source: Source,
 }
 
@@ -106,6 +110,18 @@ impl Db {
         }
     }
 
+    /// A pool with transactions, for the command line.
+    pub fn pool(&self) -> DatabaseConnection {
+        match &self.source.server {
+            Server::Postgres(options) => {
+                self.source.pool::<sqlx::Postgres>(2).connect_lazy_with(options.as_ref().clone()).into()
+            }
+            Server::Sqlite(options) => {
+                self.source.pool::<sqlx::Sqlite>(1).connect_lazy_with(options.as_ref().clone()).into()
+            }
+        }
+    }
+
     /// Asks the database for an answer.
     ///
     /// # Errors
@@ -117,7 +133,7 @@ impl Db {
 }
 
 impl Source {
-    fn writer(&self, connections: u32) -> DatabaseConnection {
+    fn writer(&self, connections: u32) -> Handle {
         match &self.server {
             Server::Postgres(options) => self
                 .pool::<sqlx::Postgres>(connections / 2)
@@ -133,7 +149,7 @@ impl Source {
         }
     }
 
-    fn reader(&self, connections: u32) -> Reader {
+    fn reader(&self, connections: u32) -> Handle {
         match &self.server {
             Server::Postgres(options) => self
                 .pool::<sqlx::Postgres>(connections.div_ceil(2))
@@ -156,7 +172,10 @@ impl Source {
                 Box::pin(async move {
                     // A connection in steady use needs no question; one that lay still may be dead.
                     if meta.idle_for > TRUSTED_FOR {
-                        connection.ping().await?;
+                        // A wire that went silent must not cost a request all its patience for each connection on it.
+                        timeout(PING_PATIENCE, connection.ping())
+                            .await
+                            .map_err(|_| sqlx::Error::PoolTimedOut)??;
                     }
                     Ok(true)
                 })

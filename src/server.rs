@@ -9,7 +9,7 @@ use actix_web::{
 
 use crate::{
     app::{create_app, document},
-    cache::watch::watch,
+    cache::watch::Watch,
     docs::Documentation,
     state::AppState,
 };
@@ -82,9 +82,7 @@ impl Server {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self) -> io::Result<()> {
-        let watch = actix_web::rt::spawn(watch(self.watched));
-        let ended = self.inner.await;
-        watch.abort();
-        ended
+        let _watch = Watch::start(self.watched)?;
+        self.inner.await
     }
 }

@@ -72,7 +72,7 @@ impl Site {
             let db = Db::lazy(&settings, 1)?;
             AppState::new(settings, db)
         };
-        let db = &state.db.writer;
+        let db = &state.db.pool();
         migration::up(db).await?;
         let articles = self.articles.to_string();
         let seed = Seed::try_parse_from(["seed", "--articles", &articles, "--drafts", "0"])?;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::article;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, Condition, DatabaseConnection, DbErr, EntityTrait as _,
-    QueryFilter as _, Set,
+    ActiveModelTrait as _, ColumnTrait as _, Condition, DbErr, EntityTrait as _, QueryFilter as _, Set,
     sea_query::{Expr, ExprTrait as _},
 };
 
 use super::schemas::{ArticlePatch, NewArticle};
 use crate::{
     cache::Cache,
+    db::Handle,
     error::{Error, Result},
 };
 
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Writer {
     /// Reads and writes.
-    pub db: DatabaseConnection,
+    pub db: Handle,
     /// Forgets what is changed.
     pub cache: Arc<Cache>,
 }
@@ -61,7 +61,7 @@ pub(super) async fn apply(
 }
 
 async fn run(
-    db: &DatabaseConnection,
+    db: &Handle,
     author_id: i32,
     change: Change,
     now: DateTime<Utc>,
@@ -77,7 +77,7 @@ async fn run(
 }
 
 async fn write(
-    db: &DatabaseConnection,
+    db: &Handle,
     author_id: i32,
     input: NewArticle,
     now: DateTime<Utc>,
@@ -98,7 +98,7 @@ async fn write(
 /// One statement, so that two edits of different members at once both stay. It touches a row only where a value differs:
 /// `updated_at` keeps meaning «edited».
 async fn edit(
-    db: &DatabaseConnection,
+    db: &Handle,
     only: Condition,
     patch: ArticlePatch,
     now: DateTime<Utc>,

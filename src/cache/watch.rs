@@ -10,18 +10,23 @@
 
 use std::{
     collections::VecDeque,
+    io, thread,
     time::{Duration, Instant},
 };
 
-use actix_web::rt::time::{interval, sleep, timeout};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, Statement};
+use actix_web::rt::{
+    System,
+    time::{interval, sleep, timeout},
+};
+use sea_orm::{ConnectionTrait as _, DbErr, Statement};
 use sqlx::{
     PgPool,
     postgres::{PgListener, PgNotification, PgPoolOptions},
 };
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::{cache::Cache, error::Cause, state::AppState};
+use crate::{cache::Cache, db::Handle, error::Cause, state::AppState};
 
 /// What the trigger notifies on.
 const CHANNEL: &str = "byline_articles";
@@ -44,11 +49,36 @@ pub const POLL_PATIENCE: Duration = Duration::from_millis(250);
 /// Before a lost connection is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Watches until the process ends.
-pub async fn watch(state: AppState) {
-    if !state.cache().is_on() {
-        return;
+/// Watching, until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    _stop: oneshot::Sender<()>,
+}
+
+impl Watch {
+    /// On a thread with a runtime of its own: what sqlx drops at the end needs one that still lives, and no worker is kept
+    /// from listening in time.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub fn start(state: AppState) -> io::Result<Self> {
+        let (stop, stopped) = oneshot::channel();
+        if state.cache().is_on() {
+            thread::Builder::new().name("watch".to_owned()).spawn(move || {
+                System::new().block_on(async move {
+                    tokio::select! {
+                        () = watch(state) => {}
+                        // The sender sends nothing: it is dropped.
+                        _ = stopped => {}
+                    }
+                });
+            })?;
+        }
+        Ok(Self { _stop: stop })
     }
+}
+
+async fn watch(state: AppState) {
     let options = state.db.postgres();
     loop {
         let ended = match options.clone() {
@@ -146,7 +176,7 @@ fn read(
 }
 
 /// Asks SQLite until it doesn't answer.
-async fn poll(writer: &DatabaseConnection, cache: &Cache) -> Result<(), DbErr> {
+async fn poll(writer: &Handle, cache: &Cache) -> Result<(), DbErr> {
     let question = Statement::from_string(writer.get_database_backend(), "PRAGMA data_version");
     let mut known = None;
     let mut ticks = interval(POLL);

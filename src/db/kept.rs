@@ -1,8 +1,8 @@
 //! Connections for single statements that stay out of their pool while they are busy.
 //!
 //! sqlx's pool takes a connection back in a task of its own, and asks the database for an answer before it lends it
-//! again: one round trip for the pool with each round trip for a statement. Here a connection whose statement
-//! succeeded is lent again as it is; any other, and one that lay still, goes through the pool and its questions.
+//! again: one round trip for the pool with each round trip for a statement. Here a connection that answered is lent again as it
+//! is; one that lay still goes through the pool and its questions, and one that was given up is closed.
 
 use std::{
     fmt,
@@ -24,7 +24,7 @@ use super::TRUSTED_FOR;
 
 /// Runs single statements; has no transactions. Clones share their connections.
 #[derive(Clone, Debug)]
-pub struct Reader(Engine);
+pub struct Handle(Engine);
 
 #[derive(Clone, Debug)]
 enum Engine {
@@ -46,11 +46,11 @@ struct Idle<D: Database> {
     since: Instant,
 }
 
-/// A connection on loan, which goes back to the pool unless it is kept.
+/// A connection on loan, which is closed unless it is kept.
 struct Loan<'a, D: Database> {
-    connection: PoolConnection<D>,
+    connection: Option<PoolConnection<D>>,
     kept: &'a Kept<D>,
-    turn: SemaphorePermit<'a>,
+    _turn: SemaphorePermit<'a>,
 }
 
 impl<D: Database> Kept<D> {
@@ -77,7 +77,7 @@ impl<D: Database> Kept<D> {
             Some(connection) => connection,
             None => self.pool.acquire().await.map_err(unavailable)?,
         };
-        Ok(Loan { connection, kept: self, turn })
+        Ok(Loan { connection: Some(connection), kept: self, _turn: turn })
     }
 
     async fn turn(&self) -> Result<SemaphorePermit<'_>, DbErr> {
@@ -108,11 +108,21 @@ impl<D: Database> Drop for Kept<D> {
 }
 
 impl<D: Database> Loan<'_, D> {
-    fn keep(self) {
-        let Self { connection, kept, turn } = self;
-        kept.idle().push(Idle { connection, since: Instant::now() });
-        // Not before: whoever gets it looks for a connection.
-        drop(turn);
+    fn keep(mut self) {
+        if let Some(connection) = self.connection.take() {
+            // The turn ends behind this: whoever gets it looks for a connection.
+            self.kept.idle().push(Idle { connection, since: Instant::now() });
+        }
+    }
+}
+
+impl<D: Database> Drop for Loan<'_, D> {
+    /// A connection whose statement failed, or was given up, is closed: the pool would ask it whether it is alive, and wait for
+    /// the answer of a dead wire as long as the kernel does.
+    fn drop(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.close_on_drop();
+        }
     }
 }
 
@@ -124,17 +134,27 @@ fn unavailable(error: sqlx::Error) -> DbErr {
     }
 }
 
+/// A loan without a connection, which there is not before it is kept.
+fn gone() -> DbErr {
+    DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
+}
+
+/// Whether a connection is as good as before: the database answered, and not that it is going away (PostgreSQL's 57P01 to 57P05).
+fn is_sound(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|answer| answer.code().is_none_or(|code| !code.starts_with("57P")))
+}
+
 fn failed(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
-impl From<Pool<sqlx::Postgres>> for Reader {
+impl From<Pool<sqlx::Postgres>> for Handle {
     fn from(pool: Pool<sqlx::Postgres>) -> Self {
         Self(Engine::Postgres(Kept::new(pool)))
     }
 }
 
-impl From<Pool<sqlx::Sqlite>> for Reader {
+impl From<Pool<sqlx::Sqlite>> for Handle {
     fn from(pool: Pool<sqlx::Sqlite>) -> Self {
         Self(Engine::Sqlite(Kept::new(pool)))
     }
@@ -142,18 +162,28 @@ impl From<Pool<sqlx::Sqlite>> for Reader {
 
 /// Runs the same lines on a connection of either engine, and keeps it where they succeed.
 macro_rules! on_loan {
-    ($reader:expr, |$connection:ident| $run:expr, |$done:ident| $convert:expr) => {
-        match &$reader.0 {
+    ($handle:expr, |$connection:ident| $run:expr, |$done:ident| $convert:expr) => {
+        match &$handle.0 {
             Engine::Postgres(kept) => on_loan!(@ kept, $connection, $run, $done, $convert),
             Engine::Sqlite(kept) => on_loan!(@ kept, $connection, $run, $done, $convert),
         }
     };
     (@ $kept:ident, $connection:ident, $run:expr, $done:ident, $convert:expr) => {{
         let mut loan = $kept.lend().await?;
-        let $connection = &mut *loan.connection;
-        let $done = $run.await.map_err(failed)?;
-        loan.keep();
-        Ok($convert)
+        let Some(connection) = &mut loan.connection else { return Err(gone()) };
+        let $connection = &mut **connection;
+        match $run.await {
+            Ok($done) => {
+                loan.keep();
+                Ok($convert)
+            }
+            Err(error) => {
+                if is_sound(&error) {
+                    loan.keep();
+                }
+                Err(failed(error))
+            }
+        }
     }};
 }
 
@@ -164,7 +194,7 @@ fn split(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
 }
 
 #[async_trait::async_trait]
-impl ConnectionTrait for Reader {
+impl ConnectionTrait for Handle {
     fn get_database_backend(&self) -> DbBackend {
         match self.0 {
             Engine::Postgres(_) => DbBackend::Postgres,
@@ -209,10 +239,10 @@ mod tests {
 
     use super::*;
 
-    fn reader() -> (Reader, Arc<Kept<sqlx::Sqlite>>) {
+    fn reader() -> (Handle, Arc<Kept<sqlx::Sqlite>>) {
         let pool = PoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(20));
         let kept = Kept::new(pool.connect_lazy("sqlite::memory:").unwrap());
-        (Reader(Engine::Sqlite(Arc::clone(&kept))), kept)
+        (Handle(Engine::Sqlite(Arc::clone(&kept))), kept)
     }
 
     fn statement(sql: &str) -> Statement {
@@ -220,12 +250,12 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_connection_is_kept_after_a_success_only() {
+    async fn a_connection_is_kept_after_every_answer() {
         let (reader, kept) = reader();
         reader.query_one_raw(statement("SELECT 1")).await.unwrap();
         assert_eq!(kept.idle().len(), 1);
         reader.query_all_raw(statement("SELECT nothing")).await.unwrap_err();
-        assert_eq!(kept.idle().len(), 0);
+        assert_eq!(kept.idle().len(), 1);
         assert_eq!(reader.query_all_raw(statement("SELECT 1 UNION SELECT 2")).await.unwrap().len(), 2);
     }
 
@@ -249,7 +279,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_loan_that_is_given_up_goes_back_to_the_pool() {
+    async fn a_connection_that_is_given_up_makes_room_for_another() {
         let (reader, kept) = reader();
         drop(kept.lend().await.unwrap());
         assert_eq!(kept.idle().len(), 0);

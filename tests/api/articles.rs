@@ -6,8 +6,8 @@ use actix_web::http::{Method, StatusCode};
 use byline::{
     articles::service::{self, Fresh},
     conditional::Conditions,
-    db::Reader,
-    validation::{Faults, Members, Reader as FieldReader},
+    db::Handle,
+    validation::{Faults, Members, Reader},
 };
 use entity::article::Sight;
 use futures_util::future::{join, join_all};
@@ -403,7 +403,7 @@ async fn both_spellings_of_every_path_answer_alike() {
 }
 
 /// A connection that counts what it is asked.
-struct Counting<'a>(&'a Reader, AtomicUsize);
+struct Counting<'a>(&'a Handle, AtomicUsize);
 
 #[async_trait::async_trait]
 impl ConnectionTrait for Counting<'_> {
@@ -448,8 +448,7 @@ async fn a_list_costs_the_same_number_of_statements_for_one_row_and_for_a_hundre
             let query = format!("{query}&limit={limit}");
             let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
             let members = Members::Pairs(&pairs);
-            let filter =
-                FieldReader::read("query", members, app.state.rules(), &mut Faults::default()).unwrap();
+            let filter = Reader::read("query", members, app.state.rules(), &mut Faults::default()).unwrap();
             let counting = Counting(&app.state.db.reader, AtomicUsize::new(0));
             let page =
                 service::list(&counting, Sight::Author(1), filter, &Conditions::default()).await.unwrap();

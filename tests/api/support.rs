@@ -58,7 +58,7 @@ impl TestApp {
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let place = Place::new().await;
         let app = Self::on(place, settings);
-        migration::up(&app.state.db.writer).await.unwrap();
+        migration::up(&app.state.db.pool()).await.unwrap();
         app
     }
 
