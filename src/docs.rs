@@ -66,6 +66,14 @@ async fn serve_swagger_ui(request: HttpRequest, docs: Data<Documentation>) -> Ht
 <div id="swagger-ui"></div>
 <script src="{here}swagger-ui-bundle.js"></script>
 <script>
+// Swagger UI keeps what it was given to authorize with, so that it stays authorised on reload: the token will do for that.
+const keep = Storage.prototype.setItem;
+Storage.prototype.setItem = function (key, value) {{
+  const secrets = ["password", "clientSecret"];
+  keep.call(this, key, key === "authorized"
+    ? JSON.stringify(JSON.parse(value, (name, member) => secrets.includes(name) ? "" : member))
+    : value);
+}};
 SwaggerUIBundle({{
   url: "{root}openapi.json",
   dom_id: "#swagger-ui",

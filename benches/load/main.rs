@@ -32,14 +32,19 @@ use std::{
 };
 
 use actix_web::rt::System;
-use byline::{config::Engine, seed};
+use byline::{
+    articles::schemas::{List, Sort},
+    config::Engine,
+    pagination::{Cursor, Direction},
+    seed,
+};
 use clap::Parser;
 use serde_json::Value;
 
 use self::{
     process::ServerProcess,
     report::Line,
-    rows::{Drive, Row, Sizes, rows},
+    rows::{Drive, HOT, Row, Sizes, rows},
     sample::Sample,
     site::Site,
     statements::Statements,
@@ -109,8 +114,11 @@ async fn run(args: &Args) -> Result<(), Failure> {
             let site = Site::new(server, articles).await?;
             let script = directory.path().join("read.sql");
             fs::write(&script, Statements::of(engine).read_for_pgbench())?;
-            let process = ServerProcess::start(&site.variables())?;
-            let bench = Bench { args, wrk: &wrk, site: &site, process, pgbench: pgbench::find(), script };
+            let mut uncached = site.variables().to_vec();
+            uncached.push(("CACHE_BYTES", "0".to_owned()));
+            let process = ServerProcess::start(&uncached)?;
+            let cached = ServerProcess::start(&site.variables())?;
+            let bench = Bench { args, wrk: &wrk, site: &site, process, cached, pgbench: pgbench::find(), script };
             let cores = thread::available_parallelism()?;
             report::heading(
                 &mut out,
@@ -155,6 +163,7 @@ struct Bench<'a> {
     wrk: &'a Wrk,
     site: &'a Site,
     process: ServerProcess,
+    cached: ServerProcess,
     pgbench: Option<PathBuf>,
     script: PathBuf,
 }
@@ -169,13 +178,24 @@ impl Bench<'_> {
             Some(base) => newest_id(base).await?,
             None => 0,
         };
-        for row in rows(self.site, engine, sizes, self.args.against.is_some()) {
+        let cursor = self.cursor().await?;
+        for row in rows(self.site, engine, sizes, &cursor, self.args.against.is_some()) {
             let wanted = &self.args.rows;
             if wanted.is_empty() || wanted.iter().any(|name| row.name.contains(name)) {
                 self.row(&row, peer_ids, out)?;
             }
         }
         Ok(())
+    }
+
+    /// A place nine tenths into the list: articles are seeded oldest first.
+    async fn cursor(&self) -> Result<String, Failure> {
+        let id = i32::try_from(self.site.articles / 10)?.max(1);
+        let article: Value =
+            serde_json::from_slice(&body(&format!("{}/articles/{id}", self.process.app)).await?)?;
+        let written = article.get("created_at").and_then(Value::as_str).unwrap_or_default();
+        let list = List { sort: Sort::NewestFirst, author: None, published: None, since: None, until: None };
+        Ok(Cursor::new(list, Direction::Next, written.parse()?, id).encode())
     }
 
     /// Byline, its limits, Byline, its limits, …
@@ -211,9 +231,10 @@ impl Bench<'_> {
 
     /// None where the tool for it is missing.
     fn drive(&self, drive: &Drive, peer_ids: usize, force: Force) -> Result<Option<Sample>, Failure> {
-        let (base, request, ids) = match drive {
-            Drive::App(request) => (self.process.app.as_str(), request, self.site.articles),
-            Drive::Plain(request) => (self.process.plain.as_str(), request, self.site.articles),
+        let (process, base, request, ids) = match drive {
+            Drive::App(request) => (&self.process, self.process.app.as_str(), request, self.site.articles),
+            Drive::Cached(request) => (&self.cached, self.cached.app.as_str(), request, HOT),
+            Drive::Plain(request) => (&self.process, self.process.plain.as_str(), request, self.site.articles),
             Drive::Peer(request) => {
                 let base = self.args.against.as_deref().unwrap_or_default();
                 return self.wrk.run(base, request, peer_ids, force).map(Some);
@@ -228,11 +249,11 @@ impl Bench<'_> {
             }
             Drive::Bcrypt => return hash_on_every_core(force.seconds).map(Some),
         };
-        let before = self.process.cpu();
+        let before = process.cpu();
         let sample = self.wrk.run(base, request, ids, force)?;
-        let spent = self.process.cpu().zip(before).map(|(after, before)| after - before);
+        let spent = process.cpu().zip(before).map(|(after, before)| after - before);
         let cpu = spent.filter(|_| sample.requests > 0.0).map(|seconds| seconds * 1e6 / sample.requests);
-        Ok(Some(Sample { cpu, memory: self.process.memory(), ..sample }))
+        Ok(Some(Sample { cpu, memory: process.memory(), ..sample }))
     }
 }
 

@@ -8,8 +8,10 @@ use crate::{site::Site, wrk::Request};
 /// How a subject is driven.
 #[derive(Clone, Debug)]
 pub(crate) enum Drive {
-    /// Requests to Byline's app.
+    /// Requests to Byline's app, its cache off.
     App(Request),
+    /// Requests to Byline's app with its cache, for articles of which it holds each.
+    Cached(Request),
     /// Requests to actix without Byline.
     Plain(Request),
     /// Requests to another server with the same contract.
@@ -48,6 +50,9 @@ pub(crate) struct Sizes {
     pub(crate) page: usize,
 }
 
+/// Articles that are asked for where the cache is measured: their answers fit in it.
+pub(crate) const HOT: usize = 1000;
+
 /// The highest ratio of the 99th percentile to the median on reads that are not cached.
 const TAIL: f64 = 6.0;
 
@@ -60,7 +65,7 @@ fn constant(bytes: usize) -> Request {
 }
 
 /// Everything that is measured on a site. Writes come last: they change it.
-pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, with_peer: bool) -> Vec<Row> {
+pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, with_peer: bool) -> Vec<Row> {
     let peer = |request: &Request, target| {
         with_peer.then(|| subject("the peer", Drive::Peer(request.clone()), target))
     };
@@ -95,6 +100,31 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, with_peer: bool) -
             connections: None,
         }
     };
+    let cached = |request: Request, bytes: usize, limit: &'static str| {
+        let mut limits = vec![subject(limit, Drive::Cached(constant(bytes)), Some(0.6))];
+        limits.extend(peer(&request, Some(20.0)));
+        Row {
+            name: format!("{} {}, cached", request.method, request.path),
+            byline: Drive::Cached(request),
+            limits,
+            tail: None,
+            connections: None,
+        }
+    };
+    let known = article.clone().header("if-none-match", "\"v1\"");
+    let unchanged = Row {
+        name: "304 GET /articles/{id}, cached".into(),
+        limits: vec![subject("an empty constant", Drive::Cached(constant(0)), Some(0.6))],
+        ..cached(known, 0, "an empty constant")
+    };
+    let first = Request::get("/articles/?limit=20");
+    let by_cursor = Row {
+        name: "GET /articles/?cursor=…&limit=20, nine tenths deep".into(),
+        byline: Drive::App(Request::get(format!("/articles/?limit=20&cursor={cursor}"))),
+        limits: vec![subject("the first page", Drive::App(first.clone()), Some(1.0 / 1.2))],
+        tail: Some(TAIL),
+        connections: None,
+    };
     let mut twenty = list("limit=20", Some(0.9));
     twenty.limits.insert(1, subject("constant", Drive::App(constant(sizes.page)), None));
     let deep = site.articles / 10 * 9;
@@ -123,8 +153,12 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, with_peer: bool) -
     };
 
     vec![
+        cached(article.clone(), sizes.article, "constant"),
+        cached(first, sizes.page, "constant"),
+        unchanged,
         read,
         twenty,
+        by_cursor,
         list("limit=100", Some(0.9)),
         list(&format!("skip={deep}&limit=20"), None),
         create,
