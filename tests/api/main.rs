@@ -11,6 +11,7 @@
 
 mod articles;
 mod auth;
+mod cache;
 mod contract;
 mod cors;
 mod docs;
