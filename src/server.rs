@@ -82,7 +82,8 @@ impl Server {
     /// # Errors
     /// When the listener fails.
     pub async fn run(self) -> io::Result<()> {
-        let watch = actix_web::rt::spawn(watch(self.watched));
+        // No task of the local set: that one is dropped outside the runtime, where the driver's listener can't be.
+        let watch = tokio::spawn(watch(self.watched));
         let ended = self.inner.await;
         watch.abort();
         ended
