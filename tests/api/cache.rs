@@ -13,7 +13,9 @@ use fake::{
     rand::{SeedableRng as _, rngs::StdRng},
 };
 use futures_util::future::{join, join_all};
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
+use sea_orm::{
+    ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement, TransactionTrait as _,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -284,7 +286,11 @@ async fn a_server_that_lost_its_listener_is_stale_no_longer_than_documented() {
         let pause: u64 = (0..600).fake_with_rng(&mut random);
         sleep(Duration::from_millis(pause)).await;
         // Every second time without a word.
-        if round % 2 == 0 { wire.cut() } else { wire.die() }
+        if round % 2 == 0 {
+            wire.cut()
+        } else {
+            wire.die()
+        }
         let pause: u64 = (0..300).fake_with_rng(&mut random);
         sleep(Duration::from_millis(pause)).await;
 
@@ -322,7 +328,9 @@ async fn a_server_that_lost_its_listener_is_stale_no_longer_than_documented() {
         .await;
     }
     assert_eq!(warm(&lost, &target).await.json(), article);
-    say(&format!("cache: a listener lost eight times, {stale} stale reads, the last begun {longest:?} after its write"));
+    say(&format!(
+        "cache: a listener lost eight times, {stale} stale reads, the last begun {longest:?} after its write"
+    ));
     // Else nothing was tried.
     assert!(stale > 0);
 }
@@ -333,20 +341,30 @@ async fn a_listener_whose_wire_dies_while_it_is_set_up_listens_again() {
     let Some((whole, _lost, _wire)) = behind_a_wire(story).await else { return };
     let article = whole.sign_up("ann").await.write(true).await;
     let url = whole.state.settings().database.expose().to_owned();
-    let tries = (0..24).map(async |number| {
-        let (wire, wired) = wired(&url);
-        let lost = impatient(&wired).await;
-        sleep(Duration::from_millis(number)).await;
-        wire.die();
-        sleep(Duration::from_millis(100)).await;
-        wire.mend();
-        until("the server answers again", async || {
-            lost.anonymous().get(&path(&article)).await.status == StatusCode::OK
-        })
-        .await;
-        warm(&lost, &path(&article)).await;
-    });
-    join_all(tries).await;
+    let behind = Database::connect(&url).await.unwrap();
+    let watching = Database::connect(&url).await.unwrap();
+
+    // The wire dies while the database has not answered the question for the triggers.
+    let lock = behind.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE pg_trigger IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let (wire, wired) = wired(&url);
+    let lost = impatient(&wired).await;
+    until("the listener waits for an answer", async || {
+        let waiting =
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting = Statement::from_string(DbBackend::Postgres, waiting);
+        watching.query_one_raw(waiting).await.unwrap().is_some()
+    })
+    .await;
+    wire.die();
+    lock.rollback().await.unwrap();
+    sleep(SOON).await;
+    wire.mend();
+    until("the server answers again", async || {
+        lost.anonymous().get(&path(&article)).await.status == StatusCode::OK
+    })
+    .await;
+    warm(&lost, &path(&article)).await;
 }
 
 #[actix_web::test]

@@ -19,6 +19,7 @@ mod document;
 mod health;
 mod house;
 mod limits;
+mod lists;
 mod operation;
 mod process;
 mod proxy;
