@@ -1,6 +1,6 @@
 //! Articles: drafts until they are published, owned by one author.
 
-use sea_orm::{Condition, Select, entity::prelude::*};
+use sea_orm::{Condition, Select, entity::prelude::*, sea_query::ExprTrait as _};
 
 /// One article.
 #[sea_orm::model]
@@ -45,18 +45,32 @@ pub enum Sight {
     Everything,
 }
 
-impl Sight {
-    /// The visibility rule, as conditions of which no two hold for the same article: each can be answered in the order of
-    /// an index of its own, which one condition with an OR can't.
-    fn parts(self) -> Vec<Condition> {
+/// Articles of which all are published, or none, where that is known.
+struct Part {
+    published: Option<bool>,
+    author: Option<i32>,
+}
+
+impl Part {
+    fn condition(&self) -> Condition {
         // A constant, not a parameter: only so can an index over published articles serve a prepared statement.
-        let published = || Condition::all().add(Column::Published.into_expr());
+        let published = Column::Published.into_expr();
+        let published = self.published.map(|is| if is { published } else { published.not() });
+        Condition::all().add_option(published).add_option(self.author.map(|id| Column::AuthorId.eq(id)))
+    }
+}
+
+impl Sight {
+    /// The visibility rule, as parts that have no article in common: each can be answered in the order of an index of its
+    /// own, which one condition with an OR can't.
+    fn parts(self) -> Vec<Part> {
         match self {
-            Self::Everything => vec![Condition::all()],
-            Self::Public => vec![published()],
-            Self::Author(id) => {
-                vec![published(), Condition::all().add(published().not()).add(Column::AuthorId.eq(id))]
-            }
+            Self::Everything => vec![Part { published: None, author: None }],
+            Self::Public => vec![Part { published: Some(true), author: None }],
+            Self::Author(id) => vec![
+                Part { published: Some(true), author: None },
+                Part { published: Some(false), author: Some(id) },
+            ],
         }
     }
 }
@@ -64,11 +78,24 @@ impl Sight {
 impl Entity {
     /// The articles that `sight` may know of. Every read, count and change starts here and can only narrow it.
     pub fn visible_to(sight: Sight) -> Select<Self> {
-        Self::find().filter(sight.parts().into_iter().fold(Condition::any(), Condition::add))
+        let parts = sight.parts();
+        Self::find().filter(parts.iter().map(Part::condition).fold(Condition::any(), Condition::add))
     }
 
-    /// The same articles in disjoint parts, for what reads them in order; every list starts here.
-    pub fn visible_parts(sight: Sight) -> Vec<Select<Self>> {
-        sight.parts().into_iter().map(|part| Self::find().filter(part)).collect()
+    /// The same articles, or those that are `published` or not, in disjoint parts, for what reads them in order; every list
+    /// starts here. There is always one part, if one without articles.
+    pub fn visible_parts(sight: Sight, published: Option<bool>) -> Vec<Select<Self>> {
+        let mut parts: Vec<_> = sight
+            .parts()
+            .into_iter()
+            // A part that can have none would be read to its end to find none.
+            .filter(|part| part.published.is_none() || published.is_none() || part.published == published)
+            .map(|part| Part { published: part.published.or(published), ..part })
+            .map(|part| Self::find().filter(part.condition()))
+            .collect();
+        if parts.is_empty() {
+            parts.push(Self::find().filter(Expr::cust("FALSE")));
+        }
+        parts
     }
 }

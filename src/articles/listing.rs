@@ -98,9 +98,15 @@ impl Page {
         self.cursor.as_ref().is_some_and(|cursor| cursor.direction == Direction::Previous)
     }
 
-    /// The whole list's filters.
-    pub(super) fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
-        use article::Column::{AuthorId, CreatedAt, Published};
+    /// The whole list.
+    pub(super) fn whole_list(&self, sight: Sight) -> Select<article::Entity> {
+        let published = self.list.published.map(|published| article::Column::Published.eq(published));
+        self.narrow(article::Entity::visible_to(sight)).filter(Condition::all().add_option(published))
+    }
+
+    /// The list's filters, but for `published`.
+    fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
+        use article::Column::{AuthorId, CreatedAt};
 
         let moment = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
         let author = self.list.author.as_ref().map(|name| {
@@ -110,7 +116,6 @@ impl Page {
         });
         let conditions = [
             author,
-            self.list.published.map(|published| Published.eq(published)),
             self.list.since.map(|since| CreatedAt.gte(moment(since))),
             self.list.until.map(|until| CreatedAt.lt(moment(until))),
         ];
@@ -124,7 +129,7 @@ impl Page {
         let direction = || if descending { Order::Desc } else { Order::Asc };
         let rows = bounded(self.limit.saturating_add(1));
 
-        let mut parts: Vec<SelectStatement> = article::Entity::visible_parts(sight)
+        let mut parts: Vec<SelectStatement> = article::Entity::visible_parts(sight, self.list.published)
             .into_iter()
             .map(|part| {
                 let part = self.narrow(part).select_only().columns(columns.iter().copied());

@@ -106,9 +106,10 @@ impl ListCursor {
 }
 
 impl Field for ListCursor {
-    fn read(input: Input<'_>, _rules: &Rules) -> Result<Self, Flaw> {
+    fn read(input: Input<'_>, rules: &Rules) -> Result<Self, Flaw> {
         let text = input.text().unwrap_or_default();
-        let cursor = Cursor::decode(text).ok_or_else(Self::flaw)?;
+        let cursor: Option<Cursor<List>> = Cursor::decode(text);
+        let cursor = cursor.filter(|cursor| cursor.list.could_be_asked_for(rules)).ok_or_else(Self::flaw)?;
         Ok(Self { text: text.to_owned(), cursor })
     }
 
@@ -136,6 +137,15 @@ pub struct List {
     /// Only written before, in microseconds since 1970.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
+}
+
+impl List {
+    /// Whether a query could say this: whoever forges a cursor gets no further than with a query.
+    fn could_be_asked_for(&self, rules: &Rules) -> bool {
+        let named = |name: &String| AuthorName::read(Input::Text(name), rules).is_ok();
+        let known = |micros| Instant::from_micros(micros).is_some();
+        self.author.as_ref().is_none_or(named) && self.since.is_none_or(known) && self.until.is_none_or(known)
+    }
 }
 
 fields! {

@@ -69,7 +69,7 @@ pub async fn list(
     let page = Page::plan(filter)?;
     let total = match page.count {
         None => None,
-        Some(_) => Some(page.narrow(article::Entity::visible_to(sight)).count(db).await?),
+        Some(_) => Some(page.whole_list(sight).count(db).await?),
     };
     if conditions.if_none_match.is_some() {
         let marks = page.read(rows::<Mark>(db, &page.statement(sight, &page.marks())).await?);

@@ -101,17 +101,8 @@ async fn watch(state: AppState) {
 
 /// Listens until the connection is lost, or says nothing for too long.
 async fn listen(pool: &PgPool, cache: &Cache) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.eager_reconnect(false);
-    listener.listen(CHANNEL).await?;
-    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass('articles') AND tgenabled <> 'D' \
-                    AND tgfoid = to_regproc('byline_articles_changed')";
-    let triggers: i64 = sqlx::query_scalar(triggers).fetch_one(pool).await?;
-    if triggers != TRIGGERS {
-        return Err(sqlx::Error::Configuration(
-            "the table articles lacks the triggers that tell of writes".into(),
-        ));
-    }
+    // A connection may die without a word here too.
+    let mut listener = timeout(PATIENCE, connect(pool)).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
     // From here on every commit is heard of; of those before it nothing is known.
     cache.forget_all();
 
@@ -142,6 +133,22 @@ async fn listen(pool: &PgPool, cache: &Cache) -> Result<(), sqlx::Error> {
             }
         }
     }
+}
+
+/// A listener that hears of every write from now on.
+async fn connect(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.eager_reconnect(false);
+    listener.listen(CHANNEL).await?;
+    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass('articles') AND tgenabled <> 'D' \
+                    AND tgfoid = to_regproc('byline_articles_changed')";
+    let triggers: i64 = sqlx::query_scalar(triggers).fetch_one(pool).await?;
+    if triggers != TRIGGERS {
+        return Err(sqlx::Error::Configuration(
+            "the table articles lacks the triggers that tell of writes".into(),
+        ));
+    }
+    Ok(listener)
 }
 
 /// Does what a notification says; of this server's own heartbeat, answers when it was sent.

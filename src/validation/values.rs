@@ -1,6 +1,6 @@
 //! The kinds of values: text, truth, whole numbers, with Pydantic's coercions (contract, section 2).
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
 use regex::Regex;
 use serde_json::{Number, Value};
 use utoipa::openapi::{
@@ -192,13 +192,26 @@ fn integer() -> ObjectBuilder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instant(pub DateTime<Utc>);
 
+impl Instant {
+    /// The moment, if its year in UTC is one of RFC 3339: PostgreSQL doesn't know all that lie before, and SQLite, which compares
+    /// text, puts those behind before all others.
+    pub fn new(moment: DateTime<Utc>) -> Option<Self> {
+        (0..=9999).contains(&moment.year()).then_some(Self(moment))
+    }
+
+    /// The same of microseconds since 1970.
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        DateTime::from_timestamp_micros(micros).and_then(Self::new)
+    }
+}
+
 impl Field for Instant {
     fn read(input: Input<'_>, _rules: &Rules) -> Result<Self, Flaw> {
         // In a query a `+` that was not encoded arrives as a blank.
         let text = input.text().unwrap_or_default().replace(' ', "+");
         let moment = DateTime::parse_from_rfc3339(&text).map(|moment| moment.to_utc());
         let date = || text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
-        moment.or_else(|_| date()).map(Self).map_err(|_| {
+        moment.or_else(|_| date()).ok().and_then(Self::new).ok_or_else(|| {
             Flaw::new("datetime_parsing", "Input should be a valid datetime or date, as RFC 3339 has it")
         })
     }

@@ -11,6 +11,7 @@
 
 mod articles;
 mod auth;
+mod cache;
 mod contract;
 mod cors;
 mod docs;
@@ -18,6 +19,7 @@ mod document;
 mod health;
 mod house;
 mod limits;
+mod lists;
 mod operation;
 mod process;
 mod proxy;

@@ -2,7 +2,6 @@
 
 use std::{
     env,
-    fmt::Write as _,
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     thread,
@@ -352,9 +351,12 @@ pub(crate) async fn converse(address: SocketAddr, sent: Vec<u8>) -> String {
     spawn_blocking(talk).await.unwrap().unwrap()
 }
 
-/// Says on the terminal that a story doesn't apply to this run, which the capture of a passing test's output would hide.
+/// Says on the terminal that a story doesn't apply to this run.
 pub(crate) fn not_run(story: &str, why: &str) {
-    let mut line = String::new();
-    writeln!(line, "NOT RUN: {story}: {why}").unwrap();
-    io::stderr().write_all(line.as_bytes()).unwrap();
+    say(&format!("NOT RUN: {story}: {why}"));
+}
+
+/// Says something on the terminal that the capture of a passing test's output would hide.
+pub(crate) fn say(what: &str) {
+    io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
 }
