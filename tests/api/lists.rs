@@ -466,7 +466,7 @@ async fn plans(connection: &mut PgConnection, statement: &Statement) -> [String;
 #[actix_web::test]
 async fn every_page_is_read_by_an_index() {
     if !Place::is_postgres() {
-        not_run("the plans of lists", "needs PostgreSQL, which they are PostgreSQL's; set TEST_DATABASE_URL");
+        not_run("the plans of lists", "needs PostgreSQL, whose plans they are; set TEST_DATABASE_URL");
         return;
     }
     let app = TestApp::start().await;

@@ -1,0 +1,276 @@
+//! Conditional requests: what a client has is not sent again, and what it has not seen it doesn't overwrite.
+
+use actix_web::http::{Method, StatusCode};
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Client, TestApp};
+
+fn path(article: &Value) -> String {
+    format!("/articles/{}", article["id"])
+}
+
+fn tag(answer: &Answer) -> String {
+    let tag = answer.header("etag").unwrap();
+    assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2, "{tag}");
+    tag.to_owned()
+}
+
+async fn unless(client: &Client, path: &str, tag: &str) -> Answer {
+    client.send(Method::GET, path, &[("if-none-match", tag)], None).await
+}
+
+async fn patch_if(client: &Client, path: &str, tag: &str, body: &Value) -> Answer {
+    let headers = [("content-type", "application/json"), ("if-match", tag)];
+    client.send(Method::PATCH, path, &headers, Some(body.to_string())).await
+}
+
+async fn delete_if(client: &Client, path: &str, tag: &str) -> Answer {
+    client.send(Method::DELETE, path, &[("if-match", tag)], None).await
+}
+
+#[actix_web::test]
+async fn an_article_has_one_tag_for_one_state_whoever_asks() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let body = json!({ "title": "t", "content": "0123456789", "published": true });
+    let written = ann.post("/articles/", &body).await;
+    let article = written.expect(StatusCode::CREATED);
+    let target = path(&article);
+    let first = tag(&written);
+    for answer in [
+        ann.get(&target).await,
+        ann.head(&target).await,
+        app.anonymous().get(&target).await,
+        ann.patch(&target, &json!({})).await,
+        ann.patch(&target, &json!({ "title": "t" })).await,
+    ] {
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(tag(&answer), first);
+    }
+    let changed = ann.patch(&target, &json!({ "title": "u" })).await;
+    changed.expect(StatusCode::OK);
+    assert_ne!(tag(&changed), first);
+    assert_eq!(tag(&app.anonymous().get(&target).await), tag(&changed));
+    // Back to the same words, and still another state.
+    let back = ann.patch(&target, &json!({ "title": "t" })).await;
+    assert!(![first, tag(&changed)].contains(&tag(&back)));
+}
+
+#[actix_web::test]
+async fn what_the_client_has_is_not_sent_again() {
+    // From the database and from memory: the first reads of each fill it.
+    for settings in [[("CACHE_BYTES", "0")], [("CACHE_BYTES", "1000000")]] {
+        let app = TestApp::with(&settings).await;
+        let ann = app.sign_up("ann").await;
+        let article = ann.write(true).await;
+        ann.write(true).await;
+        for target in [path(&article), "/articles/".to_owned(), "/articles/?limit=1&count=exact".to_owned()] {
+            for client in [&app.anonymous(), &ann] {
+                for _ in 0..3 {
+                    let whole = client.get(&target).await;
+                    let tag = tag(&whole);
+                    let bare = tag.trim_matches('"');
+                    for has in [
+                        tag.clone(),
+                        format!("W/{tag}"),
+                        format!("\"{bare}-gzip\""),
+                        format!("W/\"{bare};br\""),
+                        format!("\"v999\", {tag}"),
+                        format!("\"x\",W/\"y\" ,  W/{tag}"),
+                    ] {
+                        for method in [Method::GET, Method::HEAD] {
+                            let answer = client.send(method, &target, &[("if-none-match", &has)], None).await;
+                            assert_eq!(answer.status, StatusCode::NOT_MODIFIED, "{target}: {has}");
+                            assert!(answer.body.is_empty());
+                            assert_eq!(answer.header("content-type"), None);
+                            for name in ["etag", "cache-control", "vary"] {
+                                assert_eq!(answer.header(name), whole.header(name), "{target}: {name}");
+                            }
+                        }
+                    }
+                    for lacks in ["\"v999\"", "", "\"\"", "*", "W/", &tag[..tag.len() - 2], "\"é\""] {
+                        let answer = unless(client, &target, lacks).await;
+                        assert_eq!(answer.expect(StatusCode::OK), whole.json(), "{target}: {lacks}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn nothing_that_may_not_be_seen_is_unchanged() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+    let article = ann.write(true).await;
+    let target = path(&article);
+    let has = tag(&app.anonymous().get(&target).await);
+    let withdrawn = tag(&ann.patch(&target, &json!({ "published": false })).await);
+    for known in [&has, &withdrawn] {
+        for client in [&app.anonymous(), &bob] {
+            assert_eq!(unless(client, &target, known).await.status, StatusCode::NOT_FOUND);
+        }
+        let bad = app.anonymous().with_token("garbage");
+        assert_eq!(unless(&bad, &target, known).await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(unless(&ann, &target, &withdrawn).await.status, StatusCode::NOT_MODIFIED);
+    assert_eq!(unless(&ann, &target, &has).await.status, StatusCode::OK);
+    ann.delete(&target).await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(unless(&ann, &target, &withdrawn).await.status, StatusCode::NOT_FOUND);
+}
+
+#[actix_web::test]
+async fn whatever_changes_a_page_changes_its_tag() {
+    let app = TestApp::start().await;
+    let (ann, stranger) = (app.sign_up("ann").await, app.anonymous());
+    let mut articles = Vec::new();
+    for _ in 0..5 {
+        articles.push(ann.write(true).await);
+    }
+    let page = "/articles/?limit=3&sort=created_at";
+    let mut seen = vec![tag(&stranger.get(page).await)];
+    let changed = async |seen: &mut Vec<String>, what: &str| {
+        let last = seen.last().unwrap().clone();
+        let answer = unless(&stranger, page, &last).await;
+        answer.expect(StatusCode::OK);
+        assert!(!seen.contains(&tag(&answer)), "{what}");
+        seen.push(tag(&answer));
+        assert_eq!(unless(&stranger, page, &tag(&answer)).await.status, StatusCode::NOT_MODIFIED, "{what}");
+    };
+    ann.patch(&path(&articles[1]), &json!({ "title": "another" })).await.expect(StatusCode::OK);
+    changed(&mut seen, "an edit").await;
+    ann.patch(&path(&articles[2]), &json!({ "published": false })).await.expect(StatusCode::OK);
+    changed(&mut seen, "a withdrawal").await;
+    ann.delete(&path(&articles[0])).await.expect(StatusCode::NO_CONTENT);
+    changed(&mut seen, "a deletion").await;
+    // Three are left; the page showed them all, and now nothing lies behind it.
+    ann.patch(&path(&articles[2]), &json!({ "published": true })).await.expect(StatusCode::OK);
+    changed(&mut seen, "a publication").await;
+    ann.delete(&path(&articles[4])).await.expect(StatusCode::NO_CONTENT);
+    changed(&mut seen, "a deletion behind the page, which ends the list").await;
+    // Of a total its header is a part.
+    let counted = format!("{page}&count=exact");
+    let before = tag(&stranger.get(&counted).await);
+    for _ in 0..2 {
+        ann.write(true).await;
+    }
+    assert_eq!(unless(&stranger, &counted, &before).await.header("x-total-count"), Some("5"));
+}
+
+#[actix_web::test]
+async fn an_edit_of_what_has_changed_meanwhile_is_refused() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+    let article = ann.write(true).await;
+    let target = path(&article);
+    let stale = tag(&ann.get(&target).await);
+    let current = patch_if(&ann, &target, &stale, &json!({ "title": "first" })).await;
+    assert_eq!(current.expect(StatusCode::OK)["title"], "first");
+    let page = tag(&ann.get("/articles/").await);
+
+    for stale in [stale.as_str(), &format!("W/{stale}"), "\"v999\"", "", "\"\"", "garbage", &page] {
+        for body in [json!({ "title": "second" }), json!({}), json!({ "title": "first" })] {
+            assert_eq!(
+                patch_if(&ann, &target, stale, &body).await.status,
+                StatusCode::PRECONDITION_FAILED,
+                "{stale}: {body}"
+            );
+        }
+        let refused = delete_if(&ann, &target, stale).await;
+        assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{stale}");
+        assert!(refused.json()["detail"].is_string());
+        // What it is not the caller's to know or to change comes first, and faults in the body.
+        for status in [
+            patch_if(&bob, &target, stale, &json!({ "title": "mine" })).await.status,
+            delete_if(&bob, &target, stale).await.status,
+        ] {
+            assert_eq!(status, StatusCode::FORBIDDEN);
+        }
+        for status in [
+            patch_if(&ann, "/articles/999999", stale, &json!({})).await.status,
+            delete_if(&ann, "/articles/999999", stale).await.status,
+        ] {
+            assert_eq!(status, StatusCode::NOT_FOUND);
+        }
+        assert_eq!(
+            patch_if(&ann, &target, stale, &json!({ "title": "" })).await.faults()[0].0,
+            "string_too_short"
+        );
+    }
+    let shown = ann.get(&target).await;
+    assert_eq!((shown.json(), tag(&shown)), (current.json(), tag(&current)));
+
+    // In the weak form, as one of several, behind a proxy's suffix, and whatever it is.
+    let mut current = tag(&current);
+    for (number, form) in ["W/{}", "\"v999\", {}", "*", "{}"].into_iter().enumerate() {
+        let form = form.replace("{}", &current);
+        assert_eq!(patch_if(&ann, &target, &form, &json!({})).await.status, StatusCode::OK, "{form}");
+        let answer = patch_if(&ann, &target, &form, &json!({ "title": number.to_string() })).await;
+        assert_eq!(answer.expect(StatusCode::OK)["title"], number.to_string(), "{form}");
+        current = tag(&answer);
+    }
+    // Without a condition as ever.
+    let answer = ann.patch(&target, &json!({ "title": "unconditional" })).await;
+    assert_eq!(answer.expect(StatusCode::OK)["title"], "unconditional");
+    assert_eq!(delete_if(&ann, &target, &current).await.status, StatusCode::PRECONDITION_FAILED);
+    delete_if(&ann, &target, &tag(&answer)).await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(delete_if(&ann, &target, "*").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(patch_if(&ann, &target, "*", &json!({})).await.status, StatusCode::NOT_FOUND);
+    let draft = ann.write(false).await;
+    assert_eq!(patch_if(&bob, &path(&draft), "\"v999\"", &json!({})).await.status, StatusCode::NOT_FOUND);
+}
+
+#[actix_web::test]
+async fn of_edits_that_start_from_one_state_exactly_one_wins() {
+    let app = TestApp::with(&[("WORKERS", "2")]).await;
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(true).await;
+    let target = path(&article);
+    for round in 0..20 {
+        let state = tag(&ann.get(&target).await);
+        let bodies: Vec<Value> =
+            (0..4).map(|rival| json!({ "title": format!("{round}: {rival}") })).collect();
+        let answers = join_all(bodies.iter().map(|body| patch_if(&ann, &target, &state, body))).await;
+        let won: Vec<&Answer> = answers.iter().filter(|answer| answer.status == StatusCode::OK).collect();
+        assert_eq!(won.len(), 1, "round {round}");
+        let lost = answers.iter().filter(|answer| answer.status == StatusCode::PRECONDITION_FAILED);
+        assert_eq!(lost.count(), bodies.len() - 1);
+        assert_eq!(ann.get(&target).await.json(), won[0].json());
+    }
+    let state = tag(&ann.get(&target).await);
+    let edit = json!({ "title": "kept or gone" });
+    let (edited, deleted) =
+        join(patch_if(&ann, &target, &state, &edit), delete_if(&ann, &target, &state)).await;
+    let ends = (edited.status.as_u16(), deleted.status.as_u16());
+    assert!([(200, 412), (404, 204), (412, 204)].contains(&ends), "{ends:?}");
+}
+
+#[actix_web::test]
+async fn caches_on_the_way_are_told_what_they_may_keep() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(true).await;
+    for target in [path(&article), "/articles/".to_owned()] {
+        for _ in 0..2 {
+            for (client, kept) in [(&app.anonymous(), "public, no-cache"), (&ann, "private, no-cache")] {
+                let answer = client.get(&target).await;
+                assert_eq!(answer.header("cache-control"), Some(kept), "{target}");
+                assert!(answer.lists("vary", "authorization"), "{target}: {:?}", answer.headers);
+            }
+        }
+    }
+
+    let app = TestApp::with(&[("PUBLIC_DRAFTS", "true")]).await;
+    let ann = app.sign_up("ann").await;
+    let draft = ann.write(false).await;
+    for target in [path(&draft), "/articles/".to_owned()] {
+        for client in [&app.anonymous(), &ann, &ann.with_token("garbage")] {
+            let answer = client.get(&target).await;
+            answer.expect(StatusCode::OK);
+            // The token is not looked at, so the answer is everyone's.
+            assert_eq!(answer.header("cache-control"), Some("public, no-cache"), "{target}");
+            assert!(!answer.lists("vary", "authorization"), "{target}");
+        }
+    }
+}
