@@ -150,7 +150,7 @@ impl<'a> Author<'a> {
         }
         let id = match (what, chosen) {
             (0, _) | (_, None) => {
-                let published = number % 4 != 0;
+                let published = !number.is_multiple_of(4);
                 let body =
                     json!({ "title": number.to_string(), "content": "0123456789", "published": published });
                 let article = client.post("/articles/", &body).await.expect(StatusCode::CREATED);
@@ -190,7 +190,7 @@ impl<'a> Author<'a> {
         };
         let written = Instant::now();
         let mut reads = self.expected(id);
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             reads.reverse();
         }
         for (path, expected) in &reads {
@@ -287,9 +287,9 @@ async fn a_server_that_lost_its_listener_is_stale_no_longer_than_documented() {
         sleep(Duration::from_millis(pause)).await;
         // Every second time without a word.
         if round % 2 == 0 {
-            wire.cut()
+            wire.cut();
         } else {
-            wire.die()
+            wire.die();
         }
         let pause: u64 = (0..300).fake_with_rng(&mut random);
         sleep(Duration::from_millis(pause)).await;

@@ -64,7 +64,7 @@ impl Meddler<'_> {
         let what: usize = (0..4).fake_with_rng(&mut self.random);
         let at: usize = (0..1000).fake_with_rng(&mut self.random);
         if what == 0 || self.restless.is_empty() {
-            let article = self.clients[who].write(at % 2 == 0).await;
+            let article = self.clients[who].write(at.is_multiple_of(2)).await;
             self.restless.push((who, article["id"].as_i64().unwrap()));
             return;
         }
