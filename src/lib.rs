@@ -6,7 +6,7 @@
 //! - [`server`]: binding, running, stopping. [`app`]: every route and all middleware. [`docs`]: Swagger UI and Redoc.
 //! - [`articles`], [`users`], [`auth`], [`health`]: the features, each with `routes` (HTTP), `schemas` (plain data) and `service` (the
 //!   database).
-//! - [`state`], [`routing`], [`cors`], [`cache`], [`openapi`], [`telemetry`]: what features share towards HTTP.
+//! - [`state`], [`routing`], [`cors`], [`compression`], [`cache`], [`openapi`], [`telemetry`]: what features share towards HTTP.
 //! - [`validation`], [`pagination`], [`conditional`], [`timestamp`], [`error`], [`db`]: what everything stands on, above the crates `entity` and `migration`.
 
 pub mod app;
@@ -14,6 +14,7 @@ pub mod articles;
 pub mod auth;
 pub mod cache;
 pub mod cli;
+pub mod compression;
 pub mod conditional;
 pub mod config;
 pub mod cors;

@@ -118,7 +118,8 @@ async fn run(args: &Args) -> Result<(), Failure> {
             uncached.push(("CACHE_BYTES", "0".to_owned()));
             let process = ServerProcess::start(&uncached)?;
             let cached = ServerProcess::start(&site.variables())?;
-            let bench = Bench { args, wrk: &wrk, site: &site, process, cached, pgbench: pgbench::find(), script };
+            let bench =
+                Bench { args, wrk: &wrk, site: &site, process, cached, pgbench: pgbench::find(), script };
             let cores = thread::available_parallelism()?;
             report::heading(
                 &mut out,
@@ -234,7 +235,9 @@ impl Bench<'_> {
         let (process, base, request, ids) = match drive {
             Drive::App(request) => (&self.process, self.process.app.as_str(), request, self.site.articles),
             Drive::Cached(request) => (&self.cached, self.cached.app.as_str(), request, HOT),
-            Drive::Plain(request) => (&self.process, self.process.plain.as_str(), request, self.site.articles),
+            Drive::Plain(request) => {
+                (&self.process, self.process.plain.as_str(), request, self.site.articles)
+            }
             Drive::Peer(request) => {
                 let base = self.args.against.as_deref().unwrap_or_default();
                 return self.wrk.run(base, request, peer_ids, force).map(Some);

@@ -12,6 +12,7 @@
 mod articles;
 mod auth;
 mod cache;
+mod compression;
 mod conditional;
 mod contract;
 mod cors;

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    io::Read as _,
     io::{self, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     thread,
@@ -20,6 +21,7 @@ use fake::{
     Fake as _,
     faker::lorem::en::{Paragraph, Sentence},
 };
+use flate2::read::GzDecoder;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -275,11 +277,24 @@ impl Client {
         }
         .unwrap();
         let body = response.body().limit(64 << 20).await.unwrap();
+        let coding = response.headers().get("content-encoding").map(|coding| coding.to_str().unwrap());
+        let body = decoded(coding, body);
         let answer = Answer { status: response.status(), headers: response.headers().clone(), body };
         let content_type = answer.header("content-type");
         document::check(method.as_str(), path, answer.status.as_u16(), content_type, &answer.body);
         answer
     }
+}
+
+fn decoded(coding: Option<&str>, body: Bytes) -> Bytes {
+    let mut plain = Vec::new();
+    match coding {
+        None => return body,
+        Some("gzip") => drop(GzDecoder::new(&*body).read_to_end(&mut plain).unwrap()),
+        Some("br") => brotli::BrotliDecompress(&mut &*body, &mut plain).unwrap(),
+        Some(other) => panic!("nobody asked for {other}"),
+    }
+    plain.into()
 }
 
 impl Answer {
