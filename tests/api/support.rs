@@ -3,7 +3,7 @@
 use std::{
     env,
     io::Read as _,
-    io::{self, Read as _, Write as _},
+    io::{self, Write as _},
     net::{SocketAddr, TcpStream},
     thread,
     time::{Duration, Instant},
