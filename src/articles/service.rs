@@ -14,7 +14,7 @@ use sea_orm::{
 
 use super::{
     change::{Change, Writer, apply},
-    listing::{Mark, Page},
+    listing::{Mark, Page, Whole},
     schemas::{ArticleFilter, ArticlePatch, ArticlePath, ArticleView, AuthorView, Expand, NewArticle},
 };
 use crate::{
@@ -78,7 +78,8 @@ pub async fn list(
             return Ok(Fresh::Unchanged(tag));
         }
     }
-    let read = page.read(rows(db, &page.statement(sight, &Page::whole())).await?);
+    let rows = rows::<Whole>(db, &page.statement(sight, &Page::whole())).await?;
+    let read = page.read(rows.into_iter().map(|Whole(article)| article).collect());
     let tag = read.tag(|article| Mark::from(article), total);
     let (previous, next) = page.neighbours(&read);
     let mut articles: Vec<ArticleView> = read.rows.into_iter().map(view).collect();
