@@ -28,7 +28,7 @@ use crate::conditional::Tag;
 const GENERATIONS: u32 = 4096;
 
 /// What an entry costs beside its key and body: headers and bookkeeping, in bytes, rounded up.
-const OVERHEAD: usize = 512;
+const OVERHEAD: usize = 1024;
 
 /// Entries of about this size are expected, in bytes.
 const USUAL_ENTRY: u64 = 2048;
