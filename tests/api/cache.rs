@@ -382,22 +382,33 @@ async fn a_stranger_is_answered_from_memory_and_never_with_anothers_draft() {
     assert_eq!(warm(&app, &path(&article)).await.json(), article);
     assert_eq!(warm(&app, "/articles/").await.json(), json!([article]));
 
-    // Without its table the database has no answer; the writer's own connection tells nobody of this.
+    // Without its table the database has no answer; the writer's own connection tells nobody of this. On a busy machine the
+    // watch may be late, and then memory is rightly not trusted: another try.
     let rename = |from: &str, to: &str| format!("ALTER TABLE {from} RENAME TO {to}");
-    app.state.db.writer.execute_unprepared(&rename("articles", "gone")).await.unwrap();
-    for target in [path(&article), "/articles/".to_owned()] {
-        let (get, head) = (app.anonymous().get(&target).await, app.anonymous().head(&target).await);
-        get.expect(StatusCode::OK);
-        assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0), "{target}");
-        for name in ["etag", "content-length", "content-type", "cache-control", "link"] {
-            assert_eq!(get.header(name), head.header(name), "{target}: {name}");
+    until("memory answers", async || {
+        let mut from_memory = true;
+        for target in [path(&article), "/articles/".to_owned()] {
+            warm(&app, &target).await;
+            app.state.db.writer.execute_unprepared(&rename("articles", "gone")).await.unwrap();
+            let (get, head) = (app.anonymous().get(&target).await, app.anonymous().head(&target).await);
+            // Another question, and another's eyes, are not answered from it.
+            let another = app.anonymous().get(&format!("{target}?expand=author")).await;
+            let her_own = ann.get(&target).await;
+            app.state.db.writer.execute_unprepared(&rename("gone", "articles")).await.unwrap();
+            another.expect(StatusCode::INTERNAL_SERVER_ERROR);
+            her_own.expect(StatusCode::INTERNAL_SERVER_ERROR);
+            if [get.status, head.status] != [StatusCode::OK; 2] {
+                from_memory = false;
+                continue;
+            }
+            assert_eq!(head.body.len(), 0, "{target}");
+            for name in ["etag", "content-length", "content-type", "cache-control", "link"] {
+                assert_eq!(get.header(name), head.header(name), "{target}: {name}");
+            }
         }
-        // Another question, and another's eyes, are not answered from it.
-        let another = format!("{target}?expand=author");
-        app.anonymous().get(&another).await.expect(StatusCode::INTERNAL_SERVER_ERROR);
-        ann.get(&target).await.expect(StatusCode::INTERNAL_SERVER_ERROR);
-    }
-    app.state.db.writer.execute_unprepared(&rename("gone", "articles")).await.unwrap();
+        from_memory
+    })
+    .await;
 
     // A draft is not kept, neither as 404 nor for its author.
     for target in [path(&draft), "/articles/?limit=7".to_owned()] {
