@@ -37,6 +37,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 /// for the disk, so more of them than this only wait for a core.
 const SQLITE_READERS: u32 = 2;
 
+/// What each of them keeps of the file, in KiB: inner pages of the trees, as the leaves are in the kernel's cache anyway.
+const SQLITE_PAGE_CACHE: u32 = 1024;
+
 /// Where reads and writes go.
 #[derive(Clone, Debug)]
 pub struct Db {
@@ -156,7 +159,11 @@ impl Source {
                 .connect_lazy_with(options.as_ref().clone())
                 .into(),
             Server::Sqlite(options) => {
-                let reading = options.as_ref().clone().pragma("query_only", "ON");
+                let reading = options
+                    .as_ref()
+                    .clone()
+                    .pragma("query_only", "ON")
+                    .pragma("cache_size", format!("-{SQLITE_PAGE_CACHE}"));
                 self.pool::<sqlx::Sqlite>(connections.min(SQLITE_READERS)).connect_lazy_with(reading).into()
             }
         }

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo bench --bench load                                              SQLite
 //! FSYNC=on .ci/with-postgres cargo bench --bench load                   SQLite and PostgreSQL
-//! … -- --articles 1000,1000000 --rows list,POST --against http://127.0.0.1:8100
+//! … -- --articles 100000 --rows list,POST --against http://127.0.0.1:8100
 //! ```
 //!
 //! Every subject of a row is measured in turn, and that several times: the medians of such rounds can be compared on a
@@ -42,13 +42,13 @@ use clap::Parser;
 use serde_json::Value;
 
 use self::{
-    process::ServerProcess,
-    report::Line,
-    rows::{Drive, HOT, Row, Sizes, rows},
+    process::{Peer, ServerProcess},
+    report::{Line, Target},
+    rows::{Beside, Drive, FLAT, HOT, MEMORY, MEMORY_REQUESTS, Row, SMALL, Sizes, rows},
     sample::Sample,
     site::Site,
     statements::Statements,
-    wrk::{Force, Wrk},
+    wrk::{Force, Request, Wrk},
 };
 
 /// Anything that ends the run; printed in one line.
@@ -58,7 +58,7 @@ type Failure = Box<dyn std::error::Error>;
 #[derive(Debug, Parser)]
 struct Args {
     /// Sizes of the site, in articles of 1 KB
-    #[arg(long, value_delimiter = ',', default_value = "100000")]
+    #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000")]
     articles: Vec<usize>,
     /// `sqlite`, `postgres`; without it SQLite, and PostgreSQL where `TEST_DATABASE_URL` leads to one
     #[arg(long, value_delimiter = ',')]
@@ -81,6 +81,10 @@ struct Args {
     /// The base URL of another server with the same contract
     #[arg(long)]
     against: Option<String>,
+    /// The uvicorn of an environment with the peer's requirements: puts the FastAPI peer beside Byline, on the PostgreSQL
+    /// database of the same size
+    #[arg(long, conflicts_with = "against")]
+    peer: Option<PathBuf>,
     /// Be the server under load
     #[arg(long, hide = true)]
     serve: bool,
@@ -108,30 +112,66 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let postgres = env::var("TEST_DATABASE_URL").ok();
     let mut out = io::stdout();
 
-    for engine in engines(args, postgres.as_deref())? {
-        let server = postgres.as_deref().filter(|_| engine == Engine::Postgres);
-        for &articles in &args.articles {
-            let site = Site::new(server, articles).await?;
+    let engines = engines(args, postgres.as_deref())?;
+
+    for &articles in &args.articles {
+        let mut sites = Vec::new();
+        for &engine in &engines {
+            sites.push((engine, Site::new(engine, postgres.as_deref(), articles).await?));
+        }
+        let peer = match &args.peer {
+            Some(uvicorn) => {
+                let on_postgres = sites.iter().find(|(engine, _)| *engine == Engine::Postgres);
+                let (_, site) = on_postgres.ok_or("the peer needs PostgreSQL to be measured too")?;
+                Some(Peer::start(uvicorn, &site.url)?)
+            }
+            None => None,
+        };
+        let against = peer.as_ref().map(|peer| peer.base.as_str()).or(args.against.as_deref());
+        for (engine, site) in &sites {
+            let small = if articles > SMALL {
+                Some(Site::new(*engine, postgres.as_deref(), SMALL).await?)
+            } else {
+                None
+            };
             let script = directory.path().join("read.sql");
-            fs::write(&script, Statements::of(engine).read_for_pgbench())?;
-            let mut uncached = site.variables().to_vec();
-            uncached.push(("CACHE_BYTES", "0".to_owned()));
-            let process = ServerProcess::start(&uncached)?;
-            let cached = ServerProcess::start(&site.variables())?;
-            let bench =
-                Bench { args, wrk: &wrk, site: &site, process, cached, pgbench: pgbench::find(), script };
+            fs::write(&script, Statements::of(*engine).read_for_pgbench())?;
+            let bench = Bench {
+                args,
+                wrk: &wrk,
+                site,
+                uncached: uncached(site)?,
+                cached: ServerProcess::start(&site.variables())?,
+                small: small.as_ref().map(uncached).transpose()?,
+                against,
+                pgbench: pgbench::find(),
+                script,
+            };
             let cores = thread::available_parallelism()?;
             report::heading(
                 &mut out,
                 &format!("{engine:?}, {articles} articles, {} connections, {cores} cores", args.connections),
             )?;
-            bench.measure(engine, &mut out).await?;
+            bench.measure(*engine, &mut out).await?;
             writeln!(out, "\nload average of the last minute: {}", load_average())?;
             drop(bench);
+            if let Some(small) = small {
+                small.remove().await?;
+            }
+        }
+        drop(peer);
+        for (_, site) in sites {
             site.remove().await?;
         }
     }
     Ok(())
+}
+
+/// A server without a cache.
+fn uncached(site: &Site) -> Result<ServerProcess, Failure> {
+    let mut variables = site.variables().to_vec();
+    variables.push(("CACHE_BYTES", "0".to_owned()));
+    ServerProcess::start(&variables)
 }
 
 fn engines(args: &Args, postgres: Option<&str>) -> Result<Vec<Engine>, Failure> {
@@ -163,8 +203,12 @@ struct Bench<'a> {
     args: &'a Args,
     wrk: &'a Wrk,
     site: &'a Site,
-    process: ServerProcess,
+    uncached: ServerProcess,
     cached: ServerProcess,
+    /// On a site of the same engine with few articles.
+    small: Option<ServerProcess>,
+    /// The base URL of the server beside Byline.
+    against: Option<&'a str>,
     pgbench: Option<PathBuf>,
     script: PathBuf,
 }
@@ -172,20 +216,56 @@ struct Bench<'a> {
 impl Bench<'_> {
     async fn measure(&self, engine: Engine, out: &mut impl io::Write) -> Result<(), Failure> {
         let sizes = Sizes {
-            article: body(&format!("{}/articles/1", self.process.app)).await?.len(),
-            page: body(&format!("{}/articles/?limit=20", self.process.app)).await?.len(),
+            article: body(&format!("{}/articles/1", self.uncached.app)).await?.len(),
+            page: body(&format!("{}/articles/?limit=20", self.uncached.app)).await?.len(),
         };
-        let peer_ids = match &self.args.against {
+        let peer_ids = match self.against {
             Some(base) => newest_id(base).await?,
             None => 0,
         };
         let cursor = self.cursor().await?;
-        for row in rows(self.site, engine, sizes, &cursor, self.args.against.is_some()) {
-            let wanted = &self.args.rows;
-            if wanted.is_empty() || wanted.iter().any(|name| row.name.contains(name)) {
+        let wanted = &self.args.rows;
+        let is_wanted = |row: &str| wanted.is_empty() || wanted.iter().any(|name| row.contains(name));
+        if is_wanted(MEMORY) {
+            self.memory(out)?;
+        }
+        let beside = Beside { peer: self.against.is_some(), small: self.small.is_some() };
+        for row in rows(self.site, engine, sizes, &cursor, beside) {
+            if is_wanted(&row.name) {
                 self.row(&row, peer_ids, out)?;
             }
         }
+        Ok(())
+    }
+
+    /// A fresh server with its cache, asked for articles at random until it answered [`MEMORY_REQUESTS`].
+    fn memory(&self, out: &mut impl io::Write) -> Result<(), Failure> {
+        let server = ServerProcess::start(&self.site.variables())?;
+        let force = Force {
+            connections: self.args.connections,
+            threads: self.args.threads,
+            seconds: self.args.seconds,
+        };
+        let mut samples: Vec<Sample> = Vec::new();
+        let mut half = None;
+        let mut requests = 0.0;
+        while requests < MEMORY_REQUESTS {
+            let sample = self.asked(&server, &Request::get("/articles/{id}"), self.site.articles, force)?;
+            requests += sample.requests;
+            if requests >= MEMORY_REQUESTS / 2.0 && half.is_none() {
+                half = sample.memory;
+            }
+            samples.push(sample);
+        }
+        let memory = samples.last().and_then(|sample| sample.memory);
+        let sample = Sample { memory, ..Sample::median(&samples) };
+        report::line(
+            out,
+            &Line { name: MEMORY, sample: Some(sample), ratio: None, target: Some(Target::Memory(64.0)) },
+        )?;
+        let ratio = memory.zip(half).map(|(memory, half)| memory / half);
+        let name = "  of its memory after the first half";
+        report::line(out, &Line { name, sample: None, ratio, target: Some(Target::AtMost(FLAT)) })?;
         Ok(())
     }
 
@@ -193,7 +273,7 @@ impl Bench<'_> {
     async fn cursor(&self) -> Result<String, Failure> {
         let id = i32::try_from(self.site.articles / 10)?.max(1);
         let article: Value =
-            serde_json::from_slice(&body(&format!("{}/articles/{id}", self.process.app)).await?)?;
+            serde_json::from_slice(&body(&format!("{}/articles/{id}", self.uncached.app)).await?)?;
         let written = article.get("created_at").and_then(Value::as_str).unwrap_or_default();
         let list = List { sort: Sort::NewestFirst, author: None, published: None, since: None, until: None };
         Ok(Cursor::new(list, Direction::Next, written.parse()?, id).encode())
@@ -218,45 +298,58 @@ impl Bench<'_> {
         }
         let medians: Vec<Sample> = rounds.iter().map(|samples| Sample::median(samples)).collect();
         let Some((byline, limits)) = medians.split_first() else { return Ok(()) };
-        report::line(out, &Line { name: &row.name, sample: *byline, ratio: None, target: None })?;
+        report::line(out, &Line { name: &row.name, sample: Some(*byline), ratio: None, target: None })?;
         for (subject, &sample) in row.limits.iter().zip(limits) {
             let ratio = (sample.rate > 0.0).then(|| byline.rate / sample.rate);
             let name = format!("  of {}", subject.name);
-            report::line(out, &Line { name: &name, sample, ratio, target: subject.target })?;
+            let target = subject.target.map(Target::AtLeast);
+            report::line(out, &Line { name: &name, sample: Some(sample), ratio, target })?;
         }
         if let (Some(most), Some((p50, p99))) = (row.tail, byline.p50.zip(byline.p99)) {
-            report::at_most(out, "  p99 of p50", p99 / p50, most)?;
+            let (ratio, target) = (Some(p99 / p50), Some(Target::AtMost(most)));
+            report::line(out, &Line { name: "  p99 of p50", sample: None, ratio, target })?;
         }
         Ok(())
     }
 
     /// None where the tool for it is missing.
     fn drive(&self, drive: &Drive, peer_ids: usize, force: Force) -> Result<Option<Sample>, Failure> {
-        let (process, base, request, ids) = match drive {
-            Drive::App(request) => (&self.process, self.process.app.as_str(), request, self.site.articles),
-            Drive::Cached(request) => (&self.cached, self.cached.app.as_str(), request, HOT),
+        let missing = "a server that the row needs was not started";
+        let sample = match drive {
+            Drive::App(request) => self.asked(&self.uncached, request, self.site.articles, force)?,
+            Drive::Cached(request) => self.asked(&self.cached, request, HOT, force)?,
+            Drive::Small(request) => {
+                self.asked(self.small.as_ref().ok_or(missing)?, request, SMALL, force)?
+            }
             Drive::Plain(request) => {
-                (&self.process, self.process.plain.as_str(), request, self.site.articles)
+                self.wrk.run(&self.uncached.plain, request, self.site.articles, force)?
             }
-            Drive::Peer(request) => {
-                let base = self.args.against.as_deref().unwrap_or_default();
-                return self.wrk.run(base, request, peer_ids, force).map(Some);
-            }
+            Drive::Peer(request) => self.wrk.run(self.against.ok_or(missing)?, request, peer_ids, force)?,
             Drive::Pgbench => {
                 let Some(pgbench) = &self.pgbench else {
                     writeln!(io::stderr(), "load: pgbench is missing; it comes with PostgreSQL's server")?;
                     return Ok(None);
                 };
-                return pgbench::run(pgbench, &self.script, &self.site.url, self.site.articles, force)
-                    .map(Some);
+                pgbench::run(pgbench, &self.script, &self.site.url, self.site.articles, force)?
             }
-            Drive::Bcrypt => return hash_on_every_core(force.seconds).map(Some),
+            Drive::Bcrypt => hash_on_every_core(force.seconds)?,
         };
-        let before = process.cpu();
-        let sample = self.wrk.run(base, request, ids, force)?;
-        let spent = process.cpu().zip(before).map(|(after, before)| after - before);
+        Ok(Some(sample))
+    }
+
+    /// Byline under load, and what it took.
+    fn asked(
+        &self,
+        server: &ServerProcess,
+        request: &Request,
+        ids: usize,
+        force: Force,
+    ) -> Result<Sample, Failure> {
+        let before = server.cpu();
+        let sample = self.wrk.run(&server.app, request, ids, force)?;
+        let spent = server.cpu().zip(before).map(|(after, before)| after - before);
         let cpu = spent.filter(|_| sample.requests > 0.0).map(|seconds| seconds * 1e6 / sample.requests);
-        Ok(Some(Sample { cpu, memory: process.memory(), ..sample }))
+        Ok(Sample { cpu, memory: server.memory(), ..sample })
     }
 }
 

@@ -1,8 +1,9 @@
-//! The server under load: this executable once more, so that its processor time and memory are its own.
+//! Servers under load: this executable once more, so that its processor time and memory are its own, and the FastAPI peer.
 
 use std::{
     env, fs,
     io::{self, BufRead as _, BufReader},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
 };
@@ -12,9 +13,41 @@ use crate::Failure;
 /// Linux counts processor time in hundredths of a second, on every machine.
 const TICKS: f64 = 100.0;
 
-/// A server that ends with this value.
+/// A process that ends with this value.
+struct Running(Child);
+
+impl Running {
+    /// Waits until `ready` makes something of a line on standard error.
+    fn start<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T), Failure> {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut errors = BufReader::new(child.stderr.take().ok_or("no standard error")?);
+        let running = Self(child);
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            if errors.read_line(&mut line)? == 0 {
+                return Err(format!("the server did not start: {said}").into());
+            }
+            if let Some(made) = ready(line.trim()) {
+                // What it says later is for whoever watches.
+                thread::spawn(move || io::copy(&mut errors, &mut io::stderr()));
+                return Ok((running, made));
+            }
+            said.push_str(&line);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Byline.
 pub(crate) struct ServerProcess {
-    child: Child,
+    running: Running,
     /// Byline, with the limits beside its routes.
     pub(crate) app: String,
     /// actix and nothing else.
@@ -24,27 +57,18 @@ pub(crate) struct ServerProcess {
 impl ServerProcess {
     /// Starts with these variables; log lines go to the null device, but they are written.
     pub(crate) fn start(variables: &[(&str, String)]) -> Result<Self, Failure> {
-        let mut child = Command::new(env::current_exe()?)
-            .arg("--serve")
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let mut errors = BufReader::new(child.stderr.take().ok_or("no standard error")?);
-        let mut line = String::new();
-        errors.read_line(&mut line)?;
-        // What it says later is for whoever watches.
-        thread::spawn(move || io::copy(&mut errors, &mut io::stderr()));
-        let Some((app, plain)) = line.trim().strip_prefix("serving ").and_then(|bases| bases.split_once(' '))
-        else {
-            return Err(format!("the server did not start: {line}").into());
-        };
-        Ok(Self { app: app.to_owned(), plain: plain.to_owned(), child })
+        let mut command = Command::new(env::current_exe()?);
+        command.arg("--serve").envs(variables.iter().map(|(name, value)| (name, value)));
+        let (running, (app, plain)) = Running::start(&mut command, |line| {
+            let (app, plain) = line.strip_prefix("serving ")?.split_once(' ')?;
+            Some((app.to_owned(), plain.to_owned()))
+        })?;
+        Ok(Self { running, app, plain })
     }
 
     /// Seconds of processor time until now; none where there is no `/proc`.
     pub(crate) fn cpu(&self) -> Option<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.running.0.id())).ok()?;
         // The name in parentheses may hold blanks; user and system time are the 12th and 13th fields behind it.
         let (_, fields) = stat.rsplit_once(')')?;
         let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
@@ -53,15 +77,33 @@ impl ServerProcess {
 
     /// Resident memory in MiB; none where there is no `/proc`.
     pub(crate) fn memory(&self) -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.running.0.id())).ok()?;
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         Some(kib.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
     }
 }
 
-impl Drop for ServerProcess {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// The FastAPI peer of `benches/fastapi-peer`, one worker.
+pub(crate) struct Peer {
+    _running: Running,
+    /// Its base URL.
+    pub(crate) base: String,
+}
+
+impl Peer {
+    /// Starts it by this `uvicorn` on the PostgreSQL database at `url`.
+    pub(crate) fn start(uvicorn: &Path, url: &str) -> Result<Self, Failure> {
+        let (_, address) = url.split_once("://").ok_or("the peer needs a URL of PostgreSQL")?;
+        let mut command = Command::new(uvicorn);
+        command
+            .args(["app:app", "--port", "0", "--no-access-log", "--app-dir"])
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/fastapi-peer"))
+            .env("DATABASE_URL", format!("postgresql+asyncpg://{address}"))
+            .env("SECRET_KEY", "a key of the benchmark");
+        let (running, base) = Running::start(&mut command, |line| {
+            let (_, rest) = line.split_once("running on ")?;
+            Some(rest.split(' ').next()?.to_owned())
+        })?;
+        Ok(Self { _running: running, base })
     }
 }

@@ -4,73 +4,83 @@ use std::io::{self, Write};
 
 use crate::sample::Sample;
 
-/// One line: a subject's numbers, and for a limit how near Byline comes.
+/// What is asked of a number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    /// Of the ratio.
+    AtLeast(f64),
+    /// Of the ratio.
+    AtMost(f64),
+    /// Of the resident memory, in MiB.
+    Memory(f64),
+}
+
+/// One line: a subject's numbers, and how near Byline comes to it.
 pub(crate) struct Line<'a> {
     pub(crate) name: &'a str,
-    pub(crate) sample: Sample,
-    /// Byline's throughput divided by this one's.
+    /// None where the line is about a ratio alone.
+    pub(crate) sample: Option<Sample>,
+    /// Byline's number divided by this one's.
     pub(crate) ratio: Option<f64>,
-    pub(crate) target: Option<f64>,
+    pub(crate) target: Option<Target>,
+}
+
+impl Target {
+    fn text(self) -> String {
+        match self {
+            Self::AtLeast(least) => format!("≥ {least:.2}"),
+            Self::AtMost(most) => format!("≤ {most:.2}"),
+            Self::Memory(most) => format!("≤ {most:.0} MiB"),
+        }
+    }
+
+    /// None where the number was not to be had.
+    fn is_held(self, line: &Line<'_>) -> Option<bool> {
+        match self {
+            Self::AtLeast(least) => line.ratio.map(|ratio| ratio >= least),
+            Self::AtMost(most) => line.ratio.map(|ratio| ratio <= most),
+            Self::Memory(most) => line.sample?.memory.map(|memory| memory <= most),
+        }
+    }
 }
 
 pub(crate) fn heading(out: &mut impl Write, title: &str) -> io::Result<()> {
     writeln!(out, "\n{title}\n")?;
     writeln!(
         out,
-        "| {:<34} | {:>9} | {:>8} | {:>8} | {:>9} | {:>7} | {:>6} | {:>7} | {:<4} |",
+        "| {:<50} | {:>9} | {:>8} | {:>8} | {:>9} | {:>7} | {:>6} | {:>8} | {:<4} |",
         "", "per s", "p50 ms", "p99 ms", "CPU µs", "MiB", "ratio", "target", "held"
     )?;
     writeln!(
         out,
-        "|:{:-<35}|{:->10}:|{:->9}:|{:->9}:|{:->10}:|{:->8}:|{:->7}:|{:->8}:|:{:-<5}|",
+        "|:{:-<51}|{:->10}:|{:->9}:|{:->9}:|{:->10}:|{:->8}:|{:->7}:|{:->9}:|:{:-<5}|",
         "", "", "", "", "", "", "", "", ""
     )
 }
 
 pub(crate) fn line(out: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
-    let Sample { rate, p50, p99, cpu, memory, failures, .. } = line.sample;
-    let target = line.target.map(|target| format!("≥ {target:.1}")).unwrap_or_default();
-    let held = held(line.ratio.zip(line.target).map(|(ratio, target)| ratio >= target));
-    writeln!(
-        out,
-        "| {:<34} | {:>9.0} | {:>8} | {:>8} | {:>9} | {:>7} | {:>6} | {:>7} | {:<4} |",
-        line.name,
-        rate,
-        number(p50, 2),
-        number(p99, 2),
-        number(cpu, 1),
-        number(memory, 0),
-        number(line.ratio, 2),
-        target,
-        held
-    )?;
-    if failures > 0.0 {
-        writeln!(out, "|   {failures:.0} of them failed")?;
-    }
-    out.flush()
-}
-
-/// A ratio that must not be exceeded, in a line of its own.
-pub(crate) fn at_most(out: &mut impl Write, name: &str, ratio: f64, most: f64) -> io::Result<()> {
-    writeln!(
-        out,
-        "| {name:<34} | {:>9} | {:>8} | {:>8} | {:>9} | {:>7} | {ratio:>6.2} | {:>7} | {:<4} |",
-        "",
-        "",
-        "",
-        "",
-        "",
-        format!("≤ {most:.1}"),
-        held(Some(ratio <= most))
-    )
-}
-
-fn held(held: Option<bool>) -> &'static str {
-    match held {
+    let sample = line.sample.unwrap_or_default();
+    let held = match line.target.and_then(|target| target.is_held(line)) {
         Some(true) => "yes",
         Some(false) => "NO",
         None => "",
+    };
+    writeln!(
+        out,
+        "| {:<50} | {:>9} | {:>8} | {:>8} | {:>9} | {:>7} | {:>6} | {:>8} | {held:<4} |",
+        line.name,
+        number(line.sample.map(|sample| sample.rate), 0),
+        number(sample.p50, 2),
+        number(sample.p99, 2),
+        number(sample.cpu, 1),
+        number(sample.memory, 0),
+        number(line.ratio, 2),
+        line.target.map(Target::text).unwrap_or_default(),
+    )?;
+    if sample.failures > 0.0 {
+        writeln!(out, "|   {:.0} of them failed", sample.failures)?;
     }
+    out.flush()
 }
 
 fn number(number: Option<f64>, digits: usize) -> String {

@@ -12,6 +12,8 @@ pub(crate) enum Drive {
     App(Request),
     /// Requests to Byline's app with its cache, for articles of which it holds each.
     Cached(Request),
+    /// Requests to Byline's app on a site of [`SMALL`] articles, its cache off.
+    Small(Request),
     /// Requests to actix without Byline.
     Plain(Request),
     /// Requests to another server with the same contract.
@@ -53,8 +55,30 @@ pub(crate) struct Sizes {
 /// Articles that are asked for where the cache is measured: their answers fit in it.
 pub(crate) const HOT: usize = 1000;
 
+/// Articles of a small site.
+pub(crate) const SMALL: usize = 1000;
+
+/// The row about memory.
+pub(crate) const MEMORY: &str = "memory, GET /articles/{id} a million times";
+
+/// So many reads of articles at random.
+pub(crate) const MEMORY_REQUESTS: f64 = 1e6;
+
+/// The most that memory may grow by in the second half of them.
+pub(crate) const FLAT: f64 = 1.05;
+
+/// The most that a page may cost, deep in the list or on a large site, of what the first page or a small site's costs.
+const COST: f64 = 1.2;
+
 /// The highest ratio of the 99th percentile to the median on reads that are not cached.
 const TAIL: f64 = 6.0;
+
+/// Which other servers there are to compare with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beside {
+    pub(crate) peer: bool,
+    pub(crate) small: bool,
+}
 
 fn subject(name: &'static str, drive: Drive, target: Option<f64>) -> Subject {
     Subject { name, drive, target }
@@ -65,9 +89,9 @@ fn constant(bytes: usize) -> Request {
 }
 
 /// Everything that is measured on a site. Writes come last: they change it.
-pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, with_peer: bool) -> Vec<Row> {
+pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, beside: Beside) -> Vec<Row> {
     let peer = |request: &Request, target| {
-        with_peer.then(|| subject("the peer", Drive::Peer(request.clone()), target))
+        beside.peer.then(|| subject("the peer", Drive::Peer(request.clone()), target))
     };
 
     let article = Request::get("/articles/{id}");
@@ -91,6 +115,9 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, with
         let request = Request::get(format!("/articles/?{query}"));
         let limit = Request::get(format!("/limits/articles?{query}"));
         let mut limits = vec![subject("bare sqlx", Drive::App(limit), target)];
+        if beside.small && target.is_some() {
+            limits.push(subject("1,000 articles", Drive::Small(request.clone()), Some(1.0 / COST)));
+        }
         limits.extend(peer(&request, target.map(|_| 10.0)));
         Row {
             name: format!("GET /articles/?{query}"),
@@ -121,7 +148,7 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, with
     let by_cursor = Row {
         name: "GET /articles/?cursor=…&limit=20, nine tenths deep".into(),
         byline: Drive::App(Request::get(format!("/articles/?limit=20&cursor={cursor}"))),
-        limits: vec![subject("the first page", Drive::App(first.clone()), Some(1.0 / 1.2))],
+        limits: vec![subject("the first page", Drive::App(first.clone()), Some(1.0 / COST))],
         tail: Some(TAIL),
         connections: None,
     };

@@ -1,6 +1,11 @@
 //! A database of one run: made, filled, and dropped at the end.
 
-use byline::{config::Settings, db::Db, seed, state::AppState};
+use byline::{
+    config::{Engine, Settings},
+    db::Db,
+    seed,
+    state::AppState,
+};
 use clap::Parser;
 use entity::user;
 use sea_orm::{ConnectionTrait as _, Database, EntityTrait as _};
@@ -33,13 +38,17 @@ struct Seed {
 }
 
 impl Site {
-    /// On PostgreSQL where `server` is the URL of one; in a SQLite file otherwise. All articles are public.
-    pub(crate) async fn new(server: Option<&str>, articles: usize) -> Result<Self, Failure> {
+    /// On SQLite in a file, on PostgreSQL in a database of the server at `postgres`. All articles are public.
+    pub(crate) async fn new(
+        engine: Engine,
+        postgres: Option<&str>,
+        articles: usize,
+    ) -> Result<Self, Failure> {
         let directory = tempfile::tempdir()?;
-        let (url, on_postgres) = match server {
+        let (url, on_postgres) = match postgres.filter(|_| engine == Engine::Postgres) {
             None => (format!("sqlite://{}/byline.db?mode=rwc", directory.path().display()), None),
             Some(server) => {
-                let name = format!("byline_bench_{}", std::process::id());
+                let name = format!("byline_bench_{}_{articles}", std::process::id());
                 let (root, _) = server.rsplit_once('/').ok_or("TEST_DATABASE_URL names no database")?;
                 let admin = Database::connect(server).await?;
                 admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}")).await?;

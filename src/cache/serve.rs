@@ -73,7 +73,7 @@ fn keep<B: MessageBody + 'static>(
     let tag = head.headers().get(header::ETAG).and_then(|tag| Tag::parse(tag.to_str().ok()?));
     if let Some(tag) = tag {
         let headers = head.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        state.cache().keep(key, stamp, tag, headers, body.clone());
+        state.cache().keep(key, stamp, tag, headers, &body);
     }
     ServiceResponse::new(request, head.set_body(body).map_into_boxed_body())
 }
