@@ -1,5 +1,6 @@
 //! Conditional requests (RFC 9110, section 13): entity tags made of version numbers, so that one names exactly one
-//! state, and none needs a body to be hashed.
+//! state, and none needs a body to be hashed. What is shown beside an article has its share in the tag (`"v3x…"`), but none in
+//! the article's version.
 //!
 //! A tag fits in its weak form too, and with what a proxy that compresses puts behind it (`"v3-gzip"`, `"v3;br"`): it still
 //! names the same state, so a client behind such a proxy can edit safely.
@@ -25,7 +26,13 @@ impl Tag {
 
     /// Of a page, from what tells its state.
     pub fn of_page(digest: &[u8]) -> Self {
-        Self(digest.iter().take(16).fold("p".to_owned(), |tag, byte| format!("{tag}{byte:02x}")))
+        Self(hex("p".to_owned(), digest))
+    }
+
+    /// Of the same state shown together with something else, from what tells the state of that.
+    #[must_use]
+    pub fn with(self, digest: &[u8]) -> Self {
+        Self(hex(self.0 + "x", digest))
     }
 
     /// The tag that a header `ETag` of ours names.
@@ -69,15 +76,21 @@ impl Tags {
         }
     }
 
-    /// The versions that are named; none where every version will do.
+    /// The versions of an article that are named, whatever it was shown with; none where every version will do.
     pub fn versions(&self) -> Option<Vec<i32>> {
         match self {
             Self::Any => None,
             Self::Named(named) => {
-                Some(named.iter().filter_map(|tag| tag.strip_prefix('v')?.parse().ok()).collect())
+                let version = |tag: &String| tag.strip_prefix('v')?.split('x').next()?.parse().ok();
+                Some(named.iter().filter_map(version).collect())
             }
         }
     }
+}
+
+/// A digest's first 16 bytes, written behind `tag`.
+fn hex(tag: String, digest: &[u8]) -> String {
+    digest.iter().take(16).fold(tag, |tag, byte| format!("{tag}{byte:02x}"))
 }
 
 /// What an entity tag comes down to without its marks, its weakness and what a proxy put behind it.
@@ -144,5 +157,25 @@ mod tests {
             assert_eq!(Tags::of(&request, header::IF_NONE_MATCH).unwrap().fit(&tag), fits, "{value}");
         }
         assert_eq!(Tags::of(&TestRequest::get().to_http_request(), header::IF_NONE_MATCH), None);
+    }
+
+    #[test]
+    fn what_an_article_is_shown_with_has_a_share_in_its_tag_and_none_in_its_version() {
+        let plain = Tag::of_version(3);
+        let (one, other) = (plain.clone().with(b"one"), plain.clone().with(b"other"));
+        assert!(one != other && ![&one, &other].contains(&&plain));
+        for (value, versions) in [
+            (one.header().1, vec![3]),
+            (format!("W/\"v12-gzip\", {}, \"v4x\"", other.header().1), vec![12, 3, 4]),
+            (Tag::of_page(b"v3").with(b"one").header().1, vec![]),
+            ("\"x3\", \"v\", \"vx3\", \"v3y\", \"\"".to_owned(), vec![]),
+        ] {
+            let request =
+                TestRequest::patch().insert_header((header::IF_MATCH, value.as_str())).to_http_request();
+            let named = Tags::of(&request, header::IF_MATCH).unwrap();
+            assert_eq!(named.versions(), Some(versions), "{value}");
+            assert_eq!(named.fit(&one), value == one.header().1, "{value}");
+        }
+        assert_eq!(Tags::Any.versions(), None);
     }
 }

@@ -24,7 +24,7 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// Moves when a value changes, and only then.
     pub updated_at: DateTimeUtc,
-    /// Grows by one with every change; what entity tags and conditional writes are made of.
+    /// Grows with every change, whoever makes it; what entity tags and conditional writes are made of.
     #[sea_orm(default_value = 1)]
     pub version: i32,
     /// The author's account.

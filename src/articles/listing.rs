@@ -37,6 +37,7 @@ pub(super) struct Page {
 pub(super) struct Mark {
     id: i32,
     version: i32,
+    pub(super) author_id: i32,
 }
 
 /// A row with the columns of [`Page::whole`], read by their places: finding each by its name in every row is what a list spends
@@ -61,7 +62,7 @@ impl FromQueryResult for Whole {
 
 impl From<&article::Model> for Mark {
     fn from(article: &article::Model) -> Self {
-        Self { id: article.id, version: article.version }
+        Self { id: article.id, version: article.version, author_id: article.author_id }
     }
 }
 
@@ -193,8 +194,8 @@ impl Page {
     }
 
     /// The columns that tell this page's state, its order among them.
-    pub(super) fn marks(&self) -> [article::Column; 3] {
-        [article::Column::Id, article::Column::Version, self.order()]
+    pub(super) fn marks(&self) -> [article::Column; 4] {
+        [article::Column::Id, article::Column::Version, article::Column::AuthorId, self.order()]
     }
 
     /// Puts the rows that the statement found in order, without the one more.
@@ -235,7 +236,7 @@ impl<T> Read<T> {
     /// The tag of this page: what it shows, in which versions, what lies beside it, and the total where it is told.
     pub(super) fn tag(&self, mark: impl Fn(&T) -> Mark, total: Option<u64>) -> Tag {
         let mut digest = Sha256::new();
-        for Mark { id, version } in self.rows.iter().map(mark) {
+        for Mark { id, version, .. } in self.rows.iter().map(mark) {
             digest.update(id.to_le_bytes());
             digest.update(version.to_le_bytes());
         }

@@ -3,6 +3,7 @@
 //! Who may know of an article is one rule, `entity::article::Entity::visible_to`: for everyone else it is 404, whatever is tried.
 //! Every change goes through `change::apply`.
 
+mod authors;
 pub mod change;
 mod listing;
 pub mod routes;

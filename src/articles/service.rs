@@ -1,21 +1,19 @@
 //! Reading and changing articles.
 
-use std::collections::BTreeSet;
+use std::iter;
 
 use chrono::{DateTime, Utc};
-use entity::{
-    article::{self, Sight},
-    user,
-};
+use entity::article::{self, Sight};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, FromQueryResult, PaginatorTrait as _,
-    QueryFilter as _, QuerySelect as _, sea_query::SelectStatement,
+    ColumnTrait as _, Condition, ConnectionTrait, FromQueryResult, PaginatorTrait as _, QueryFilter as _,
+    QuerySelect as _, sea_query::SelectStatement,
 };
 
 use super::{
+    authors::Authors,
     change::{Change, Writer, apply},
     listing::{Mark, Page, Whole},
-    schemas::{ArticleFilter, ArticlePatch, ArticlePath, ArticleView, AuthorView, Expand, NewArticle},
+    schemas::{ArticleFilter, ArticlePatch, ArticlePath, ArticleView, Expand, NewArticle},
 };
 use crate::{
     conditional::{Conditions, Tag, Tags},
@@ -73,19 +71,18 @@ pub async fn list(
     };
     if conditions.if_none_match.is_some() {
         let marks = page.read(rows::<Mark>(db, &page.statement(sight, &page.marks())).await?);
-        let tag = marks.tag(|mark| *mark, total);
+        let authors = Authors::read(db, page.expand, marks.rows.iter().map(|mark| mark.author_id)).await?;
+        let tag = authors.tag(marks.tag(|mark| *mark, total));
         if conditions.has(&tag) {
             return Ok(Fresh::Unchanged(tag));
         }
     }
     let rows = rows::<Whole>(db, &page.statement(sight, &Page::whole())).await?;
     let read = page.read(rows.into_iter().map(|Whole(article)| article).collect());
-    let tag = read.tag(|article| Mark::from(article), total);
+    let authors = Authors::read(db, page.expand, read.rows.iter().map(|article| article.author_id)).await?;
+    let tag = authors.tag(read.tag(|article| Mark::from(article), total));
     let (previous, next) = page.neighbours(&read);
-    let mut articles: Vec<ArticleView> = read.rows.into_iter().map(view).collect();
-    if page.expand == Some(Expand::Author) {
-        expand_authors(db, &mut articles).await?;
-    }
+    let articles = read.rows.into_iter().map(|article| view(article, &authors)).collect();
     Ok(Fresh::Changed(Listed { articles, previous, next, total }, tag))
 }
 
@@ -102,23 +99,21 @@ pub async fn read(
 ) -> Result<Fresh<ArticleView>> {
     let id = path.article_id.get().ok_or(MISSING)?;
     if conditions.if_none_match.is_some() {
-        let version = article::Entity::visible_to(sight)
+        let state = article::Entity::visible_to(sight)
             .filter(article::Column::Id.eq(id))
             .select_only()
-            .column(article::Column::Version)
-            .into_tuple::<i32>();
-        let tag = Tag::of_version(version.one(db).await?.ok_or(MISSING)?);
+            .columns([article::Column::Version, article::Column::AuthorId])
+            .into_tuple::<(i32, i32)>();
+        let (version, author) = state.one(db).await?.ok_or(MISSING)?;
+        let tag = Authors::read(db, expand, iter::once(author)).await?.tag(Tag::of_version(version));
         if conditions.has(&tag) {
             return Ok(Fresh::Unchanged(tag));
         }
     }
-    let mut article = [view(find(db, sight, id).await?)];
-    if expand == Some(Expand::Author) {
-        expand_authors(db, &mut article).await?;
-    }
-    let [article] = article;
-    let tag = Tag::of_version(article.version);
-    Ok(Fresh::Changed(article, tag))
+    let article = find(db, sight, id).await?;
+    let authors = Authors::read(db, expand, iter::once(article.author_id)).await?;
+    let tag = authors.tag(Tag::of_version(article.version));
+    Ok(Fresh::Changed(view(article, &authors), tag))
 }
 
 /// Writes a new article.
@@ -129,7 +124,7 @@ pub async fn create(
     now: DateTime<Utc>,
 ) -> Result<ArticleView> {
     let article = apply(writer, author.id, Change::Write(input), now).await?;
-    article.map(view).ok_or_else(|| Error::internal("an insert returned no row"))
+    article.map(plain).ok_or_else(|| Error::internal("an insert returned no row"))
 }
 
 /// Changes the members that are given; an article that has these values already stays untouched.
@@ -150,8 +145,8 @@ pub async fn update(
         Err(error) => return find_own(&writer.db, author, id, None).await.and(Err(error)),
     };
     match apply(writer, author.id, Change::Edit(id, patch, only(if_match)), now).await? {
-        Some(article) => Ok(view(article)),
-        None => find_own(&writer.db, author, id, if_match).await.map(view),
+        Some(article) => Ok(plain(article)),
+        None => find_own(&writer.db, author, id, if_match).await.map(plain),
     }
 }
 
@@ -179,26 +174,6 @@ async fn rows<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &SelectS
     Ok(T::find_by_statement(statement).all(db).await?)
 }
 
-/// One more query, however many articles there are.
-async fn expand_authors(db: &impl ConnectionTrait, articles: &mut [ArticleView]) -> Result<()> {
-    let ids: BTreeSet<i32> = articles.iter().map(|article| article.author_id).collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let names = user::Entity::find()
-        .select_only()
-        .columns([user::Column::Id, user::Column::Username])
-        .filter(user::Column::Id.is_in(ids))
-        .into_tuple::<(i32, String)>()
-        .all(db)
-        .await?;
-    for article in articles {
-        let author = names.iter().find(|(id, _)| *id == article.author_id);
-        article.author = author.map(|(id, username)| AuthorView { id: *id, username: username.clone() });
-    }
-    Ok(())
-}
-
 async fn find(db: &impl ConnectionTrait, sight: Sight, id: i32) -> Result<article::Model> {
     article::Entity::visible_to(sight).filter(article::Column::Id.eq(id)).one(db).await?.ok_or(MISSING)
 }
@@ -214,8 +189,8 @@ async fn find_own(
     if article.author_id != author.id {
         return Err(Error::Forbidden);
     }
-    match if_match {
-        Some(tags) if !tags.fit(&Tag::of_version(article.version)) => Err(Error::PreconditionFailed),
+    match if_match.and_then(Tags::versions) {
+        Some(versions) if !versions.contains(&article.version) => Err(Error::PreconditionFailed),
         _ => Ok(article),
     }
 }
@@ -228,7 +203,11 @@ fn only(if_match: Option<&Tags>) -> Condition {
     })
 }
 
-fn view(article: article::Model) -> ArticleView {
+fn plain(article: article::Model) -> ArticleView {
+    view(article, &Authors::default())
+}
+
+fn view(article: article::Model, authors: &Authors) -> ArticleView {
     ArticleView {
         title: article.title,
         content: article.content,
@@ -237,7 +216,7 @@ fn view(article: article::Model) -> ArticleView {
         author_id: article.author_id,
         created_at: Timestamp(article.created_at),
         updated_at: Timestamp(article.updated_at),
-        author: None,
+        author: authors.show(article.author_id),
         version: article.version,
     }
 }

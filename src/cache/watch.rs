@@ -1,6 +1,6 @@
 //! Hearing of writes elsewhere, and saying how long the cache may be trusted.
 //!
-//! **PostgreSQL.** A trigger notifies in the transaction of every statement that touches articles, whoever sends it. Notifications
+//! **PostgreSQL.** A trigger notifies in the transaction of every statement that touches articles or renames users, whoever sends it. Notifications
 //! come in the order of commits, so when this server's own heartbeat comes back, everything committed before it was sent has been
 //! heard of: the cache is trusted for [`PATIENCE`] from the sending, and that is the bound of staleness should
 //! the connection die without a word.
@@ -31,8 +31,8 @@ use crate::{cache::Cache, db::Handle, error::Cause, state::AppState};
 /// What the trigger notifies on.
 const CHANNEL: &str = "byline_articles";
 
-/// One each for INSERT, UPDATE, DELETE and TRUNCATE.
-const TRIGGERS: i64 = 4;
+/// Of articles one each for INSERT, UPDATE, DELETE and TRUNCATE; of users one for another name.
+const TRIGGERS: i64 = 5;
 
 /// Between two heartbeats.
 const BEAT: Duration = Duration::from_millis(500);
@@ -140,13 +140,12 @@ async fn connect(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
-    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = to_regclass('articles') AND tgenabled <> 'D' \
-                    AND tgfoid = to_regproc('byline_articles_changed')";
+    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgenabled <> 'D' AND (tgrelid, tgfoid) IN \
+                    ((to_regclass('articles'), to_regproc('byline_articles_changed')), \
+                    (to_regclass('users'), to_regproc('byline_users_renamed')))";
     let triggers: i64 = sqlx::query_scalar(triggers).fetch_one(pool).await?;
     if triggers != TRIGGERS {
-        return Err(sqlx::Error::Configuration(
-            "the table articles lacks the triggers that tell of writes".into(),
-        ));
+        return Err(sqlx::Error::Configuration("the tables lack the triggers that tell of writes".into()));
     }
     Ok(listener)
 }

@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::http::{Method, StatusCode};
 use byline::{
-    articles::service::{self, Fresh},
-    conditional::Conditions,
+    articles::{
+        schemas::ArticleFilter,
+        service::{self, Fresh},
+    },
+    conditional::{Conditions, Tags},
     db::Handle,
     validation::{Faults, Members, Reader},
 };
@@ -448,12 +451,19 @@ async fn a_list_costs_the_same_number_of_statements_for_one_row_and_for_a_hundre
             let query = format!("{query}&limit={limit}");
             let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
             let members = Members::Pairs(&pairs);
-            let filter = Reader::read("query", members, app.state.rules(), &mut Faults::default()).unwrap();
+            let filter: ArticleFilter =
+                Reader::read("query", members, app.state.rules(), &mut Faults::default()).unwrap();
             let counting = Counting(&app.state.db.reader, AtomicUsize::new(0));
-            let page =
-                service::list(&counting, Sight::Author(1), filter, &Conditions::default()).await.unwrap();
-            let Fresh::Changed(page, _) = page else { panic!("nobody has seen this page before") };
+            let mut conditions = Conditions::default();
+            let page = service::list(&counting, Sight::Author(1), filter.clone(), &conditions).await.unwrap();
+            let Fresh::Changed(page, tag) = page else { panic!("nobody has seen this page before") };
             assert_eq!((page.articles.len(), counting.1.into_inner()), (limit, statements), "{query}");
+            // Nor does it cost more to find that nothing has changed.
+            let counting = Counting(&app.state.db.reader, AtomicUsize::new(0));
+            conditions.if_none_match = Some(Tags::Named(vec![tag.header().1.trim_matches('"').to_owned()]));
+            let page = service::list(&counting, Sight::Author(1), filter, &conditions).await.unwrap();
+            assert!(matches!(page, Fresh::Unchanged(_)), "{query}");
+            assert_eq!(counting.1.into_inner(), statements, "{query}");
         }
     }
 }

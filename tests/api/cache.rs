@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{http::StatusCode, rt::time::sleep};
+use actix_web::{
+    http::{Method, StatusCode},
+    rt::time::sleep,
+};
 use byline::cache::watch::{PATIENCE as SILENCE, POLL_PATIENCE};
 use fake::{
     Fake as _,
@@ -486,4 +489,72 @@ async fn what_another_process_does_to_the_database_is_seen() {
     }
     let answers = two.strangers().map(async |stranger| stranger.get(&path(&articles[0])).await.status);
     assert_eq!(join_all(answers).await, [StatusCode::NOT_FOUND; 2]);
+}
+
+#[actix_web::test]
+async fn what_another_process_changes_has_another_tag() {
+    let two = Two::start().await;
+    let ann = two.servers[0].sign_up("ann").await;
+    let article = path(&ann.write(true).await);
+    let plain = [article.as_str(), "/articles/"].map(str::to_owned);
+    let expanded = plain.each_ref().map(|path| format!("{path}?expand=author"));
+    let by_name = ["/articles/?author=ann".to_owned()];
+    for (statement, other, same) in [
+        ("UPDATE articles SET title = 'by hand'", [plain.as_slice(), &expanded, &by_name].concat(), vec![]),
+        ("UPDATE users SET username = 'eve'", [expanded.as_slice(), &by_name].concat(), plain.to_vec()),
+    ] {
+        let mut had = Vec::new();
+        for server in &two.servers {
+            for path in other.iter().chain(&same) {
+                had.push((server, path, warm(server, path).await));
+            }
+        }
+        two.behind.execute_unprepared(statement).await.unwrap();
+        let written = Instant::now();
+        for (server, path, had) in had {
+            let tag = had.header("etag").unwrap();
+            let ask =
+                async || server.anonymous().send(Method::GET, path, &[("if-none-match", tag)], None).await;
+            if same.contains(path) {
+                assert_eq!(ask().await.status, StatusCode::NOT_MODIFIED, "{path} after {statement}");
+                continue;
+            }
+            let fresh = loop {
+                let begun = written.elapsed();
+                let answer = ask().await;
+                if answer.status != StatusCode::NOT_MODIFIED {
+                    break answer;
+                }
+                assert!(begun < bound(), "{path} is unchanged {begun:?} after {statement}");
+            };
+            assert_ne!(fresh.expect(StatusCode::OK), had.json(), "{path} after {statement}");
+            assert_ne!(fresh.header("etag"), Some(tag), "{path} after {statement}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn nothing_is_kept_where_a_trigger_is_missing() {
+    if !Place::is_postgres() {
+        not_run(
+            "a cache without triggers",
+            "needs PostgreSQL, SQLite has no listener; set TEST_DATABASE_URL",
+        );
+        return;
+    }
+    for (table, trigger) in [("articles", "articles_updated"), ("users", "users_renamed")] {
+        let whole = TestApp::start().await;
+        let article = path(&whole.sign_up("ann").await.write(true).await);
+        warm(&whole, &article).await;
+        whole.sql(&format!("ALTER TABLE {table} DISABLE TRIGGER {trigger}")).await;
+        let url = whole.state.settings().database.expose().to_owned();
+        let deaf = TestApp::on(Place::new().await, &[("DATABASE_URL", &url)]);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(1) {
+            deaf.anonymous().get(&article).await.expect(StatusCode::OK);
+            assert!(deaf.state.cache().find(&article).is_none(), "{trigger} is missing");
+        }
+        whole.sql(&format!("ALTER TABLE {table} ENABLE TRIGGER {trigger}")).await;
+        warm(&deaf, &article).await;
+    }
 }

@@ -65,7 +65,13 @@ async fn what_the_client_has_is_not_sent_again() {
         let ann = app.sign_up("ann").await;
         let article = ann.write(true).await;
         ann.write(true).await;
-        for target in [path(&article), "/articles/".to_owned(), "/articles/?limit=1&count=exact".to_owned()] {
+        for target in [
+            path(&article),
+            format!("{}?expand=author", path(&article)),
+            "/articles/".to_owned(),
+            "/articles/?limit=1&count=exact".to_owned(),
+            "/articles/?limit=1&expand=author".to_owned(),
+        ] {
             for client in [&app.anonymous(), &ann] {
                 for _ in 0..3 {
                     let whole = client.get(&target).await;
@@ -156,6 +162,96 @@ async fn whatever_changes_a_page_changes_its_tag() {
         ann.write(true).await;
     }
     assert_eq!(unless(&stranger, &counted, &before).await.header("x-total-count"), Some("5"));
+}
+
+#[actix_web::test]
+async fn a_change_by_hand_is_another_state_too() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let target = path(&ann.write(true).await);
+    let pages = ["/articles/", "/articles/?count=exact&expand=author"];
+    for change in [
+        "title = 'by hand'",
+        "content = 'words put there by hand'",
+        "published = FALSE",
+        "created_at = '2024-01-01T00:00:00Z'",
+        "updated_at = '2024-01-02T00:00:00Z'",
+        "title = 'with a version of old', version = 1",
+    ] {
+        let stale = tag(&ann.get(&target).await);
+        let mut seen = vec![(target.as_str(), stale.clone())];
+        for page in pages {
+            seen.push((page, tag(&ann.get(page).await)));
+        }
+        app.sql(&format!("UPDATE articles SET {change}")).await;
+        for (path, has) in &seen {
+            let answer = unless(&ann, path, has).await;
+            assert_eq!(answer.status, StatusCode::OK, "{change}: {path}");
+            assert_ne!(tag(&answer), *has, "{change}: {path}");
+        }
+        for lost in [
+            patch_if(&ann, &target, &stale, &json!({ "title": "an edit of what was" })).await,
+            patch_if(&ann, &target, &stale, &json!({})).await,
+            delete_if(&ann, &target, &stale).await,
+        ] {
+            assert_eq!(lost.status, StatusCode::PRECONDITION_FAILED, "{change}");
+        }
+        for path in [&[target.as_str()], pages.as_slice()].concat() {
+            let has = tag(&ann.get(path).await);
+            app.sql("UPDATE articles SET title = title, published = published, updated_at = updated_at")
+                .await;
+            assert_eq!(unless(&ann, path, &has).await.status, StatusCode::NOT_MODIFIED, "{path}");
+        }
+    }
+    // An edit of Byline's own counts once.
+    let version = |answer: &Answer| -> u32 { tag(answer).trim_matches(['"', 'v']).parse().unwrap() };
+    let before = ann.get(&target).await;
+    let edited = patch_if(&ann, &target, &tag(&before), &json!({ "title": "her own" })).await;
+    edited.expect(StatusCode::OK);
+    assert_eq!(version(&edited), version(&before) + 1);
+    assert_eq!(version(&ann.get(&target).await), version(&edited));
+}
+
+#[actix_web::test]
+async fn an_author_who_is_shown_has_a_share_in_the_tag() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+    let article = path(&ann.write(true).await);
+    let plain = [article.clone(), "/articles/".to_owned()];
+    let expanded = plain.each_ref().map(|path| format!("{path}?expand=author"));
+    let has = async |path: &String| (path.clone(), tag(&ann.get(path).await));
+    let (plain, before) = (join_all(plain.iter().map(has)).await, join_all(expanded.iter().map(has)).await);
+
+    app.sql(&format!("UPDATE users SET username = 'eve' WHERE id = {}", ann.id)).await;
+    for (path, has) in &before {
+        let answer = unless(&ann, path, has).await;
+        let shown = answer.expect(StatusCode::OK);
+        let shown = if shown.is_array() { &shown[0] } else { &shown };
+        assert_eq!(shown["author"]["username"], "eve", "{path}");
+        assert_ne!(tag(&answer), *has, "{path}");
+    }
+    let after = join_all(expanded.iter().map(has)).await;
+    // Whose name is not shown has none.
+    app.sql(&format!("UPDATE users SET username = 'ann' WHERE id = {}", bob.id)).await;
+    for (path, has) in plain.iter().chain(&after) {
+        assert_eq!(unless(&ann, path, has).await.status, StatusCode::NOT_MODIFIED, "{path}");
+    }
+
+    // The author's name is no part of what an edit could overwrite; the article is.
+    let [(_, before), (_, page)] = before.as_slice() else { unreachable!() };
+    assert_eq!(patch_if(&ann, &article, page, &json!({})).await.status, StatusCode::PRECONDITION_FAILED);
+    for form in ["{}", "W/{}"] {
+        let form = form.replace("{}", before);
+        assert_eq!(patch_if(&ann, &article, &form, &json!({})).await.status, StatusCode::OK, "{form}");
+    }
+    let edit = json!({ "title": "another" });
+    patch_if(&ann, &article, before, &edit).await.expect(StatusCode::OK);
+    for lost in [patch_if(&ann, &article, before, &json!({})).await, delete_if(&ann, &article, before).await]
+    {
+        assert_eq!(lost.status, StatusCode::PRECONDITION_FAILED);
+    }
+    let current = tag(&ann.get(&expanded[0]).await);
+    delete_if(&ann, &article, &current).await.expect(StatusCode::NO_CONTENT);
 }
 
 #[actix_web::test]

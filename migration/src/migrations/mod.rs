@@ -8,6 +8,8 @@ mod m20261123_000005_articles_published;
 mod m20261123_000006_articles_version;
 mod m20261123_000007_articles_recently_updated;
 mod m20261123_000008_articles_notify;
+mod m20261123_000009_articles_version_grows;
+mod m20261123_000010_users_notify;
 
 use crate::kit::Migration;
 
@@ -22,5 +24,7 @@ pub(crate) fn all() -> Vec<Box<dyn Migration>> {
         Box::new(m20261123_000006_articles_version::ArticlesVersion),
         Box::new(m20261123_000007_articles_recently_updated::ArticlesRecentlyUpdated),
         Box::new(m20261123_000008_articles_notify::ArticlesNotify),
+        Box::new(m20261123_000009_articles_version_grows::ArticlesVersionGrows),
+        Box::new(m20261123_000010_users_notify::UsersNotify),
     ]
 }

@@ -12,3 +12,4 @@ mod lint;
 mod snapshots;
 mod support;
 mod takeover;
+mod version;
