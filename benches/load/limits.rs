@@ -15,6 +15,7 @@ use byline::{
     routing::Resource,
     state::State,
     timestamp::Timestamp,
+    users::schemas::UserView,
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -40,7 +41,8 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
     Resource::at(CONSTANT).get(constant).register(cfg);
     Resource::at("/limits/empty").get(empty).register(cfg);
     Resource::at("/limits/articles").get(list).on(Method::POST, create).register(cfg);
-    Resource::at("/limits/articles/{id}").get(read).register(cfg);
+    Resource::at("/limits/articles/{id}").get(read).on(Method::PATCH, edit).register(cfg);
+    Resource::at("/limits/me").get(read_me).register(cfg);
 }
 
 pub(crate) async fn constant(path: Path<(usize, String)>) -> HttpResponse {
@@ -98,11 +100,20 @@ struct NewArticle {
     published: bool,
 }
 
+async fn author(state: &State) -> Result<UserView> {
+    let row = bare!(state, reader, |pool, statements| {
+        sqlx::query_as::<_, BareUser>(statements.author).bind(AUTHOR).bind(1_i64).fetch_one(&pool)
+    })?;
+    Ok(row.0)
+}
+
+async fn read_me(state: State) -> Result<Json<UserView>> {
+    author(&state).await.map(Json)
+}
+
 /// The statements of a POST: the author, then the article.
 async fn create(state: State, new: Json<NewArticle>) -> Result<HttpResponse> {
-    bare!(state, reader, |pool, statements| {
-        async { sqlx::query(statements.author).bind(AUTHOR).bind(1_i64).fetch_one(&pool).await.map(drop) }
-    })?;
+    author(&state).await?;
     let (new, now) = (new.into_inner(), state.now());
     let row = bare!(state, writer, |pool, statements| {
         sqlx::query_as::<_, BareRow>(statements.create)
@@ -116,6 +127,28 @@ async fn create(state: State, new: Json<NewArticle>) -> Result<HttpResponse> {
             .fetch_one(&pool)
     })?;
     Ok(HttpResponse::Created().json(row.0))
+}
+
+#[derive(Deserialize)]
+struct Patch {
+    title: String,
+}
+
+/// The statements of a PATCH: the author, then the article.
+async fn edit(state: State, id: Path<i32>, patch: Json<Patch>) -> Result<Json<ArticleView>> {
+    author(&state).await?;
+    let (title, now) = (patch.into_inner().title, state.now());
+    let row = bare!(state, writer, |pool, statements| {
+        sqlx::query_as::<_, BareRow>(statements.edit)
+            .bind(&title)
+            .bind(now)
+            .bind(1)
+            .bind(*id)
+            .bind(AUTHOR)
+            .bind(&title)
+            .fetch_optional(&pool)
+    })?;
+    row.map(|row| Json(row.0)).ok_or(Error::NotFound("Article"))
 }
 
 /// A row as sqlx reads it.
@@ -140,6 +173,27 @@ where
             updated_at: Timestamp(row.try_get("updated_at")?),
             author: None,
             version: row.try_get("version")?,
+        }))
+    }
+}
+
+/// The same for an account.
+struct BareUser(UserView);
+
+impl<'r, R: Row> FromRow<'r, R> for BareUser
+where
+    &'static str: ColumnIndex<R>,
+    i32: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    DateTime<Utc>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> sqlx::Result<Self> {
+        Ok(Self(UserView {
+            id: row.try_get("id")?,
+            email: row.try_get("email")?,
+            username: row.try_get("username")?,
+            created_at: Timestamp(row.try_get("created_at")?),
+            updated_at: Timestamp(row.try_get("updated_at")?),
         }))
     }
 }

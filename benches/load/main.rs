@@ -215,9 +215,11 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     async fn measure(&self, engine: Engine, out: &mut impl io::Write) -> Result<(), Failure> {
+        let page = format!("{}/articles/?limit=20", self.uncached.app);
         let sizes = Sizes {
             article: body(&format!("{}/articles/1", self.uncached.app)).await?.len(),
-            page: body(&format!("{}/articles/?limit=20", self.uncached.app)).await?.len(),
+            page: body(&page).await?.len(),
+            brotli: coded_body(&page, "br").await?.len(),
         };
         let peer_ids = match self.against {
             Some(base) => newest_id(base).await?,
@@ -374,8 +376,12 @@ fn hash_on_every_core(seconds: u32) -> Result<Sample, Failure> {
 }
 
 async fn body(url: &str) -> Result<Vec<u8>, Failure> {
-    let mut answer =
-        awc::Client::default().get(url).send().await.map_err(|error| format!("{url}: {error}"))?;
+    coded_body(url, "identity").await
+}
+
+async fn coded_body(url: &str, coding: &str) -> Result<Vec<u8>, Failure> {
+    let request = awc::Client::default().get(url).insert_header(("accept-encoding", coding)).no_decompress();
+    let mut answer = request.send().await.map_err(|error| format!("{url}: {error}"))?;
     if !answer.status().is_success() {
         return Err(format!("{url}: {}", answer.status()).into());
     }

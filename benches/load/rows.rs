@@ -50,6 +50,8 @@ pub(crate) struct Row {
 pub(crate) struct Sizes {
     pub(crate) article: usize,
     pub(crate) page: usize,
+    /// The page, compressed.
+    pub(crate) brotli: usize,
 }
 
 /// Articles that are asked for where the cache is measured: their answers fit in it.
@@ -156,21 +158,45 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, besi
     twenty.limits.insert(1, subject("constant", Drive::App(constant(sizes.page)), None));
     let deep = site.articles / 10 * 9;
 
+    let brotli = cached(first.clone().header("accept-encoding", "br"), sizes.brotli, "constant");
+    let mut rows = vec![
+        cached(article.clone(), sizes.article, "constant"),
+        cached(first, sizes.page, "constant"),
+        Row { name: format!("{}, Brotli", brotli.name), ..brotli },
+        unchanged,
+        read,
+        twenty,
+        by_cursor,
+        list("limit=100", Some(0.9)),
+        list(&format!("skip={deep}&limit=20"), None),
+    ];
+    rows.extend(signed_in(site, engine));
+    rows
+}
+
+/// What an account does; writes come last.
+fn signed_in(site: &Site, engine: Engine) -> Vec<Row> {
     let new = json!({ "title": "On the Analytical Engine", "content": "It weaves. ".repeat(91), "published": true });
-    let write = Request::post("/articles/", "application/json", new.to_string())
-        .header("authorization", format!("Bearer {}", site.token));
-    let bare_write = Request { path: "/limits/articles".into(), ..write.clone() };
-    let target = (engine == Engine::Postgres).then_some(0.8);
-    let create = Row {
-        name: "POST /articles/".into(),
-        byline: Drive::App(write),
-        limits: vec![subject("bare sqlx", Drive::App(bare_write), target)],
-        tail: None,
-        connections: None,
+    let on_behalf = |request: Request, limit: &str, target| {
+        let request = request.header("authorization", format!("Bearer {}", site.token));
+        let bare = Request { path: limit.into(), ..request.clone() };
+        Row {
+            name: format!("{} {}", request.method, request.path),
+            byline: Drive::App(request),
+            limits: vec![subject("bare sqlx", Drive::App(bare), target)],
+            tail: None,
+            connections: None,
+        }
     };
+    let me = on_behalf(Request::get("/users/me"), "/limits/me", None);
+    let write = Request::json("POST", "/articles/", new.to_string());
+    let create = on_behalf(write, "/limits/articles", (engine == Engine::Postgres).then_some(0.8));
+    let patch = json!({ "title": "Note {number}" });
+    let edit = Request::json("PATCH", "/articles/{id}", patch.to_string());
+    let edit = on_behalf(edit, "/limits/articles/{id}", None);
 
     let form = format!("username={}&password={}", site.username, seed::PASSWORD);
-    let form = Request::post("/auth/login", "application/x-www-form-urlencoded", form);
+    let form = Request::form("/auth/login", form);
     let login = Row {
         name: "POST /auth/login".into(),
         byline: Drive::App(form),
@@ -179,16 +205,5 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, besi
         connections: Some(4),
     };
 
-    vec![
-        cached(article.clone(), sizes.article, "constant"),
-        cached(first, sizes.page, "constant"),
-        unchanged,
-        read,
-        twenty,
-        by_cursor,
-        list("limit=100", Some(0.9)),
-        list(&format!("skip={deep}&limit=20"), None),
-        create,
-        login,
-    ]
+    vec![me, create, edit, login]
 }

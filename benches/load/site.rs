@@ -38,7 +38,7 @@ struct Seed {
 }
 
 impl Site {
-    /// On SQLite in a file, on PostgreSQL in a database of the server at `postgres`. All articles are public.
+    /// On SQLite in a file, on PostgreSQL in a database of the server at `postgres`. All articles are public, and one account's.
     pub(crate) async fn new(
         engine: Engine,
         postgres: Option<&str>,
@@ -84,7 +84,7 @@ impl Site {
         let db = &state.db.pool();
         migration::up(db).await?;
         let articles = self.articles.to_string();
-        let seed = Seed::try_parse_from(["seed", "--articles", &articles, "--drafts", "0"])?;
+        let seed = Seed::try_parse_from(["seed", "--users", "1", "--articles", &articles, "--drafts", "0"])?;
         seed::run(db, state.passwords(), &seed.amount, state.now()).await?;
         // Without it the planner guesses until autovacuum comes by.
         db.execute_unprepared("ANALYZE").await?;

@@ -4,7 +4,9 @@ use byline::config::Engine;
 use entity::{article, article::Sight, user};
 use sea_orm::{
     ColumnTrait as _, DbBackend, EntityTrait as _, Insert, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _, Set, prelude::DateTimeUtc,
+    QuerySelect as _, QueryTrait as _, Set,
+    prelude::DateTimeUtc,
+    sea_query::{Expr, ExprTrait as _},
 };
 
 /// Each with parameters where the ORM has them; in the order that the fields name.
@@ -17,6 +19,8 @@ pub(crate) struct Statements {
     pub(crate) author: &'static str,
     /// title, content, published, author, created, updated
     pub(crate) create: &'static str,
+    /// title, updated, the version's step, id, author, title
+    pub(crate) edit: &'static str,
 }
 
 impl Statements {
@@ -41,6 +45,15 @@ impl Statements {
             ..Default::default()
         };
         let create = Insert::one(row).build(backend).sql;
+        let edit = article::Entity::update_many()
+            .filter(article::Column::Id.eq(1))
+            .filter(article::Column::AuthorId.eq(1))
+            .filter(article::Column::Title.ne(""))
+            .col_expr(article::Column::Title, Expr::val(""))
+            .col_expr(article::Column::UpdatedAt, Expr::val(DateTimeUtc::UNIX_EPOCH))
+            .col_expr(article::Column::Version, article::Column::Version.into_expr().add(1))
+            .build(backend)
+            .sql;
         let columns = "id, title, content, published, author_id, created_at, updated_at, version";
         // They live as long as the process, as constants would.
         Self {
@@ -48,6 +61,7 @@ impl Statements {
             list: list.build(backend).sql.leak(),
             author: author.build(backend).sql.leak(),
             create: format!("{create} RETURNING {columns}").leak(),
+            edit: format!("{edit} RETURNING {columns}").leak(),
         }
     }
 

@@ -25,6 +25,7 @@ pub(crate) struct Request {
     pub(crate) method: &'static str,
     /// `{id}` in it is a random one for every request.
     pub(crate) path: String,
+    /// `{number}` in it is a random one for every request, where the path has an id.
     pub(crate) body: String,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
@@ -34,9 +35,13 @@ impl Request {
         Self { method: "GET", path: path.into(), body: String::new(), headers: Vec::new() }
     }
 
-    pub(crate) fn post(path: impl Into<String>, content_type: &str, body: String) -> Self {
-        let headers = vec![("content-type", content_type.to_owned())];
-        Self { method: "POST", path: path.into(), body, headers }
+    pub(crate) fn json(method: &'static str, path: impl Into<String>, body: String) -> Self {
+        Self { method, body, ..Self::get(path) }.header("content-type", "application/json")
+    }
+
+    pub(crate) fn form(path: impl Into<String>, body: String) -> Self {
+        let form = Self { method: "POST", body, ..Self::get(path) };
+        form.header("content-type", "application/x-www-form-urlencoded")
     }
 
     #[must_use]
