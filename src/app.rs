@@ -12,7 +12,6 @@ use utoipa::{OpenApi as _, openapi::OpenApi};
 
 use crate::{
     articles, auth,
-    compression::shrink,
     config::Settings,
     cors::{self, Policy},
     docs::{self, Documentation},
@@ -81,9 +80,8 @@ pub fn create_app(
         .configure(health::configure)
         .configure(docs::configure)
         .default_service(web::to(async || Err::<(), _>(Error::NoRoute)))
-        // The last one wrapped runs first: an id and a log line for everything, CORS headers on every answer, then compression and routing.
+        // The last one wrapped runs first: an id and a log line for everything, CORS headers on every answer, then routing.
         .wrap(from_fn(decode_slashes))
-        .wrap(from_fn(shrink))
         .wrap(from_fn(cors::share))
         .wrap(from_fn(telemetry::observe))
 }

@@ -1,4 +1,4 @@
-//! What every stranger may read, kept in memory as it was answered: public articles and pages of public lists.
+//! What every stranger may read, kept in memory as it was answered, compressed too: public articles and pages of public lists.
 //!
 //! It can't lie. Every entry remembers the generation of what it shows, read *before* the database was asked, and is good
 //! only while that generation is the current one. A write moves the generation before it is acknowledged, so the next read of
@@ -17,12 +17,15 @@ use std::{
 };
 
 use actix_web::{
-    http::header::{HeaderName, HeaderValue},
+    http::header::{HeaderName, HeaderValue, VARY},
     web::Bytes,
 };
-use quick_cache::{Weighter, sync};
+use quick_cache::{Equivalent, Weighter, sync};
 
-use crate::conditional::Tag;
+use crate::{
+    compression::{Coding, VARIES},
+    conditional::Tag,
+};
 
 /// Articles share so many generations: a write makes the entries of this fraction of them be read anew.
 const GENERATIONS: u32 = 4096;
@@ -54,6 +57,33 @@ pub struct Entry {
     stamp: Stamp,
 }
 
+impl Entry {
+    /// Whether others get the same answer in another coding.
+    fn varies(&self) -> bool {
+        self.headers.iter().any(|(name, value)| *name == VARY && value == VARIES)
+    }
+}
+
+/// What an answer is kept under: a path with its query, and the coding of the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    path: Box<str>,
+    coding: Option<Coding>,
+}
+
+/// A key that is looked for; it hashes as [`Key`] does.
+#[derive(Hash)]
+struct Wanted<'a> {
+    path: &'a str,
+    coding: Option<Coding>,
+}
+
+impl Equivalent<Key> for Wanted<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.path == &*key.path && self.coding == key.coding
+    }
+}
+
 /// The generations of a subject at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -65,7 +95,7 @@ pub struct Stamp {
 /// The cache of one process.
 #[derive(Debug)]
 pub struct Cache {
-    entries: Option<sync::Cache<Box<str>, Arc<Entry>, Weight>>,
+    entries: Option<sync::Cache<Key, Arc<Entry>, Weight>>,
     articles: Box<[AtomicU64]>,
     lists: AtomicU64,
     all: AtomicU64,
@@ -76,9 +106,9 @@ pub struct Cache {
 #[derive(Clone, Debug)]
 struct Weight;
 
-impl Weighter<Box<str>, Arc<Entry>> for Weight {
-    fn weight(&self, key: &Box<str>, entry: &Arc<Entry>) -> u64 {
-        let bytes = key.len().saturating_add(entry.body.len()).saturating_add(OVERHEAD);
+impl Weighter<Key, Arc<Entry>> for Weight {
+    fn weight(&self, key: &Key, entry: &Arc<Entry>) -> u64 {
+        let bytes = key.path.len().saturating_add(entry.body.len()).saturating_add(OVERHEAD);
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }
@@ -102,10 +132,14 @@ impl Cache {
         self.entries.is_some()
     }
 
-    /// The answer kept under `key`, if it is still the answer.
-    pub fn find(&self, key: &str) -> Option<Arc<Entry>> {
-        let entry = self.entries.as_ref()?.get(key)?;
-        (self.is_trusted() && self.stamp(entry.stamp.subject) == entry.stamp).then_some(entry)
+    /// The answer kept for this path with its query, to who takes `coding`, if it is still the answer.
+    pub fn find(&self, path: &str, coding: Option<Coding>) -> Option<Arc<Entry>> {
+        let entries = self.entries.as_ref()?;
+        let current = |coding| {
+            let entry = entries.get(&Wanted { path, coding })?;
+            (self.is_trusted() && self.stamp(entry.stamp.subject) == entry.stamp).then_some(entry)
+        };
+        current(coding).or_else(|| current(None).filter(|entry| !entry.varies()))
     }
 
     /// Says that the database is about to be asked for `subject`; none where the answer could not be kept.
@@ -113,10 +147,11 @@ impl Cache {
         (self.is_on() && self.is_trusted()).then(|| self.stamp(subject))
     }
 
-    /// Keeps an answer that was expected.
+    /// Keeps an answer that was expected; one that is the same in every coding once for all.
     pub fn keep(
         &self,
-        key: &str,
+        path: &str,
+        coding: Option<Coding>,
         stamp: Stamp,
         tag: Tag,
         headers: Vec<(HeaderName, HeaderValue)>,
@@ -126,7 +161,8 @@ impl Cache {
         let body = Bytes::copy_from_slice(body);
         let entry = Arc::new(Entry { headers, body, tag, stamp });
         if let Some(entries) = &self.entries {
-            entries.insert(key.into(), Arc::clone(&entry));
+            let coding = coding.filter(|_| entry.varies());
+            entries.insert(Key { path: path.into(), coding }, Arc::clone(&entry));
         }
         entry
     }
@@ -187,7 +223,7 @@ mod tests {
 
     fn kept(cache: &Cache, key: &str, subject: Subject) {
         let stamp = cache.expect(subject).unwrap();
-        cache.keep(key, stamp, Tag::of_version(1), Vec::new(), &Bytes::from_static(b"{}"));
+        cache.keep(key, None, stamp, Tag::of_version(1), Vec::new(), &Bytes::from_static(b"{}"));
     }
 
     fn trusted(bytes: u64) -> Cache {
@@ -203,11 +239,47 @@ mod tests {
         kept(&cache, "/articles/2", Subject::Article(2));
         kept(&cache, "/articles/", Subject::List);
         cache.forget(1);
-        assert!(cache.find("/articles/1").is_none());
-        assert!(cache.find("/articles/2").is_some());
-        assert!(cache.find("/articles/").is_none());
+        assert!(cache.find("/articles/1", None).is_none());
+        assert!(cache.find("/articles/2", None).is_some());
+        assert!(cache.find("/articles/", None).is_none());
         cache.forget_all();
-        assert!(cache.find("/articles/2").is_none());
+        assert!(cache.find("/articles/2", None).is_none());
+    }
+
+    fn kept_in(cache: &Cache, coding: Option<Coding>, vary: &'static str) {
+        let stamp = cache.expect(Subject::Article(1)).unwrap();
+        let headers = vec![(VARY, HeaderValue::from_static(vary))];
+        let body = Bytes::from(format!("{coding:?}"));
+        cache.keep("/articles/1", coding, stamp, Tag::of_version(1), headers, &body);
+    }
+
+    const CODINGS: [Option<Coding>; 3] = [None, Some(Coding::Brotli), Some(Coding::Gzip)];
+
+    #[test]
+    fn each_coding_is_an_answer_of_its_own_and_a_write_ends_them_all() {
+        let cache = trusted(1 << 20);
+        for (known, coding) in CODINGS.into_iter().enumerate() {
+            kept_in(&cache, coding, VARIES);
+            for (at, coding) in CODINGS.into_iter().enumerate() {
+                let found = cache.find("/articles/1", coding).map(|entry| entry.body.clone());
+                assert_eq!(found, (at <= known).then(|| format!("{coding:?}").into()));
+            }
+        }
+        cache.forget(1);
+        assert!(CODINGS.iter().all(|coding| cache.find("/articles/1", *coding).is_none()));
+    }
+
+    #[test]
+    fn what_is_the_same_in_every_coding_is_kept_once_for_all() {
+        let cache = trusted(1 << 20);
+        kept_in(&cache, Some(Coding::Gzip), VARIES);
+        cache.forget(1);
+        // It has become short, and what it was in gzip still lies there.
+        kept_in(&cache, Some(Coding::Brotli), "Authorization");
+        let short = cache.find("/articles/1", Some(Coding::Brotli)).unwrap();
+        for coding in CODINGS {
+            assert!(Arc::ptr_eq(&short, &cache.find("/articles/1", coding).unwrap()), "{coding:?}");
+        }
     }
 
     #[test]
@@ -215,8 +287,8 @@ mod tests {
         let cache = trusted(1 << 20);
         let stamp = cache.expect(Subject::Article(1)).unwrap();
         cache.forget(1);
-        cache.keep("/articles/1", stamp, Tag::of_version(1), Vec::new(), &Bytes::new());
-        assert!(cache.find("/articles/1").is_none());
+        cache.keep("/articles/1", None, stamp, Tag::of_version(1), Vec::new(), &Bytes::new());
+        assert!(cache.find("/articles/1", None).is_none());
     }
 
     #[test]
@@ -224,7 +296,7 @@ mod tests {
         let cache = trusted(1 << 20);
         kept(&cache, "/articles/1", Subject::Article(1));
         cache.distrust();
-        assert!(cache.find("/articles/1").is_none());
+        assert!(cache.find("/articles/1", None).is_none());
         assert!(cache.expect(Subject::List).is_none());
         assert!(Cache::new(1 << 20).expect(Subject::List).is_none());
     }

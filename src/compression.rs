@@ -31,21 +31,27 @@ const BROTLI_QUALITY: i32 = 4;
 /// The window that browsers are sure to have, as a power of two.
 const BROTLI_WINDOW: i32 = 22;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Coding {
+/// What an answer that may be compressed says in `Vary`.
+pub const VARIES: &str = "Accept-Encoding";
+
+/// How a body is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Coding {
+    /// RFC 7932.
     Brotli,
+    /// RFC 1952.
     Gzip,
 }
 
 impl Coding {
     /// The best that the client takes (RFC 9110, section 12.5.3); none where it names neither.
-    fn of(headers: &HeaderMap) -> Option<Self> {
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
         let text = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
         let takes = |name: &str| {
             text.split(',').any(|member| {
                 let (coding, weight) = member.split_once(';').unwrap_or((member, "q=1"));
-                let refused = weight.trim().trim_start_matches("q=").parse() == Ok(0.0_f32);
-                coding.trim().eq_ignore_ascii_case(name) && !refused
+                let refused = || weight.trim().trim_start_matches("q=").parse() == Ok(0.0_f32);
+                coding.trim().eq_ignore_ascii_case(name) && !refused()
             })
         };
         if takes("br") {
@@ -86,17 +92,26 @@ impl Coding {
 }
 
 /// Compresses answers on their way out.
+///
+/// A 304 has the headers of the answer that it stands for (RFC 9110, section 15.4.5). How long that one was is not known
+/// here; taken for a long one, a short one is at worst asked for once more, while otherwise a cache on the way would forget that what it
+/// keeps is compressed.
 pub async fn shrink<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let coding = Coding::of(request.headers());
     let mut response = next.call(request).await?.map_into_boxed_body();
-    if !is_worth_it(&response) {
+    let unchanged = response.status() == StatusCode::NOT_MODIFIED;
+    if !unchanged && !is_worth_it(&response) {
         return Ok(response);
     }
-    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    response.headers_mut().append(header::VARY, HeaderValue::from_static(VARIES));
     let Some(coding) = coding else { return Ok(response) };
+    weaken(response.headers_mut());
+    if unchanged {
+        return Ok(response);
+    }
 
     let (request, response) = response.into_parts();
     let (mut head, body) = response.into_parts();
@@ -110,16 +125,18 @@ pub async fn shrink<B: MessageBody + 'static>(
         web::block(move || coding.encode(&body)).await.map_err(Error::internal)?
     };
     let encoded = Bytes::from(encoded.map_err(Error::internal)?);
-    let headers = head.headers_mut();
-    headers.insert(header::CONTENT_ENCODING, coding.name());
-    // A strong tag would say that these very bytes are what every client of this state gets.
+    head.headers_mut().insert(header::CONTENT_ENCODING, coding.name());
+    Ok(ServiceResponse::new(request, head.set_body(encoded).map_into_boxed_body()))
+}
+
+/// A strong tag would say that these very bytes are what every client of this state gets.
+fn weaken(headers: &mut HeaderMap) {
     let weak = headers
         .get(header::ETAG)
         .and_then(|tag| HeaderValue::from_str(&format!("W/{}", tag.to_str().ok()?)).ok());
     if let Some(weak) = weak {
         headers.insert(header::ETAG, weak);
     }
-    Ok(ServiceResponse::new(request, head.set_body(encoded).map_into_boxed_body()))
 }
 
 fn is_worth_it(response: &ServiceResponse<BoxBody>) -> bool {

@@ -154,6 +154,8 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
+        // A cache on the way may keep a 404 by its own rule (RFC 9111, section 4.2.2), and would hide what is published meanwhile.
+        response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
         match self {
             Self::NotAuthenticated | Self::BadCredentials | Self::BadLogin => {
                 response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));

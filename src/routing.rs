@@ -1,5 +1,5 @@
-//! One way to register a resource: both spellings of its path, HEAD beside GET, 405 with every method it has, and a
-//! deadline over all of it.
+//! One way to register a resource: both spellings of its path, HEAD beside GET, 405 with every method it has, a deadline over
+//! all of it, and long answers compressed.
 //!
 //! actix answers a wrong method with 404 and implies no HEAD (contract, section 9: `slash`, `allow`, `head`).
 
@@ -17,7 +17,7 @@ use actix_web::{
 };
 use futures_util::FutureExt as _;
 
-use crate::{cache::serve::from_memory, error::Error, state::State};
+use crate::{cache::serve::from_memory, compression::shrink, error::Error, state::State};
 
 /// A path and its methods.
 pub struct Resource {
@@ -59,12 +59,13 @@ impl Resource {
 
     /// Puts the resource into an app.
     pub fn register(self, cfg: &mut ServiceConfig) {
-        cfg.service(self.complete().wrap(from_fn(within_deadline)));
+        cfg.service(self.complete().wrap(from_fn(within_deadline)).wrap(from_fn(shrink)));
     }
 
-    /// The same with the cache before its handlers.
+    /// The same with the cache before all that, so that what is compressed is kept so.
     pub fn register_cached(self, cfg: &mut ServiceConfig) {
-        cfg.service(self.complete().wrap(from_fn(within_deadline)).wrap(from_fn(from_memory)));
+        let answering = self.complete().wrap(from_fn(within_deadline)).wrap(from_fn(shrink));
+        cfg.service(answering.wrap(from_fn(from_memory)));
     }
 
     fn complete(self) -> ActixResource {

@@ -13,6 +13,7 @@ use entity::article::Sight;
 
 use super::{Entry, Stamp, Subject};
 use crate::{
+    compression::Coding,
     conditional::{Conditions, Tag},
     state::{AppState, State},
 };
@@ -26,15 +27,16 @@ pub async fn from_memory<B: MessageBody + 'static>(
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    if let Some(entry) = state.cache().find(path) {
+    let coding = Coding::of(request.headers());
+    if let Some(entry) = state.cache().find(path, coding) {
         let response = answer(&entry, &Conditions::of(request.request()));
         return Ok(request.into_response(response));
     }
     let expected = subject(&request).and_then(|subject| state.cache().expect(subject));
-    let key = path.to_owned();
+    let path = path.to_owned();
     let response = next.call(request).await?;
     Ok(match expected {
-        Some(stamp) if response.status() == StatusCode::OK => keep(&state, &key, stamp, response),
+        Some(stamp) if response.status() == StatusCode::OK => keep(&state, &path, coding, stamp, response),
         _ => response.map_into_boxed_body(),
     })
 }
@@ -60,7 +62,8 @@ fn subject(request: &ServiceRequest) -> Option<Subject> {
 
 fn keep<B: MessageBody + 'static>(
     state: &AppState,
-    key: &str,
+    path: &str,
+    coding: Option<Coding>,
     stamp: Stamp,
     response: ServiceResponse<B>,
 ) -> ServiceResponse<BoxBody> {
@@ -73,7 +76,7 @@ fn keep<B: MessageBody + 'static>(
     let tag = head.headers().get(header::ETAG).and_then(|tag| Tag::parse(tag.to_str().ok()?));
     if let Some(tag) = tag {
         let headers = head.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        state.cache().keep(key, stamp, tag, headers, &body);
+        state.cache().keep(path, coding, stamp, tag, headers, &body);
     }
     ServiceResponse::new(request, head.set_body(body).map_into_boxed_body())
 }
@@ -82,8 +85,8 @@ fn answer(entry: &Arc<Entry>, conditions: &Conditions) -> HttpResponse {
     let unchanged = conditions.has(&entry.tag);
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     for (name, value) in &entry.headers {
-        // A 304 has no body that a type could be said of.
-        if !(unchanged && *name == header::CONTENT_TYPE) {
+        // A 304 has no body that a type or a coding could be said of.
+        if !(unchanged && [header::CONTENT_TYPE, header::CONTENT_ENCODING].contains(name)) {
             response.append_header((name.clone(), value.clone()));
         }
     }

@@ -10,7 +10,10 @@ use actix_web::{
     http::{Method, StatusCode},
     rt::time::sleep,
 };
-use byline::cache::watch::{PATIENCE as SILENCE, POLL_PATIENCE};
+use byline::{
+    cache::watch::{PATIENCE as SILENCE, POLL_PATIENCE},
+    compression::Coding,
+};
 use fake::{
     Fake as _,
     rand::{SeedableRng as _, rngs::StdRng},
@@ -67,14 +70,27 @@ impl Two {
     }
 }
 
+/// What clients take, by the header that says so.
+const CODINGS: [(&str, Option<Coding>); 3] =
+    [("identity", None), ("gzip, deflate, br", Some(Coding::Brotli)), ("gzip", Some(Coding::Gzip))];
+
+/// A stranger's read.
+async fn read(app: &TestApp, path: &str, takes: &str) -> Answer {
+    app.anonymous().send(Method::GET, path, &[("accept-encoding", takes)], None).await
+}
+
 /// Reads until the answer is in the server's memory.
 async fn warm(app: &TestApp, path: &str) -> Answer {
+    warm_in(app, path, CODINGS[0]).await
+}
+
+async fn warm_in(app: &TestApp, path: &str, (takes, coding): (&str, Option<Coding>)) -> Answer {
     until("the answer is kept", async || {
-        app.anonymous().get(path).await.expect(StatusCode::OK);
-        app.state.cache().find(path).is_some()
+        read(app, path, takes).await.expect(StatusCode::OK);
+        app.state.cache().find(path, coding).is_some()
     })
     .await;
-    app.anonymous().get(path).await
+    read(app, path, takes).await
 }
 
 /// One author of a random story, who remembers what strangers must see of it.
@@ -119,11 +135,11 @@ impl<'a> Author<'a> {
     }
 
     async fn shows(&self, server: usize, path: &str, expected: Option<&Value>) -> bool {
-        let answer = self.two.servers[server].anonymous().get(path).await;
-        match expected {
+        let answers = CODINGS.map(|(takes, _)| read(&self.two.servers[server], path, takes));
+        join_all(answers).await.iter().all(|answer| match expected {
             Some(expected) => answer.status == StatusCode::OK && answer.json() == *expected,
             None => answer.status == StatusCode::NOT_FOUND,
-        }
+        })
     }
 
     /// No read that begins later than the bound after `written` is stale.
@@ -151,13 +167,14 @@ impl<'a> Author<'a> {
         let client = self.two.servers[here].anonymous().with_token(&self.token);
         let elsewhere = self.two.servers[1 - here].state.cache();
         if let Some(article) = &chosen {
-            self.were_kept += usize::from(elsewhere.find(&path(article)).is_some());
+            self.were_kept += usize::from(elsewhere.find(&path(article), Some(Coding::Brotli)).is_some());
         }
         let id = match (what, chosen) {
             (0, _) | (_, None) => {
                 let published = !number.is_multiple_of(4);
-                let body =
-                    json!({ "title": number.to_string(), "content": "0123456789", "published": published });
+                // Of some the answers are compressed.
+                let content = "0123456789".repeat(if number.is_multiple_of(3) { 1 } else { 100 });
+                let body = json!({ "title": number.to_string(), "content": content, "published": published });
                 let article = client.post("/articles/", &body).await.expect(StatusCode::CREATED);
                 let id = article["id"].as_i64().unwrap();
                 self.articles.insert(id, article);
@@ -416,14 +433,60 @@ async fn a_stranger_is_answered_from_memory_and_never_with_anothers_draft() {
     // A draft is not kept, neither as 404 nor for its author.
     for target in [path(&draft), "/articles/?limit=7".to_owned()] {
         ann.get(&target).await.expect(StatusCode::OK);
-        assert!(app.state.cache().find(&target).is_none(), "{target} was kept for a stranger");
+        assert!(app.state.cache().find(&target, None).is_none(), "{target} was kept for a stranger");
     }
     assert_eq!(app.anonymous().get(&path(&draft)).await.status, StatusCode::NOT_FOUND);
-    assert!(app.state.cache().find(&path(&draft)).is_none());
+    assert!(app.state.cache().find(&path(&draft), None).is_none());
     // Withdrawn, it is gone at once.
     ann.patch(&path(&article), &json!({ "published": false })).await.expect(StatusCode::OK);
     assert_eq!(app.anonymous().get(&path(&article)).await.status, StatusCode::NOT_FOUND);
     assert_eq!(app.anonymous().get("/articles/").await.json(), json!([]));
+}
+
+#[actix_web::test]
+async fn each_client_is_answered_from_memory_in_the_coding_it_takes_until_the_next_write() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let body = json!({ "title": "long", "content": "It weaves. ".repeat(2000), "published": true });
+    let mut article = ann.post("/articles/", &body).await.expect(StatusCode::CREATED);
+    for round in 0..3 {
+        for (target, expected) in
+            [(path(&article), article.clone()), ("/articles/".to_owned(), json!([article]))]
+        {
+            until("memory answers", async || {
+                for coding in CODINGS {
+                    assert_eq!(warm_in(&app, &target, coding).await.json(), expected, "{target}");
+                }
+                let kept = CODINGS.map(|(_, coding)| app.state.cache().find(&target, coding));
+                // As above: the database has no answer now.
+                let writer = &app.state.db.writer;
+                writer.execute_unprepared("ALTER TABLE articles RENAME TO gone").await.unwrap();
+                let mut answers = Vec::new();
+                for at in [0, 1, 2, 1, 0, 2] {
+                    answers.push((at, read(&app, &target, CODINGS[at].0).await));
+                }
+                writer.execute_unprepared("ALTER TABLE gone RENAME TO articles").await.unwrap();
+                if answers.iter().any(|(_, answer)| answer.status != StatusCode::OK) {
+                    return false;
+                }
+                for (at, answer) in answers {
+                    assert_eq!(answer.header("content-encoding"), [None, Some("br"), Some("gzip")][at]);
+                    assert_eq!(answer.json(), expected, "{target}");
+                    // What was kept is what was sent.
+                    let length = kept[at].as_ref().unwrap().body.len().to_string();
+                    assert_eq!(answer.header("content-length"), Some(length.as_str()));
+                }
+                true
+            })
+            .await;
+        }
+        let change = json!({ "title": round.to_string() });
+        article = ann.patch(&path(&article), &change).await.expect(StatusCode::OK);
+        for (takes, _) in CODINGS {
+            assert_eq!(read(&app, &path(&article), takes).await.json(), article);
+            assert_eq!(read(&app, "/articles/", takes).await.json(), json!([article]));
+        }
+    }
 }
 
 #[actix_web::test]
@@ -447,7 +510,7 @@ async fn without_bytes_nothing_is_kept_and_everything_answered() {
             assert_eq!(app.anonymous().get(&path(&article)).await.expect(StatusCode::OK), article);
             assert_eq!(app.anonymous().get("/articles/").await.expect(StatusCode::OK), json!([article]));
         }
-        assert!(app.state.cache().find(&path(&article)).is_none());
+        assert!(app.state.cache().find(&path(&article), None).is_none());
         let change = json!({ "title": round.to_string() });
         article = ann.patch(&path(&article), &change).await.expect(StatusCode::OK);
     }
@@ -552,7 +615,7 @@ async fn nothing_is_kept_where_a_trigger_is_missing() {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(1) {
             deaf.anonymous().get(&article).await.expect(StatusCode::OK);
-            assert!(deaf.state.cache().find(&article).is_none(), "{trigger} is missing");
+            assert!(deaf.state.cache().find(&article, None).is_none(), "{trigger} is missing");
         }
         whole.sql(&format!("ALTER TABLE {table} ENABLE TRIGGER {trigger}")).await;
         warm(&deaf, &article).await;

@@ -357,6 +357,19 @@ async fn caches_on_the_way_are_told_what_they_may_keep() {
         }
     }
 
+    // What is refused or missing now may be there in a moment, or for somebody else.
+    let draft = ann.write(false).await;
+    let (stranger, bad) = (app.anonymous(), app.anonymous().with_token("garbage"));
+    for (client, target, status) in [
+        (&stranger, path(&draft), StatusCode::NOT_FOUND),
+        (&stranger, "/articles/999999".to_owned(), StatusCode::NOT_FOUND),
+        (&stranger, "/articles/?limit=x".to_owned(), StatusCode::UNPROCESSABLE_ENTITY),
+        (&bad, path(&article), StatusCode::UNAUTHORIZED),
+    ] {
+        let answer = client.get(&target).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (status, Some("no-store")), "{target}");
+    }
+
     let app = TestApp::with(&[("PUBLIC_DRAFTS", "true")]).await;
     let ann = app.sign_up("ann").await;
     let draft = ann.write(false).await;

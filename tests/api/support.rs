@@ -277,7 +277,8 @@ impl Client {
         }
         .unwrap();
         let body = response.body().limit(64 << 20).await.unwrap();
-        let coding = response.headers().get("content-encoding").map(|coding| coding.to_str().unwrap());
+        let coding = response.headers().get("content-encoding").filter(|_| method != Method::HEAD);
+        let coding = coding.map(|coding| coding.to_str().unwrap());
         let body = decoded(coding, body);
         let answer = Answer { status: response.status(), headers: response.headers().clone(), body };
         let content_type = answer.header("content-type");
