@@ -52,12 +52,15 @@ impl Server {
         let documentation = Data::from(Arc::new(documentation));
         let workers = settings.workers.max(1);
         let per_worker = settings.database_connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
+        // As many as may hash at once, and as many beside them that compress; what waits for one holds no stack and no heap.
+        let blocking = state.passwords().at_once().saturating_mul(2);
         let watched = state.clone();
         let server = HttpServer::new(move || {
             let state = state.with_db(state.db.for_worker(per_worker));
             create_app(state, documentation.clone()).configure(further.clone())
         })
         .workers(workers)
+        .worker_max_blocking_threads(blocking)
         .max_connections(CONNECTIONS_PER_WORKER)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)

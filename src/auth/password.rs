@@ -17,6 +17,7 @@ pub const MAX_BYTES: usize = 72;
 /// Hashes and verifies at one cost, at most one password a core, with a bounded queue before it.
 pub struct Passwords {
     cost: u32,
+    at_once: usize,
     queue: Arc<Semaphore>,
     cores: Arc<Semaphore>,
     dummy: String,
@@ -30,10 +31,16 @@ impl Passwords {
         let dummy = format!("$2b${cost:02}$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDC");
         Self {
             cost,
+            at_once: cores,
             queue: Arc::new(Semaphore::new(cores.saturating_mul(QUEUE_PER_CORE))),
             cores: Arc::new(Semaphore::new(cores)),
             dummy,
         }
+    }
+
+    /// How many are hashed at the same time.
+    pub fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// The hash to store.
