@@ -5,7 +5,7 @@ WORKDIR /build
 # it leaves is the same until a manifest changes, and copying that is what the next stage's cache goes by.
 FROM toolchain AS skeleton
 COPY . .
-RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock \
+RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' \
         ! -regex '.*/\(main\|lib\|build\)\.rs' ! -regex '.*/\(tests\|benches\|examples\|src/bin\)/[^/]*\.rs' -delete \
     && find . -type d -empty -delete \
     && find . -name '*.rs' | while read -r target; do echo 'fn main() {}' > "$target"; done

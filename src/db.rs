@@ -40,6 +40,12 @@ const SQLITE_READERS: u32 = 2;
 /// What each of them keeps of the file, in KiB: inner pages of the trees, as the leaves are in the kernel's cache anyway.
 const SQLITE_PAGE_CACHE: u32 = 1024;
 
+/// What is left of the write-ahead log's file after a burst of writes, in bytes; SQLite never shrinks it by itself.
+const SQLITE_LOG: u32 = 64 << 20;
+
+/// Rows that a reader's thread is ahead: a page of a list by default, so that it needn't stop for a worker that is busy.
+const SQLITE_ROWS: usize = 128;
+
 /// Where reads and writes go.
 #[derive(Clone, Debug)]
 pub struct Db {
@@ -87,6 +93,7 @@ impl Db {
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
                     .busy_timeout(BUSY_TIMEOUT)
+                    .pragma("journal_size_limit", SQLITE_LOG.to_string())
                     .disable_statement_logging();
                 Server::Sqlite(Box::new(options))
             }
@@ -163,6 +170,7 @@ impl Source {
                     .as_ref()
                     .clone()
                     .pragma("query_only", "ON")
+                    .row_buffer_size(SQLITE_ROWS)
                     .pragma("cache_size", format!("-{SQLITE_PAGE_CACHE}"));
                 self.pool::<sqlx::Sqlite>(connections.min(SQLITE_READERS)).connect_lazy_with(reading).into()
             }

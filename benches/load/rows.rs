@@ -41,8 +41,8 @@ pub(crate) struct Row {
     pub(crate) limits: Vec<Subject>,
     /// The most that the 99th percentile may be of the median.
     pub(crate) tail: Option<f64>,
-    /// Fewer clients than usual: what they asked for before they left would be the first load of the next one.
-    pub(crate) connections: Option<u32>,
+    /// Few requests a second: they take [`FEW`] clients and [`SLOW`] times as long to be counted.
+    pub(crate) slow: bool,
 }
 
 /// The sizes of the answers that constants are made as long as, in bytes.
@@ -56,6 +56,12 @@ pub(crate) struct Sizes {
 
 /// Articles that are asked for where the cache is measured: their answers fit in it.
 pub(crate) const HOT: usize = 1000;
+
+/// Clients of a slow row: what more of them asked for before they left would be the first load of the next subject.
+pub(crate) const FEW: u32 = 4;
+
+/// How many times as long a slow row is measured.
+pub(crate) const SLOW: u32 = 5;
 
 /// Articles of a small site.
 pub(crate) const SMALL: usize = 1000;
@@ -106,7 +112,7 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, besi
             subject("constant, bare actix", Drive::Plain(constant(sizes.article)), None),
         ],
         tail: Some(TAIL),
-        connections: None,
+        slow: false,
     };
     if engine == Engine::Postgres {
         read.limits.push(subject("pgbench", Drive::Pgbench, None));
@@ -126,7 +132,7 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, besi
             byline: Drive::App(request),
             limits,
             tail: Some(TAIL),
-            connections: None,
+            slow: false,
         }
     };
     let cached = |request: Request, bytes: usize, limit: &'static str| {
@@ -137,7 +143,7 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, besi
             byline: Drive::Cached(request),
             limits,
             tail: None,
-            connections: None,
+            slow: false,
         }
     };
     let known = article.clone().header("if-none-match", "\"v1\"");
@@ -152,7 +158,7 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, besi
         byline: Drive::App(Request::get(format!("/articles/?limit=20&cursor={cursor}"))),
         limits: vec![subject("the first page", Drive::App(first.clone()), Some(1.0 / COST))],
         tail: Some(TAIL),
-        connections: None,
+        slow: false,
     };
     let mut twenty = list("limit=20", Some(0.9));
     twenty.limits.insert(1, subject("constant", Drive::App(constant(sizes.page)), None));
@@ -185,7 +191,7 @@ fn signed_in(site: &Site, engine: Engine) -> Vec<Row> {
             byline: Drive::App(request),
             limits: vec![subject("bare sqlx", Drive::App(bare), target)],
             tail: None,
-            connections: None,
+            slow: false,
         }
     };
     let me = on_behalf(Request::get("/users/me"), "/limits/me", None);
@@ -202,7 +208,7 @@ fn signed_in(site: &Site, engine: Engine) -> Vec<Row> {
         byline: Drive::App(form),
         limits: vec![subject("bcrypt on every core", Drive::Bcrypt, Some(0.9))],
         tail: None,
-        connections: Some(4),
+        slow: true,
     };
 
     vec![me, create, edit, login]

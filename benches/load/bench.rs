@@ -1,0 +1,228 @@
+//! Measuring: every subject of a row in turns with the others, medians of several rounds.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use byline::{
+    articles::schemas::{List, Sort},
+    config::Engine,
+    pagination::{Cursor, Direction},
+    seed,
+};
+use serde_json::Value;
+
+use crate::{
+    Args, Failure, pgbench,
+    process::ServerProcess,
+    report::{self, Line, Target},
+    rows::{Beside, Drive, FEW, FLAT, HOT, MEMORY, MEMORY_REQUESTS, Row, SLOW, SMALL, Sizes, rows},
+    sample::{Sample, median},
+    site::Site,
+    wrk::{Force, Request, Wrk},
+};
+
+/// One site under load.
+pub(crate) struct Bench<'a> {
+    pub(crate) args: &'a Args,
+    pub(crate) wrk: &'a Wrk,
+    pub(crate) site: &'a Site,
+    pub(crate) uncached: ServerProcess,
+    pub(crate) cached: ServerProcess,
+    /// On a site of the same engine with few articles.
+    pub(crate) small: Option<ServerProcess>,
+    /// The base URL of the server beside Byline.
+    pub(crate) against: Option<&'a str>,
+    pub(crate) pgbench: Option<PathBuf>,
+    pub(crate) script: PathBuf,
+}
+
+impl Bench<'_> {
+    /// Prints every row that is wanted.
+    pub(crate) async fn measure(&self, engine: Engine, out: &mut impl io::Write) -> Result<(), Failure> {
+        let page = format!("{}/articles/?limit=20", self.uncached.app);
+        let sizes = Sizes {
+            article: body(&format!("{}/articles/1", self.uncached.app)).await?.len(),
+            page: body(&page).await?.len(),
+            brotli: coded_body(&page, "br").await?.len(),
+        };
+        let peer_ids = match self.against {
+            Some(base) => newest_id(base).await?,
+            None => 0,
+        };
+        let cursor = self.cursor().await?;
+        let wanted = &self.args.rows;
+        let is_wanted = |row: &str| wanted.is_empty() || wanted.iter().any(|name| row.contains(name));
+        if is_wanted(MEMORY) {
+            self.memory(out)?;
+        }
+        let beside = Beside { peer: self.against.is_some(), small: self.small.is_some() };
+        for row in rows(self.site, engine, sizes, &cursor, beside) {
+            if is_wanted(&row.name) {
+                self.row(&row, peer_ids, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A fresh server with its cache, asked for articles at random until it answered [`MEMORY_REQUESTS`].
+    fn memory(&self, out: &mut impl io::Write) -> Result<(), Failure> {
+        let server = ServerProcess::start(&self.site.variables())?;
+        let force = Force {
+            connections: self.args.connections,
+            threads: self.args.threads,
+            seconds: self.args.seconds,
+        };
+        let mut samples: Vec<Sample> = Vec::new();
+        let mut half = None;
+        let mut requests = 0.0;
+        while requests < MEMORY_REQUESTS {
+            let sample = self.asked(&server, &Request::get("/articles/{id}"), self.site.articles, force)?;
+            requests += sample.requests;
+            if requests >= MEMORY_REQUESTS / 2.0 && half.is_none() {
+                half = sample.memory;
+            }
+            samples.push(sample);
+        }
+        let memory = samples.last().and_then(|sample| sample.memory);
+        let sample = Sample { memory, ..Sample::median(&samples) };
+        report::line(
+            out,
+            &Line { name: MEMORY, sample: Some(sample), ratio: None, target: Some(Target::Memory(64.0)) },
+        )?;
+        let ratio = memory.zip(half).map(|(memory, half)| memory / half);
+        let name = "  of its memory after the first half";
+        report::line(out, &Line { name, sample: None, ratio, target: Some(Target::AtMost(FLAT)) })?;
+        Ok(())
+    }
+
+    /// A place nine tenths into the list: articles are seeded oldest first.
+    async fn cursor(&self) -> Result<String, Failure> {
+        let id = i32::try_from(self.site.articles / 10)?.max(1);
+        let article: Value =
+            serde_json::from_slice(&body(&format!("{}/articles/{id}", self.uncached.app)).await?)?;
+        let written = article.get("created_at").and_then(Value::as_str).unwrap_or_default();
+        let list = List { sort: Sort::NewestFirst, author: None, published: None, since: None, until: None };
+        Ok(Cursor::new(list, Direction::Next, written.parse()?, id).encode())
+    }
+
+    /// Byline, its limits, Byline, its limits, …
+    fn row(&self, row: &Row, peer_ids: usize, out: &mut impl io::Write) -> Result<(), Failure> {
+        let drives: Vec<&Drive> =
+            std::iter::once(&row.byline).chain(row.limits.iter().map(|limit| &limit.drive)).collect();
+        let mut rounds: Vec<Vec<Sample>> = vec![Vec::new(); drives.len()];
+        // The first round warms up: connections, statements, the pages of the database.
+        for round in 0..=self.args.rounds {
+            let seconds = if round > 0 && row.slow { SLOW * self.args.seconds } else { self.args.seconds };
+            let connections = if row.slow { FEW } else { self.args.connections };
+            let force = Force { connections, threads: self.args.threads, seconds };
+            for (samples, drive) in rounds.iter_mut().zip(&drives) {
+                let sample = self.drive(drive, peer_ids, force)?;
+                if round > 0 {
+                    samples.extend(sample);
+                }
+            }
+        }
+        let Some((byline, limits)) = rounds.split_first() else { return Ok(()) };
+        let sample = Some(Sample::median(byline));
+        report::line(out, &Line { name: &row.name, sample, ratio: None, target: None })?;
+        for (subject, limit) in row.limits.iter().zip(limits) {
+            // Of neighbours in time: what slows the machine down for a while slows both.
+            let pairs = byline.iter().zip(limit).filter(|(_, limit)| limit.rate > 0.0);
+            let ratio = median(pairs.map(|(byline, limit)| byline.rate / limit.rate).collect());
+            let name = format!("  of {}", subject.name);
+            let (sample, target) = (Some(Sample::median(limit)), subject.target.map(Target::AtLeast));
+            report::line(out, &Line { name: &name, sample, ratio, target })?;
+        }
+        if let Some(most) = row.tail {
+            let tails = byline.iter().filter_map(|sample| Some(sample.p99? / sample.p50?));
+            let (ratio, target) = (median(tails.collect()), Some(Target::AtMost(most)));
+            report::line(out, &Line { name: "  p99 of p50", sample: None, ratio, target })?;
+        }
+        Ok(())
+    }
+
+    /// None where the tool for it is missing.
+    fn drive(&self, drive: &Drive, peer_ids: usize, force: Force) -> Result<Option<Sample>, Failure> {
+        let missing = "a server that the row needs was not started";
+        let sample = match drive {
+            Drive::App(request) => self.asked(&self.uncached, request, self.site.articles, force)?,
+            Drive::Cached(request) => self.asked(&self.cached, request, HOT, force)?,
+            Drive::Small(request) => {
+                self.asked(self.small.as_ref().ok_or(missing)?, request, SMALL, force)?
+            }
+            Drive::Plain(request) => {
+                self.wrk.run(&self.uncached.plain, request, self.site.articles, force)?
+            }
+            Drive::Peer(request) => self.wrk.run(self.against.ok_or(missing)?, request, peer_ids, force)?,
+            Drive::Pgbench => {
+                let Some(pgbench) = &self.pgbench else {
+                    writeln!(io::stderr(), "load: pgbench is missing; it comes with PostgreSQL's server")?;
+                    return Ok(None);
+                };
+                pgbench::run(pgbench, &self.script, &self.site.url, self.site.articles, force)?
+            }
+            Drive::Bcrypt => hash_on_every_core(force.seconds)?,
+        };
+        Ok(Some(sample))
+    }
+
+    /// Byline under load, and what it took.
+    fn asked(
+        &self,
+        server: &ServerProcess,
+        request: &Request,
+        ids: usize,
+        force: Force,
+    ) -> Result<Sample, Failure> {
+        let before = server.cpu();
+        let sample = self.wrk.run(&server.app, request, ids, force)?;
+        let spent = server.cpu().zip(before).map(|(after, before)| after - before);
+        let cpu = spent.filter(|_| sample.requests > 0.0).map(|seconds| seconds * 1e6 / sample.requests);
+        Ok(Sample { cpu, memory: server.memory(), ..sample })
+    }
+}
+
+/// How often a second all cores together verify a password at the cost that is Byline's default.
+fn hash_on_every_core(seconds: u32) -> Result<Sample, Failure> {
+    let hash = bcrypt::hash(seed::PASSWORD, bcrypt::DEFAULT_COST)?;
+    let cores = thread::available_parallelism()?.get();
+    let started = Instant::now();
+    let end = started + Duration::from_secs(seconds.into());
+    let rate: f64 = thread::scope(|scope| {
+        let verify = || {
+            let mut verified = 0.0;
+            while Instant::now() < end && bcrypt::verify(seed::PASSWORD, &hash).unwrap_or(false) {
+                verified += 1.0;
+            }
+            verified / started.elapsed().as_secs_f64()
+        };
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(verify)).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).sum()
+    });
+    Ok(Sample { requests: rate * f64::from(seconds), rate, ..Sample::default() })
+}
+
+async fn body(url: &str) -> Result<Vec<u8>, Failure> {
+    coded_body(url, "identity").await
+}
+
+async fn coded_body(url: &str, coding: &str) -> Result<Vec<u8>, Failure> {
+    let request = awc::Client::default().get(url).insert_header(("accept-encoding", coding)).no_decompress();
+    let mut answer = request.send().await.map_err(|error| format!("{url}: {error}"))?;
+    if !answer.status().is_success() {
+        return Err(format!("{url}: {}", answer.status()).into());
+    }
+    Ok(answer.body().limit(64 << 20).await?.to_vec())
+}
+
+/// Ids of another server's articles are taken to begin with 1 and to have no gaps.
+async fn newest_id(base: &str) -> Result<usize, Failure> {
+    let page: Value = serde_json::from_slice(&body(&format!("{base}/articles/?limit=1")).await?)?;
+    let id =
+        page.pointer("/0/id").and_then(Value::as_u64).ok_or_else(|| format!("{base} has no articles"))?;
+    Ok(usize::try_from(id)?)
+}
