@@ -3,6 +3,7 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
+use super::run_on;
 use crate::kit::{Marks, Migration};
 
 #[derive(DeriveMigrationName)]
@@ -49,22 +50,13 @@ const DOWN: &[&str] = &[
     "DROP FUNCTION byline_articles_changed()",
 ];
 
-async fn on_postgres(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
-    if manager.get_database_backend() == DbBackend::Postgres {
-        for statement in statements {
-            manager.get_connection().execute_unprepared(statement).await?;
-        }
-    }
-    Ok(())
-}
-
 #[async_trait::async_trait]
 impl MigrationTrait for ArticlesNotify {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        on_postgres(manager, UP).await
+        run_on(DbBackend::Postgres, manager, UP).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        on_postgres(manager, DOWN).await
+        run_on(DbBackend::Postgres, manager, DOWN).await
     }
 }

@@ -3,6 +3,7 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
+use super::run_on;
 use crate::kit::{Marks, Migration};
 
 #[derive(DeriveMigrationName)]
@@ -37,25 +38,20 @@ const SQLITE: &[&str] = &[
      BEGIN UPDATE articles SET version = OLD.version + 1 WHERE id = NEW.id; END",
 ];
 
+const POSTGRES_DOWN: &[&str] =
+    &["DROP TRIGGER articles_version_grows ON articles", "DROP FUNCTION byline_articles_version_grows()"];
+
+const SQLITE_DOWN: &[&str] = &["DROP TRIGGER articles_version_grows"];
+
 #[async_trait::async_trait]
 impl MigrationTrait for ArticlesVersionGrows {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let statements =
-            if manager.get_database_backend() == DbBackend::Postgres { POSTGRES } else { SQLITE };
-        for statement in statements {
-            manager.get_connection().execute_unprepared(statement).await?;
-        }
-        Ok(())
+        run_on(DbBackend::Postgres, manager, POSTGRES).await?;
+        run_on(DbBackend::Sqlite, manager, SQLITE).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        if manager.get_database_backend() == DbBackend::Postgres {
-            db.execute_unprepared("DROP TRIGGER articles_version_grows ON articles").await?;
-            db.execute_unprepared("DROP FUNCTION byline_articles_version_grows()").await?;
-        } else {
-            db.execute_unprepared("DROP TRIGGER articles_version_grows").await?;
-        }
-        Ok(())
+        run_on(DbBackend::Postgres, manager, POSTGRES_DOWN).await?;
+        run_on(DbBackend::Sqlite, manager, SQLITE_DOWN).await
     }
 }

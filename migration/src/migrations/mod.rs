@@ -11,7 +11,22 @@ mod m20261123_000008_articles_notify;
 mod m20261123_000009_articles_version_grows;
 mod m20261123_000010_users_notify;
 
+use sea_orm_migration::{
+    SchemaManager,
+    sea_orm::{ConnectionTrait as _, DbBackend, DbErr},
+};
+
 use crate::kit::Migration;
+
+/// Runs statements that only one engine has, one after the other.
+async fn run_on(engine: DbBackend, manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
+    if manager.get_database_backend() == engine {
+        for statement in statements {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
+    }
+    Ok(())
+}
 
 /// All of them; one that was released is never edited again.
 pub(crate) fn all() -> Vec<Box<dyn Migration>> {
