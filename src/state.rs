@@ -7,11 +7,10 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use entity::article::Sight;
 
 use crate::{
-    auth::{password::Passwords, token::Tokens},
-    cache::Cache,
+    accounts::{passwords::Passwords, tokens::Tokens},
     config::Settings,
     db::Db,
-    validation::Rules,
+    http::{cache::Cache, validation::Rules},
 };
 
 /// The state as handlers take it.

@@ -8,10 +8,10 @@ use std::{
 };
 
 use byline::{
-    articles::schemas::{List, Sort},
+    cli::seed,
     config::Engine,
-    pagination::{Cursor, Direction},
-    seed,
+    http::paging::{Cursor, Direction},
+    publishing::articles::schemas::{List, Sort},
 };
 use serde_json::Value;
 

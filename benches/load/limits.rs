@@ -9,13 +9,15 @@ use actix_web::{
     web::{Bytes, Json, Path, Query, ServiceConfig},
 };
 use byline::{
-    articles::schemas::ArticleView,
+    accounts::users::schemas::UserView,
     config::Engine,
-    error::{Error, Result},
-    routing::Resource,
+    http::{
+        error::{Error, Result},
+        resource::Resource,
+        timestamp::Timestamp,
+    },
+    publishing::articles::schemas::ArticleView,
     state::State,
-    timestamp::Timestamp,
-    users::schemas::UserView,
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;

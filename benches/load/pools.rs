@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use byline::{
     config::Engine,
-    error::{Error, Result},
+    http::error::{Error, Result},
     state::AppState,
 };
 use sqlx::{

@@ -1,6 +1,6 @@
 //! What is measured: each row one thing that Byline does, the limits beside it, and what is asked of their ratio.
 
-use byline::{config::Engine, seed};
+use byline::{cli::seed, config::Engine};
 use serde_json::json;
 
 use crate::{site::Site, wrk::Request};

@@ -7,7 +7,7 @@ use actix_web::{
     rt::{self, System},
     web,
 };
-use byline::{config::Settings, db::Db, server::Server, state::AppState, telemetry};
+use byline::{config::Settings, db::Db, http::telemetry, server::Server, state::AppState};
 
 use crate::{Failure, limits};
 

@@ -1,9 +1,9 @@
 //! A database of one run: made, filled, and dropped at the end.
 
 use byline::{
+    cli::seed,
     config::{Engine, Settings},
     db::Db,
-    seed,
     state::AppState,
 };
 use clap::Parser;

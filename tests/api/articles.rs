@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::http::{Method, StatusCode};
 use byline::{
-    articles::{
-        schemas::ArticleFilter,
-        service::{self, Fresh},
-    },
-    conditional::{Conditions, Tags},
     db::Handle,
-    validation::{Faults, Members, Reader},
+    http::{
+        conditional::{Conditions, Tags},
+        validation::{Faults, Members, Reader},
+    },
+    publishing::{
+        articles::schemas::ArticleFilter,
+        articles::service::{self, Fresh},
+    },
 };
 use entity::article::Sight;
 use futures_util::future::{join, join_all};

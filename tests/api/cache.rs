@@ -1,7 +1,7 @@
 //! The cache of one server: never stale, nobody's drafts in it, each client's coding.
 
 use actix_web::http::{Method, StatusCode};
-use byline::compression::Coding;
+use byline::http::compression::Coding;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 

@@ -12,7 +12,7 @@ const PAGES: [&str; 4] = ["/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let directory = tempfile::tempdir().unwrap();
     let settings = [("DATA_DIR".to_owned(), directory.path().display().to_string())];
-    let document = byline::app::document(&Settings::from_parts(settings, None).unwrap());
+    let document = byline::server::app::document(&Settings::from_parts(settings, None).unwrap());
     serde_json::to_value(&document).unwrap()
 });
 

@@ -3,10 +3,12 @@
 use std::sync::Mutex;
 
 use byline::{
-    articles::service::{self, Fresh},
-    conditional::Conditions,
     db::Handle,
-    validation::{Faults, Members, Reader as FieldReader},
+    http::{
+        conditional::Conditions,
+        validation::{Faults, Members, Reader as FieldReader},
+    },
+    publishing::articles::service::{self, Fresh},
 };
 use chrono::Days;
 use entity::article::Sight;

@@ -10,8 +10,8 @@ use actix_web::{
     http::{Method, StatusCode},
     rt::time::sleep,
 };
-use byline::{
-    cache::watch::{PATIENCE as SILENCE, POLL_PATIENCE},
+use byline::http::{
+    cache::listener::{PATIENCE as SILENCE, POLL_PATIENCE},
     compression::Coding,
 };
 use fake::{

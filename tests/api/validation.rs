@@ -3,10 +3,12 @@
 use std::{borrow::Cow, sync::LazyLock};
 
 use byline::{
-    articles::schemas::{ArticleFilter, ArticlePatch, ArticlePath, NewArticle},
-    error::Error,
-    users::schemas::NewUser,
-    validation::{Faults, Fields, Members, Reader, Rules},
+    accounts::users::schemas::NewUser,
+    http::{
+        error::Error,
+        validation::{Faults, Fields, Members, Reader, Rules},
+    },
+    publishing::articles::schemas::{ArticleFilter, ArticlePatch, ArticlePath, NewArticle},
 };
 use jsonschema::Validator;
 use proptest::{collection::vec, option, prelude::*, sample::select};

@@ -1,0 +1,141 @@
+//! Access tokens: JWT as the FastAPI blog issued them (contract, section 4).
+
+use std::fmt;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, crypto, encode};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    config::Algorithm,
+    http::error::{Error, Result},
+};
+
+/// Issues and verifies tokens with one key and one algorithm.
+pub struct Tokens {
+    header: Header,
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    lifetime: TimeDelta,
+}
+
+impl Tokens {
+    /// Tokens live for `lifetime`, in whole seconds.
+    pub fn new(secret: &SecretString, algorithm: Algorithm, lifetime: TimeDelta) -> Self {
+        let secret = secret.expose_secret().as_bytes();
+        Self {
+            header: Header::new(algorithm.into()),
+            signing: EncodingKey::from_secret(secret),
+            verifying: DecodingKey::from_secret(secret),
+            lifetime,
+        }
+    }
+
+    /// A token for the account `user_id`.
+    pub fn issue(&self, user_id: i32, now: DateTime<Utc>) -> Result<String> {
+        let claims = json!({ "sub": user_id.to_string(), "exp": (now + self.lifetime).timestamp() });
+        encode(&self.header, &claims, &self.signing).map_err(Error::internal)
+    }
+
+    /// The claims of a token that is signed with our key. Of its header only `alg` counts, and it must be ours: the library would
+    /// refuse members such as a `kid` that is no text, which the old blog let pass.
+    fn claims(&self, token: &str) -> Option<Map<String, Value>> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let algorithm = object(header)?.get("alg").cloned();
+        let ours = serde_json::to_value(self.header.alg).ok();
+        let verified = crypto::verify(signature, signed.as_bytes(), &self.verifying, self.header.alg);
+        if algorithm == ours && verified.is_ok_and(|good| good) { object(claims) } else { None }
+    }
+
+    /// The id of the account that `token` names, if it is one of ours and its time is now: `exp` in whole seconds,
+    /// without leeway, and `nbf` not ahead.
+    ///
+    /// # Errors
+    /// [`Error::BadCredentials`] for every other token.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<i32> {
+        let claims = self.claims(token).ok_or(Error::BadCredentials)?;
+        let now = now.timestamp();
+        let seconds =
+            |name| claims.get(name).map(|value| value.as_i64().ok_or(Error::BadCredentials)).transpose();
+        // What the old blog's library refused, too: an `iat` that is no number, a `jti` that is no text, and claims that bind a
+        // token to an audience or to another token, none of which is ours.
+        seconds("iat")?;
+        let odd = claims.get("jti").is_some_and(|jti| !jti.is_string())
+            || ["aud", "at_hash"].iter().any(|name| claims.contains_key(*name));
+        let expires = seconds("exp")?.ok_or(Error::BadCredentials)?;
+        let starts = seconds("nbf")?.unwrap_or(now);
+        if odd || expires < now || starts > now {
+            return Err(Error::BadCredentials);
+        }
+        claims.get("sub").and_then(Value::as_str).and_then(decimal_id).ok_or(Error::BadCredentials)
+    }
+}
+
+/// One part of a token: a JSON object.
+fn object(part: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+}
+
+/// Only the spelling that is issued: digits without sign, blank or leading zero.
+fn decimal_id(sub: &str) -> Option<i32> {
+    let plain = sub.bytes().all(|byte| byte.is_ascii_digit()) && !sub.starts_with('0');
+    if plain { sub.parse().ok() } else { None }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").field("algorithm", &self.header.alg).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens() -> Tokens {
+        Tokens::new(&"a secret of the tests, long enough".into(), Algorithm::HS256, TimeDelta::minutes(30))
+    }
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 999_999_000).unwrap()
+    }
+
+    fn mint(claims: &Value) -> String {
+        encode(&tokens().header, claims, &tokens().signing).unwrap()
+    }
+
+    #[test]
+    fn a_token_lives_until_its_last_second_and_not_longer() {
+        let token = tokens().issue(7, at(1000)).unwrap();
+        assert_eq!(tokens().verify(&token, at(1000 + 1800)).unwrap(), 7);
+        assert!(tokens().verify(&token, at(1000 + 1801)).is_err());
+    }
+
+    #[test]
+    fn only_a_plain_decimal_sub_names_an_account() {
+        for sub in ["", "0", "-1", "+1", "01", " 1", "1.0", "2147483648", "alice", "１"] {
+            assert!(tokens().verify(&mint(&json!({"sub": sub, "exp": 2000})), at(1000)).is_err(), "{sub:?}");
+        }
+        assert_eq!(tokens().verify(&mint(&json!({"sub": "1", "exp": 2000})), at(1000)).unwrap(), 1);
+    }
+
+    #[test]
+    fn odd_claims_are_refused() {
+        for claims in [
+            json!({"sub": "1"}),
+            json!({"sub": "1", "exp": "2000"}),
+            json!({"sub": "1", "exp": 2000.5}),
+            json!({"sub": "1", "exp": true}),
+            json!({"sub": "1", "exp": 2000, "nbf": 1001}),
+            json!({"sub": "1", "exp": 2000, "aud": "x"}),
+            json!({"sub": "1", "exp": 2000, "iat": "x"}),
+            json!({"sub": "1", "exp": 2000, "jti": 1}),
+            json!({"sub": "1", "exp": 2000, "at_hash": "x"}),
+        ] {
+            assert!(tokens().verify(&mint(&claims), at(1000)).is_err(), "{claims}");
+        }
+    }
+}

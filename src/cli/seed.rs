@@ -1,0 +1,137 @@
+//! Made-up authors and articles, for trying things out and for benchmarks.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use entity::{article, user};
+use fake::{
+    Fake as _,
+    faker::{
+        lorem::en::{Paragraph, Sentence},
+        name::en::FirstName,
+    },
+    rand::{SeedableRng as _, rngs::StdRng},
+};
+use sea_orm::{
+    ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Set, TransactionTrait as _,
+};
+
+use crate::{accounts::passwords::Passwords, http::error::Result};
+
+/// Rows of one statement: 7 values each, and SQLite takes 32,766 of them.
+const BATCH: usize = 2000;
+
+/// The password of every made-up account.
+pub const PASSWORD: &str = "seeded-password";
+
+/// How much to make.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Amount {
+    /// Accounts to add, all with the password `seeded-password`
+    #[arg(long, default_value_t = 10)]
+    users: usize,
+    /// Articles to add, a minute apart, by these accounts in turn
+    #[arg(long, default_value_t = 1000)]
+    articles: usize,
+    /// Bytes of an article's content
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    bytes: u32,
+    /// Of a hundred articles, how many are drafts
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
+    drafts: u8,
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "made {} users and {} articles", self.users, self.articles)
+    }
+}
+
+/// Adds accounts and articles, all of them or none.
+pub async fn run(
+    db: &DatabaseConnection,
+    passwords: &Passwords,
+    amount: &Amount,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let hash = passwords.hash(&PASSWORD.into()).await?;
+    let mut random = StdRng::seed_from_u64(1);
+    let txn = db.begin().await?;
+
+    let newest = user::Entity::find().order_by_desc(user::Column::Id).one(&txn).await?;
+    let newest = newest.map_or(0, |user| user.id);
+    let numbers: Vec<usize> = (1..=amount.users).collect();
+    for batch in numbers.chunks(BATCH) {
+        let rows: Vec<_> = batch
+            .iter()
+            .map(|number| {
+                let name: String = FirstName().fake_with_rng(&mut random);
+                let username = format!("{}-{newest}-{number}", name.to_lowercase());
+                let email = format!("{username}@example.com");
+                user::ActiveModel {
+                    email_key: Set(Some(user::email_key(&email))),
+                    email: Set(email),
+                    username: Set(username),
+                    hashed_password: Set(hash.clone()),
+                    created_at: Set(now),
+                    updated_at: Set(now),
+                    ..Default::default()
+                }
+            })
+            .collect();
+        user::Entity::insert_many(rows).exec_without_returning(&txn).await?;
+    }
+    let authors: Vec<i32> = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::Column::Id.gt(newest))
+        .order_by_asc(user::Column::Id)
+        .into_tuple()
+        .all(&txn)
+        .await?;
+
+    let prose = prose(&mut random, amount.bytes);
+    let mut authors = authors.iter().cycle();
+    let mut minutes = (0..amount.articles).rev().filter_map(|ago| i64::try_from(ago).ok());
+    loop {
+        let rows: Vec<_> = minutes
+            .by_ref()
+            .zip(authors.by_ref())
+            .take(BATCH)
+            .map(|(ago, author_id)| {
+                let written = now - TimeDelta::minutes(ago);
+                let title: String = Sentence(2..6).fake_with_rng(&mut random);
+                let draft = u64::from(amount.drafts) > (0..100_u64).fake_with_rng(&mut random);
+                article::ActiveModel {
+                    title: Set(title),
+                    content: Set(prose.clone()),
+                    published: Set(!draft),
+                    author_id: Set(*author_id),
+                    created_at: Set(written),
+                    updated_at: Set(written),
+                    ..Default::default()
+                }
+            })
+            .collect();
+        if rows.is_empty() {
+            break;
+        }
+        article::Entity::insert_many(rows).exec_without_returning(&txn).await?;
+    }
+    Ok(txn.commit().await?)
+}
+
+/// ASCII prose of so many bytes.
+fn prose(random: &mut StdRng, bytes: u32) -> String {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let mut prose = String::with_capacity(bytes);
+    while prose.len() < bytes {
+        let paragraph: String = Paragraph(3..6).fake_with_rng(random);
+        prose.push_str(&paragraph);
+        prose.push_str("\n\n");
+    }
+    prose.truncate(bytes);
+    prose
+}

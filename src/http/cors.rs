@@ -1,0 +1,100 @@
+//! Cross-origin resource sharing as the contract's section 6 has it, on every answer, errors too.
+//!
+//! `actix-cors` answers a refused preflight without the headers that let a browser read why.
+
+use actix_web::{
+    HttpResponse,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderValue},
+    },
+    middleware::Next,
+};
+
+use crate::{config::Origins, http::error::Error};
+
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// What a page of another origin may read beside the headers that the Fetch standard lets through.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "etag, link, location, retry-after, www-authenticate, x-request-id, x-total-count",
+);
+
+/// Seconds for which a browser keeps the answer to a preflight.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+
+/// Whose pages may call.
+#[derive(Clone, Debug)]
+pub struct Policy(Option<Vec<HeaderValue>>);
+
+impl Policy {
+    /// From the setting `BACKEND_CORS_ORIGINS`.
+    pub fn new(origins: &Origins) -> Self {
+        Self(match origins {
+            Origins::Any => None,
+            Origins::Listed(listed) => {
+                Some(listed.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
+            }
+        })
+    }
+
+    /// Writes what this policy grants to `origin`, and whether that is anything.
+    fn grant(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) -> bool {
+        let Some(listed) = &self.0 else {
+            if origin.is_some() {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            }
+            return true;
+        };
+        // Also where no origin is named: a shared cache must not hand this answer to a page.
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        let Some(origin) = origin.filter(|origin| listed.contains(origin)) else { return false };
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        true
+    }
+}
+
+/// Answers preflights, and adds the headers to every other answer.
+pub async fn share<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
+    let Some(policy) = request.app_data::<Policy>().cloned() else {
+        return Err(Error::internal("the app has no CORS policy").into());
+    };
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).cloned();
+    if let (&Method::OPTIONS, Some(origin), Some(method)) = (request.method(), &origin, asked) {
+        let response = preflight(&policy, origin, &method, request.headers());
+        return Ok(request.into_response(response).map_into_right_body());
+    }
+    let mut response = next.call(request).await?;
+    policy.grant(origin.as_ref(), response.headers_mut());
+    Ok(response.map_into_left_body())
+}
+
+fn preflight(policy: &Policy, origin: &HeaderValue, method: &HeaderValue, asked: &HeaderMap) -> HttpResponse {
+    let known = METHODS.split(", ").any(|known| known.as_bytes() == method.as_bytes());
+    let mut headers = HeaderMap::new();
+    let mut response = match (policy.grant(Some(origin), &mut headers), known) {
+        (false, _) => HttpResponse::from_error(Error::BadRequest("Disallowed CORS origin")),
+        (true, false) => HttpResponse::from_error(Error::BadRequest("Disallowed CORS method")),
+        (true, true) => HttpResponse::NoContent().finish(),
+    };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+    if let Some(asked) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
+    for (name, value) in headers {
+        response.headers_mut().append(name, value);
+    }
+    response
+}

@@ -1,0 +1,102 @@
+//! Logs and request ids: the one place that logs a request, and a failed one with its cause.
+
+use std::{error::Error as _, time::Instant};
+
+use actix_web::{
+    HttpMessage as _,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{HeaderName, HeaderValue},
+    middleware::Next,
+};
+use tracing::Instrument as _;
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::EnvFilter;
+use uuid::Uuid;
+
+use crate::{
+    accounts::CallerId,
+    config::{LogFormat, Settings},
+    http::error::Error,
+};
+
+/// Names a request in its answer and in every log line about it.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest request id that is taken from a proxy.
+const MAX_REQUEST_ID: usize = 64;
+
+/// Starts logging to standard output; lines are written by a thread of their own, behind a bounded queue, so that a
+/// terminal that stands still doesn't stop the server. What is queued is written when the guard is dropped.
+pub fn start(settings: &Settings) -> WorkerGuard {
+    let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
+    let more = if settings.debug { ",byline=debug" } else { "" };
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(format!("{}{more}", settings.log)))
+        .with_writer(writer)
+        .with_target(false);
+    // A second start in one process, as in tests, keeps the first.
+    let _ = match settings.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout())).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    guard
+}
+
+/// Gives the request its id, and logs how it went.
+pub async fn observe<B: MessageBody>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let started = Instant::now();
+    let id = request_id(&mut request);
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
+    let mut response = next.call(request).instrument(span.clone()).await?;
+    response.headers_mut().insert(REQUEST_ID, id);
+    span.in_scope(|| log(&response, started));
+    Ok(response)
+}
+
+/// A proxy's id where it sends a plain one, else a new one.
+fn request_id(request: &mut ServiceRequest) -> HeaderValue {
+    let plain = |value: &&HeaderValue| {
+        !value.is_empty()
+            && value.len() <= MAX_REQUEST_ID
+            && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+    };
+    request.headers().get(REQUEST_ID).filter(plain).cloned().unwrap_or_else(|| {
+        let mut text = Uuid::encode_buffer();
+        let id = Uuid::new_v4().simple().encode_lower(&mut text);
+        HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+    })
+}
+
+fn log<B>(response: &ServiceResponse<B>, started: Instant) {
+    let cause = response.response().error().and_then(|error| error.as_error::<Error>()).and_then(causes);
+    // To find the pattern, actix matches all routes once more: not for a line that nobody reads.
+    if cause.is_none() && !tracing::enabled!(tracing::Level::INFO) {
+        return;
+    }
+    let request = response.request();
+    let method = request.method().as_str();
+    // The pattern, not the path: what a client types is no business of a log's.
+    let route = request.match_pattern().unwrap_or_else(|| "-".to_owned());
+    let status = response.status().as_u16();
+    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let user_id = request.extensions().get::<CallerId>().map(|caller| caller.0);
+    if let Some(cause) = cause {
+        tracing::error!(method, route, status, duration_ms, user_id, cause, "request failed");
+    } else if route.starts_with("/health/") {
+        // Asked every few seconds by whoever watches: their answers would be most of a quiet log.
+        tracing::debug!(method, route, status, duration_ms, "request");
+    } else {
+        tracing::info!(method, route, status, duration_ms, user_id, "request");
+    }
+}
+
+/// Everything behind an error, outermost first; none where the fault was the client's.
+fn causes(error: &Error) -> Option<String> {
+    let chain = std::iter::successors(error.source(), |cause: &&dyn std::error::Error| (*cause).source());
+    let causes: Vec<String> = chain.map(ToString::to_string).collect();
+    (!causes.is_empty()).then(|| causes.join(": "))
+}

@@ -1,0 +1,3 @@
+//! What operators use to watch the server.
+
+pub mod health;

@@ -1,0 +1,3 @@
+//! Articles and everything that shows them.
+
+pub mod articles;
