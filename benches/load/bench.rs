@@ -11,8 +11,9 @@ use byline::{
     cli::seed,
     config::Engine,
     http::paging::{Cursor, Direction},
-    publishing::articles::schemas::{List, Sort},
+    publishing::articles::schemas::{ArticleList, Sort},
 };
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
@@ -105,8 +106,10 @@ impl Bench<'_> {
         let article: Value =
             serde_json::from_slice(&body(&format!("{}/articles/{id}", self.uncached.app)).await?)?;
         let written = article.get("created_at").and_then(Value::as_str).unwrap_or_default();
-        let list = List { sort: Sort::NewestFirst, author: None, published: None, since: None, until: None };
-        Ok(Cursor::new(list, Direction::Next, written.parse()?, id).encode())
+        let list =
+            ArticleList { sort: Sort::NewestFirst, author: None, published: None, since: None, until: None };
+        let key: DateTime<Utc> = written.parse()?;
+        Ok(Cursor::new(list, Direction::Next, &key, id).encode())
     }
 
     /// Byline, its limits, Byline, its limits, …

@@ -1,23 +1,23 @@
 //! What Byline is measured against, in the same process, behind the same middleware, over the same connections: answers
 //! that cost nothing to find, and the same statements through sqlx without the ORM.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::{
     HttpResponse,
     http::Method,
-    web::{Bytes, Json, Path, Query, ServiceConfig},
+    web::{Bytes, Json, Path, Query, ServiceConfig, ThinData},
 };
 use byline::{
-    accounts::users::schemas::UserView,
-    config::Engine,
+    accounts::users::schemas::UserResponse,
+    clock::Clock,
+    config::{Engine, Settings},
     http::{
         error::{Error, Result},
-        resource::Resource,
+        resource::{Endpoint, Endpoints},
         timestamp::Timestamp,
     },
-    publishing::articles::schemas::ArticleView,
-    state::State,
+    publishing::articles::schemas::ArticleResponse,
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -36,15 +36,30 @@ static FILLER: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; MAX_CONSTANT].into(
 static STATEMENTS: LazyLock<[Statements; 2]> =
     LazyLock::new(|| [Statements::of(Engine::Postgres), Statements::of(Engine::Sqlite)]);
 
+/// What the limits need.
+#[derive(Clone)]
+pub(crate) struct Limits {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) clock: Clock,
+}
+
+type State = ThinData<Limits>;
+
 /// The author of what is written to the limits.
 pub(crate) const AUTHOR: i32 = 1;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
-    Resource::at(CONSTANT).get(constant).register(cfg);
-    Resource::at("/limits/empty").get(empty).register(cfg);
-    Resource::at("/limits/articles").get(list).on(Method::POST, create).register(cfg);
-    Resource::at("/limits/articles/{id}").get(read).on(Method::PATCH, edit).register(cfg);
-    Resource::at("/limits/me").get(read_me).register(cfg);
+    Endpoints::default()
+        .and([
+            Endpoint::undocumented(Method::GET, CONSTANT, constant),
+            Endpoint::undocumented(Method::GET, "/limits/empty", empty),
+            Endpoint::undocumented(Method::GET, "/limits/articles", list),
+            Endpoint::undocumented(Method::POST, "/limits/articles", create),
+            Endpoint::undocumented(Method::GET, "/limits/articles/{id}", read),
+            Endpoint::undocumented(Method::PATCH, "/limits/articles/{id}", edit),
+            Endpoint::undocumented(Method::GET, "/limits/me", read_me),
+        ])
+        .register(cfg);
 }
 
 pub(crate) async fn constant(path: Path<(usize, String)>) -> HttpResponse {
@@ -60,7 +75,7 @@ async fn empty() -> HttpResponse {
 macro_rules! bare {
     ($state:expr, $kind:ident, |$pool:ident, $statements:ident| $run:expr) => {{
         let [postgres, sqlite] = &*STATEMENTS;
-        let done = match Pools::of_this_worker(&$state)? {
+        let done = match Pools::of_this_worker(&$state.settings)? {
             Pools::Postgres($pool) => {
                 let $statements = postgres;
                 $run.await
@@ -74,7 +89,7 @@ macro_rules! bare {
     }};
 }
 
-async fn read(state: State, id: Path<i32>) -> Result<Json<ArticleView>> {
+async fn read(state: State, id: Path<i32>) -> Result<Json<ArticleResponse>> {
     let found = bare!(state, reader, |pool, statements| {
         sqlx::query_as::<_, BareRow>(statements.read).bind(*id).bind(1_i64).fetch_optional(&pool)
     })?;
@@ -88,7 +103,7 @@ struct Page {
     limit: i64,
 }
 
-async fn list(state: State, page: Query<Page>) -> Result<Json<Vec<ArticleView>>> {
+async fn list(state: State, page: Query<Page>) -> Result<Json<Vec<ArticleResponse>>> {
     let rows = bare!(state, reader, |pool, statements| {
         sqlx::query_as::<_, BareRow>(statements.list).bind(page.limit).bind(page.skip).fetch_all(&pool)
     })?;
@@ -96,27 +111,27 @@ async fn list(state: State, page: Query<Page>) -> Result<Json<Vec<ArticleView>>>
 }
 
 #[derive(Deserialize)]
-struct NewArticle {
+struct ArticleCreate {
     title: String,
     content: String,
     published: bool,
 }
 
-async fn author(state: &State) -> Result<UserView> {
+async fn author(state: &State) -> Result<UserResponse> {
     let row = bare!(state, reader, |pool, statements| {
         sqlx::query_as::<_, BareUser>(statements.author).bind(AUTHOR).bind(1_i64).fetch_one(&pool)
     })?;
     Ok(row.0)
 }
 
-async fn read_me(state: State) -> Result<Json<UserView>> {
+async fn read_me(state: State) -> Result<Json<UserResponse>> {
     author(&state).await.map(Json)
 }
 
 /// The statements of a POST: the author, then the article.
-async fn create(state: State, new: Json<NewArticle>) -> Result<HttpResponse> {
+async fn create(state: State, new: Json<ArticleCreate>) -> Result<HttpResponse> {
     author(&state).await?;
-    let (new, now) = (new.into_inner(), state.now());
+    let (new, now) = (new.into_inner(), state.clock.now());
     let row = bare!(state, writer, |pool, statements| {
         sqlx::query_as::<_, BareRow>(statements.create)
             .bind(new.title)
@@ -137,9 +152,9 @@ struct Patch {
 }
 
 /// The statements of a PATCH: the author, then the article.
-async fn edit(state: State, id: Path<i32>, patch: Json<Patch>) -> Result<Json<ArticleView>> {
+async fn edit(state: State, id: Path<i32>, patch: Json<Patch>) -> Result<Json<ArticleResponse>> {
     author(&state).await?;
-    let (title, now) = (patch.into_inner().title, state.now());
+    let (title, now) = (patch.into_inner().title, state.clock.now());
     let row = bare!(state, writer, |pool, statements| {
         sqlx::query_as::<_, BareRow>(statements.edit)
             .bind(&title)
@@ -154,7 +169,7 @@ async fn edit(state: State, id: Path<i32>, patch: Json<Patch>) -> Result<Json<Ar
 }
 
 /// A row as sqlx reads it.
-struct BareRow(ArticleView);
+struct BareRow(ArticleResponse);
 
 impl<'r, R: Row> FromRow<'r, R> for BareRow
 where
@@ -165,7 +180,7 @@ where
     DateTime<Utc>: Decode<'r, R::Database> + Type<R::Database>,
 {
     fn from_row(row: &'r R) -> sqlx::Result<Self> {
-        Ok(Self(ArticleView {
+        Ok(Self(ArticleResponse {
             title: row.try_get("title")?,
             content: row.try_get("content")?,
             published: row.try_get("published")?,
@@ -180,7 +195,7 @@ where
 }
 
 /// The same for an account.
-struct BareUser(UserView);
+struct BareUser(UserResponse);
 
 impl<'r, R: Row> FromRow<'r, R> for BareUser
 where
@@ -190,7 +205,7 @@ where
     DateTime<Utc>: Decode<'r, R::Database> + Type<R::Database>,
 {
     fn from_row(row: &'r R) -> sqlx::Result<Self> {
-        Ok(Self(UserView {
+        Ok(Self(UserResponse {
             id: row.try_get("id")?,
             email: row.try_get("email")?,
             username: row.try_get("username")?,

@@ -3,9 +3,8 @@
 use std::cell::RefCell;
 
 use byline::{
-    config::Engine,
+    config::{Engine, Settings},
     http::error::{Error, Result},
-    state::AppState,
 };
 use sqlx::{
     PgPool, SqlitePool,
@@ -25,15 +24,14 @@ thread_local! {
 
 impl Pools {
     /// Made when they are first asked for.
-    pub(crate) fn of_this_worker(state: &AppState) -> Result<Self> {
+    pub(crate) fn of_this_worker(settings: &Settings) -> Result<Self> {
         POOLS.with_borrow_mut(|pools| {
-            let made = pools.take().map_or_else(|| Self::new(state), Ok).map_err(Error::internal)?;
+            let made = pools.take().map_or_else(|| Self::new(settings), Ok).map_err(Error::internal)?;
             Ok(pools.insert(made).clone())
         })
     }
 
-    fn new(state: &AppState) -> sqlx::Result<Self> {
-        let settings = state.settings();
+    fn new(settings: &Settings) -> sqlx::Result<Self> {
         let workers = u32::try_from(settings.workers).unwrap_or(u32::MAX).max(1);
         let connections = settings.database_connections.div_ceil(workers);
         let url = settings.database.expose();

@@ -1,15 +1,21 @@
 //! What the server process serves: Byline's own app with the limits beside its routes, and actix without Byline.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::Arc,
+};
 
 use actix_web::{
     App, HttpServer,
     rt::{self, System},
-    web,
+    web::{self, ThinData},
 };
-use byline::{config::Settings, db::Db, http::telemetry, server::Server, state::AppState};
+use byline::{clock::Clock, config::Settings, db::Db, http::telemetry, server::Server};
 
-use crate::{Failure, limits};
+use crate::{
+    Failure,
+    limits::{self, Limits},
+};
 
 /// Serves until the process is killed, and says where in the first line on standard error.
 pub(crate) fn serve() -> Result<(), Failure> {
@@ -21,7 +27,12 @@ pub(crate) fn serve() -> Result<(), Failure> {
             .workers(settings.workers)
             .bind(("127.0.0.1", 0))?;
         let plain_address = plain.addrs().first().copied().ok_or("nothing is bound")?;
-        let server = Server::bind_with(AppState::new(settings, db), limits::configure)?;
+        let clock = Clock::system();
+        let state = Limits { settings: Arc::new(settings.clone()), clock: clock.clone() };
+        let server = Server::bind_with(&settings, db, &clock, move |config| {
+            config.app_data(ThinData(state.clone()));
+            limits::configure(config);
+        })?;
         writeln!(io::stderr(), "serving http://{} http://{plain_address}", server.address())?;
         rt::spawn(plain.run());
         Ok(server.run().await?)

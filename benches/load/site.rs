@@ -1,10 +1,11 @@
 //! A database of one run: made, filled, and dropped at the end.
 
 use byline::{
+    accounts::Accounts,
     cli::seed,
+    clock::Clock,
     config::{Engine, Settings},
     db::Db,
-    state::AppState,
 };
 use clap::Parser;
 use entity::user;
@@ -76,20 +77,17 @@ impl Site {
 
     async fn fill(&mut self) -> Result<(), Failure> {
         let variables = self.variables().map(|(name, value)| (name.to_owned(), value));
-        let state = {
-            let settings = Settings::from_parts(variables, None)?;
-            let db = Db::lazy(&settings, 1)?;
-            AppState::new(settings, db)
-        };
-        let db = &state.db.pool();
+        let settings = Settings::from_parts(variables, None)?;
+        let accounts = Accounts::new(&settings, Db::lazy(&settings, 1)?, Clock::system());
+        let (db, now) = (&accounts.db.pool(), accounts.clock.now());
         migration::up(db).await?;
         let articles = self.articles.to_string();
         let seed = Seed::try_parse_from(["seed", "--users", "1", "--articles", &articles, "--drafts", "0"])?;
-        seed::run(db, state.passwords(), &seed.amount, state.now()).await?;
+        seed::run(db, &accounts.passwords, &seed.amount, now).await?;
         // Without it the planner guesses until autovacuum comes by.
         db.execute_unprepared("ANALYZE").await?;
         let author = user::Entity::find_by_id(AUTHOR).one(db).await?.ok_or("nobody was seeded")?;
-        self.token = state.tokens().issue(author.id, state.now())?;
+        self.token = accounts.tokens.issue(author.id, now)?;
         self.username = author.username;
         Ok(())
     }

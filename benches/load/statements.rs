@@ -1,7 +1,7 @@
 //! The statements that Byline sends, as text for sqlx and pgbench.
 
 use byline::config::Engine;
-use entity::{article, article::Sight, user};
+use entity::{Visibility, article, user};
 use sea_orm::{
     ColumnTrait as _, DbBackend, EntityTrait as _, Insert, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, QueryTrait as _, Set,
@@ -29,7 +29,7 @@ impl Statements {
             Engine::Postgres => DbBackend::Postgres,
             Engine::Sqlite => DbBackend::Sqlite,
         };
-        let visible = || article::Entity::visible_to(Sight::Public);
+        let visible = || article::Entity::visible_to(Visibility::Published);
         let read = visible().filter(article::Column::Id.eq(1)).limit(1);
         let list = visible().order_by_desc(article::Column::CreatedAt).order_by_desc(article::Column::Id);
         let list = list.limit(1).offset(0);

@@ -1,6 +1,9 @@
-//! Byline's tables, one file each, and the finders that scope what may be read.
+//! Byline's tables, one file each, and the rule that says which rows a request may see.
 //!
-//! Entities stay inside services: none implements `Serialize`, so a password hash can't reach a client through one.
+//! Entities stay inside services. None implements `Serialize`, so a password hash cannot reach a client through one.
 
 pub mod article;
 pub mod user;
+pub mod visibility;
+
+pub use visibility::Visibility;

@@ -7,34 +7,34 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
 pub struct Model {
-    /// Serial, 32 bits, never given out twice.
+    /// Serial, 32 bits, never reused.
     #[sea_orm(primary_key)]
     pub id: i32,
     /// The address as its owner wrote it.
     #[sea_orm(unique, column_type = "String(StringLen::N(255))")]
     pub email: String,
-    /// The name one signs in with; compared exactly.
+    /// The name to sign in with; compared exactly.
     #[sea_orm(unique, column_type = "String(StringLen::N(50))")]
     pub username: String,
     /// A bcrypt hash (`$2a$`, `$2b$`, `$2y$`).
     #[sea_orm(column_type = "String(StringLen::N(255))")]
     pub hashed_password: String,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: DateTimeUtc,
     /// When the account last changed.
     pub updated_at: DateTimeUtc,
-    /// `email` in ASCII lower case, what makes addresses unique without case. Null for the later ones of twins that
-    /// a database taken over already held: they keep working, and no third one can join them.
+    /// `email` in ASCII lower case; makes addresses unique regardless of case. Null for accounts of an adopted database
+    /// whose address differs from an older account's only by case: they stay usable, and no further one can be added.
     #[sea_orm(unique, column_type = "String(StringLen::N(255))", nullable)]
     pub email_key: Option<String>,
-    /// What this account wrote.
+    /// The articles of this account.
     #[sea_orm(has_many)]
     pub articles: HasMany<super::article::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The value of `email_key` for an address.
+/// The `email_key` of an address.
 pub fn email_key(email: &str) -> String {
     email.to_ascii_lowercase()
 }

@@ -1,136 +1,93 @@
-//! One extractor for a whole request, because the order of checks is part of the contract (section 1) and
-//! actix polls separate extractors together: body syntax, then who calls, then path, query and fields with every fault at once.
+//! The types that say who may call: [`Anyone`], [`Viewer`], [`CurrentUser`].
+//!
+//! An access token proves who its holder was when it was issued. The account's row is read with every request, so the tokens of
+//! a deleted account stop working at once.
 
-use std::{borrow::Cow, future::Future, pin::Pin};
-
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload, http::header, web::ThinData};
-use entity::{article::Sight, user};
+use actix_web::{HttpMessage as _, HttpRequest, http::header, web::ThinData};
+use entity::user;
 use sea_orm::EntityTrait as _;
 
-use crate::{
-    http::{
-        error::{Error, Result},
-        validation::{Body, Faults, Fields, Members, Reader, text_parameters},
-    },
-    state::{AppState, State},
+use super::Accounts;
+use crate::http::{
+    cache::Audience,
+    error::{Error, Result},
+    request::{Caller, UserId},
 };
 
-/// A request that passed every check that needs no article.
-#[derive(Debug)]
-pub struct Call<W, P = (), Q = (), B = ()> {
-    /// Who calls.
-    pub who: W,
-    /// The parameters in the path.
-    pub path: P,
-    /// The parameters in the query; unknown ones are ignored.
-    pub query: Q,
-    /// The body.
-    pub body: B,
-}
-
-/// Who may call, as a type: the signature of a handler is its policy.
-pub trait Caller: Sized {
-    /// Tells who calls.
-    ///
-    /// # Errors
-    /// 401.
-    fn identify(request: &HttpRequest, state: &AppState) -> impl Future<Output = Result<Self>>;
-}
-
-/// Anyone; a token is not even looked at.
+/// Anyone; a token is ignored.
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;
 
-/// Anyone; but a token that is given must be good, or an expired one would quietly lose its owner's drafts.
-#[derive(Clone, Copy, Debug)]
-pub struct Viewer {
-    sight: Sight,
-    standing: Standing,
-}
-
+/// Anonymous or signed in. A token, if sent, must be valid: an expired one must not silently hide its owner's drafts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Unasked,
+pub enum Viewer {
+    /// Without an account. Where drafts are public, every viewer is anonymous and tokens are ignored.
     Anonymous,
-    SignedIn,
+    /// The owner of a valid token.
+    SignedIn(UserId),
 }
 
 /// An account that exists, proven by its token.
 #[derive(Clone, Debug)]
-pub struct CurrentUser {
-    account: user::Model,
-    sight: Sight,
-}
-
-/// The caller's id as the log line of its request names it.
-#[derive(Clone, Copy, Debug)]
-pub struct CallerId(pub i32);
-
-impl Viewer {
-    /// Which articles it may know of.
-    pub fn sight(self) -> Sight {
-        self.sight
-    }
-
-    /// Whether it is seen with an account's eyes.
-    pub fn is_signed_in(self) -> bool {
-        self.standing == Standing::SignedIn
-    }
-
-    /// Whether a token could have shown more.
-    pub fn may_sign_in(self) -> bool {
-        self.standing != Standing::Unasked
-    }
-}
+pub struct CurrentUser(user::Model);
 
 impl CurrentUser {
     /// The account's id.
-    pub fn id(&self) -> i32 {
-        self.account.id
+    pub fn id(&self) -> UserId {
+        UserId(self.0.id)
     }
 
-    /// Which articles it may know of.
-    pub fn sight(&self) -> Sight {
-        self.sight
+    /// The same account as the viewer of what it changes.
+    pub fn viewer(&self) -> Viewer {
+        Viewer::SignedIn(self.id())
     }
 
-    /// The account.
-    pub fn into_account(self) -> user::Model {
-        self.account
+    /// The account's row.
+    pub fn into_row(self) -> user::Model {
+        self.0
     }
 }
 
 impl Caller for Anyone {
-    async fn identify(_request: &HttpRequest, _state: &AppState) -> Result<Self> {
+    async fn identify(_request: &HttpRequest) -> Result<Self> {
         Ok(Self)
     }
 }
 
 impl Caller for Viewer {
-    async fn identify(request: &HttpRequest, state: &AppState) -> Result<Self> {
-        let public = state.public_sight();
-        if public == Sight::Everything {
-            return Ok(Self { sight: public, standing: Standing::Unasked });
+    async fn identify(request: &HttpRequest) -> Result<Self> {
+        match token_of_viewer(request)? {
+            None => Ok(Self::Anonymous),
+            Some(token) => Ok(authenticate(request, token).await?.viewer()),
         }
-        match bearer(request) {
-            None => Ok(Self { sight: public, standing: Standing::Anonymous }),
-            Some(token) => {
-                let sight = account(request, state, token).await?.sight;
-                Ok(Self { sight, standing: Standing::SignedIn })
-            }
-        }
+    }
+}
+
+impl Audience for Viewer {
+    fn is_anonymous(request: &HttpRequest) -> bool {
+        matches!(token_of_viewer(request), Ok(None))
     }
 }
 
 impl Caller for CurrentUser {
-    async fn identify(request: &HttpRequest, state: &AppState) -> Result<Self> {
-        let token = bearer(request).ok_or(Error::NotAuthenticated)?;
-        account(request, state, token).await
+    async fn identify(request: &HttpRequest) -> Result<Self> {
+        let token = bearer_token(request).ok_or(Error::NotAuthenticated)?;
+        authenticate(request, token).await
     }
 }
 
-/// What stands behind `Bearer `: none where there is no Authorization header, or one of another scheme.
-fn bearer(request: &HttpRequest) -> Option<&str> {
+fn accounts(request: &HttpRequest) -> Result<&Accounts> {
+    let state = request.app_data::<ThinData<Accounts>>();
+    state.map(|ThinData(accounts)| accounts).ok_or_else(|| Error::internal("the app has no accounts state"))
+}
+
+/// The token that a read must check; `None` for an anonymous read.
+fn token_of_viewer(request: &HttpRequest) -> Result<Option<&str>> {
+    Ok(if accounts(request)?.reads_ignore_tokens { None } else { bearer_token(request) })
+}
+
+/// The credentials of the scheme `Bearer`; `None` without an Authorization header or with another scheme.
+fn bearer_token(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = value.split_at_checked("Bearer".len())?;
     let token = match token {
@@ -138,57 +95,14 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
         [b' ', token @ ..] => token,
         _ => return None,
     };
-    // What is no text is no token either: as an empty one it proves nothing.
+    // A value that is not text is an invalid token, as the empty one is.
     scheme.eq_ignore_ascii_case(b"bearer").then(|| str::from_utf8(token).unwrap_or_default())
 }
 
-async fn account(request: &HttpRequest, state: &AppState, token: &str) -> Result<CurrentUser> {
-    let id = state.tokens().verify(token, state.now())?;
-    let account = user::Entity::find_by_id(id).one(&state.db.reader).await?.ok_or(Error::BadCredentials)?;
-    request.extensions_mut().insert(CallerId(id));
-    Ok(CurrentUser { account, sight: state.sight_of(id) })
-}
-
-impl<W, P, Q, B> FromRequest for Call<W, P, Q, B>
-where
-    W: Caller + 'static,
-    P: Fields + 'static,
-    Q: Fields + 'static,
-    B: Body + 'static,
-{
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, mut payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            let ThinData(state) =
-                request.app_data::<State>().ok_or_else(|| Error::internal("the app has no state"))?;
-            let rules = state.rules();
-            let received = B::receive(&request, &mut payload, rules).await?;
-            let who = W::identify(&request, state).await?;
-
-            let mut faults = Faults::default();
-            let segments = path_parameters(&request);
-            let path = Reader::read("path", Members::Pairs(&segments), rules, &mut faults);
-            let pairs = text_parameters(request.query_string());
-            let query = Reader::read("query", Members::Pairs(&pairs), rules, &mut faults);
-            let body = B::read(&received, rules, &mut faults);
-            match (path, query, body) {
-                (Some(path), Some(query), Some(body)) => Ok(Self { who, path, query, body }),
-                _ => Err(faults.into_error()),
-            }
-        })
-    }
-}
-
-/// The parameters of the path, decoded: the router leaves `%25`, `%2B` and `%2F` as they came.
-fn path_parameters(request: &HttpRequest) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-    request
-        .match_info()
-        .iter()
-        .map(|(name, value)| {
-            (Cow::from(name), percent_encoding::percent_decode_str(value).decode_utf8_lossy())
-        })
-        .collect()
+async fn authenticate(request: &HttpRequest, token: &str) -> Result<CurrentUser> {
+    let accounts = accounts(request)?;
+    let id = accounts.tokens.verify(token, accounts.clock.now())?;
+    let row = user::Entity::find_by_id(id).one(&accounts.db.reader).await?.ok_or(Error::BadCredentials)?;
+    request.extensions_mut().insert(UserId(id));
+    Ok(CurrentUser(row))
 }

@@ -1,7 +1,4 @@
-//! Signing in and being known: passwords, access tokens, and the types that say who may call.
-//!
-//! A token is proof enough of who one was when it was issued; the account's row is read with every request, so a deleted
-//! account is out at once.
+//! Accounts: users, passwords, access tokens, and the types that say who may call.
 
 pub mod callers;
 pub mod passwords;
@@ -9,4 +6,58 @@ pub mod sign_in;
 pub mod tokens;
 pub mod users;
 
-pub use callers::{Anyone, Call, CallerId, CurrentUser, Viewer};
+use std::sync::Arc;
+
+pub use callers::{Anyone, CurrentUser, Viewer};
+
+use crate::{
+    clock::Clock,
+    config::{Registration, Settings},
+    db::Db,
+    http::resource::Endpoint,
+};
+use passwords::Passwords;
+use tokens::Tokens;
+
+/// What requests about accounts need. Cloning it costs reference counts.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    /// The database.
+    pub db: Db,
+    /// Issues and verifies access tokens.
+    pub tokens: Arc<Tokens>,
+    /// Hashes and verifies passwords.
+    pub passwords: Arc<Passwords>,
+    /// Whether anyone may sign up over the API.
+    pub registration: Registration,
+    /// Drafts are public, so a read has nothing to gain from a token.
+    pub reads_ignore_tokens: bool,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Accounts {
+    /// The state of this area. Needs no live service.
+    pub fn new(settings: &Settings, db: Db, clock: Clock) -> Self {
+        let tokens = Tokens::new(&settings.secret_key, settings.algorithm, settings.access_token_expire);
+        Self {
+            db,
+            tokens: Arc::new(tokens),
+            passwords: Arc::new(Passwords::new(settings.bcrypt_cost)),
+            registration: settings.registration,
+            reads_ignore_tokens: settings.public_drafts,
+            clock,
+        }
+    }
+
+    /// The same on the connections of another worker.
+    #[must_use]
+    pub fn on(&self, db: Db) -> Self {
+        Self { db, ..self.clone() }
+    }
+}
+
+/// The routes of this area.
+pub fn endpoints() -> impl Iterator<Item = Endpoint> {
+    sign_in::routes::endpoints().into_iter().chain(users::routes::endpoints())
+}

@@ -17,7 +17,7 @@ pub const MAX_BYTES: usize = 72;
 /// Hashes and verifies at one cost, at most one password a core, with a bounded queue before it.
 pub struct Passwords {
     cost: u32,
-    at_once: usize,
+    max_concurrent: usize,
     queue: Arc<Semaphore>,
     cores: Arc<Semaphore>,
     dummy: String,
@@ -31,7 +31,7 @@ impl Passwords {
         let dummy = format!("$2b${cost:02}$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDC");
         Self {
             cost,
-            at_once: cores,
+            max_concurrent: cores,
             queue: Arc::new(Semaphore::new(cores.saturating_mul(QUEUE_PER_CORE))),
             cores: Arc::new(Semaphore::new(cores)),
             dummy,
@@ -39,8 +39,8 @@ impl Passwords {
     }
 
     /// How many are hashed at the same time.
-    pub fn at_once(&self) -> usize {
-        self.at_once
+    pub fn max_concurrent(&self) -> usize {
+        self.max_concurrent
     }
 
     /// The hash to store.
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_full_queue_is_said_at_once() {
+    async fn a_full_queue_is_said_max_concurrent() {
         let passwords = Passwords::new(4);
         let places = u32::try_from(passwords.queue.available_permits()).unwrap();
         let _all = passwords.queue.try_acquire_many(places).unwrap();

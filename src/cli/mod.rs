@@ -13,15 +13,15 @@ use clap::{Args, Parser, Subcommand};
 use migration::State as Schema;
 
 use crate::{
-    accounts::users,
+    accounts::{Accounts, passwords::Passwords, users},
+    clock::Clock,
     config::{Engine, Environment, Problems, Settings, make_data_dir},
     db::Db,
     http::{
         telemetry,
-        validation::{Faults, Members, Reader},
+        validation::{Faults, Members, Reader, Rules},
     },
     server::{Server, app},
-    state::AppState,
 };
 
 /// Anything that ends a command; printed in one line.
@@ -109,8 +109,8 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Healthcheck => check_health(&settings).await,
         Command::Seed(amount) => {
             let db = open(&settings).await?;
-            let state = AppState::new(settings, db);
-            seed::run(&state.db.pool(), state.passwords(), &amount, state.now()).await?;
+            let passwords = Passwords::new(settings.bcrypt_cost);
+            seed::run(&db.pool(), &passwords, &amount, Clock::system().now()).await?;
             writeln!(out, "{amount}")?;
             Ok(ExitCode::SUCCESS)
         }
@@ -125,7 +125,7 @@ async fn serve_api(settings: Settings, serve: &Serve) -> Result<(), Failure> {
     prepare_directory(&settings)?;
     let db = Db::lazy(&settings, settings.database_connections)?;
     prepare_schema(&settings, &db, serve.migrate).await?;
-    let server = Server::bind(AppState::new(settings.clone(), db))?;
+    let server = Server::bind(&settings, db, &Clock::system())?;
     let mut out = io::stdout();
     let address = server.address();
     writeln!(out, "{} serves the API on http://{address}", settings.app_name)?;
@@ -232,15 +232,18 @@ async fn create_user(
     settings: Settings,
     email: &str,
     username: &str,
-) -> Result<users::schemas::UserView, Failure> {
+) -> Result<users::schemas::UserResponse, Failure> {
     let password = ask_password()?;
-    let state = AppState::new(settings.clone(), open(&settings).await?);
+    let db = open(&settings).await?;
+    let accounts = Accounts::new(&settings, db, Clock::system());
     let members = [("email", email), ("username", username), ("password", password.as_str())]
         .map(|(name, value)| (name.into(), value.into()));
+    let limits = Rules { max_page_size: None, max_body_bytes: settings.max_body_bytes };
     let mut faults = Faults::default();
-    let input = Reader::read("user", Members::Pairs(&members), state.rules(), &mut faults);
+    let input = Reader::read("user", Members::Pairs(&members), &limits, &mut faults);
     let Some(input) = input else { return Err(faults.into_error().into()) };
-    Ok(users::service::register(&state.db.writer, state.passwords(), input, state.now()).await?)
+    let now = accounts.clock.now();
+    Ok(users::service::register(&accounts.db.writer, &accounts.passwords, input, now).await?)
 }
 
 fn ask_password() -> io::Result<String> {

@@ -6,8 +6,10 @@
 //! single thread, and a connection that another worker opened would wake that one for every answer.
 
 mod connections;
+pub mod keyset;
+mod transaction;
 
-use std::{str::FromStr as _, time::Duration};
+use std::{str::FromStr as _, sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, Statement};
 use sqlx::{
@@ -19,6 +21,7 @@ use sqlx::{
 use tokio::time::timeout;
 
 pub use self::connections::Handle;
+pub use self::transaction::{Change, ChangeListener, Topic, Writer};
 use crate::config::{Engine, Settings};
 
 /// How long SQLite waits for a writer in another process.
@@ -51,9 +54,16 @@ const SQLITE_ROWS: usize = 128;
 pub struct Db {
     /// Sees what is committed; refuses to write on SQLite.
     pub reader: Handle,
-    /// Reads and writes.
-    pub writer: Handle,
+    /// Writes.
+    pub writer: Writer,
     source: Source,
+}
+
+/// Ignores changes: commands of the command line have no cache.
+struct NoListener;
+
+impl ChangeListener for NoListener {
+    fn changed(&self, _changes: &[Change]) {}
 }
 
 #[derive(Clone, Debug)]
@@ -99,17 +109,28 @@ impl Db {
             }
         };
         let source = Source { server, acquire_timeout: settings.acquire_timeout };
-        Ok(Self { reader: source.reader(connections), writer: source.writer(connections), source })
+        Ok(Self {
+            reader: source.reader(connections),
+            writer: Writer::new(source.writer(connections), Arc::new(NoListener)),
+            source,
+        })
     }
 
     /// Handles for one worker, of at most `connections` connections.
     #[must_use]
     pub fn for_worker(&self, connections: u32) -> Self {
         let writer = match self.source.server {
-            Server::Postgres(_) => self.source.writer(connections),
+            Server::Postgres(_) => self.writer.on(self.source.writer(connections)),
             Server::Sqlite(_) => self.writer.clone(),
         };
         Self { reader: self.source.reader(connections), writer, source: self.source.clone() }
+    }
+
+    /// The same, with writes reported to `listener`.
+    #[must_use]
+    pub fn notifying(&self, listener: Arc<dyn ChangeListener>) -> Self {
+        let writer = Writer::new(self.writer.connections().clone(), listener);
+        Self { writer, ..self.clone() }
     }
 
     /// How to connect, where the database is PostgreSQL.

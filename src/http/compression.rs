@@ -1,7 +1,7 @@
-//! Bodies that are worth it, compressed: text of a kilobyte and more, for clients that take Brotli or gzip.
+//! Compression of text bodies of one kilobyte and more, for clients that accept Brotli or gzip.
 //!
-//! actix's own middleware compresses bodies of thirty bytes too, leaves strong entity tags on what it changed, and answers 406 where
-//! the contract knows none.
+//! actix's own middleware also compresses bodies of thirty bytes, leaves strong entity tags on what it changed, and answers
+//! 406, which the contract does not have.
 
 use std::io::{self, Write as _};
 
@@ -19,23 +19,23 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::http::error::Error;
 
-/// Smaller bodies fit in one packet anyway, in bytes.
-const WORTH_IT: u64 = 1024;
+/// The smallest body to compress, in bytes; smaller ones fit into one packet anyway.
+const MIN_SIZE: u64 = 1024;
 
-/// Larger bodies are compressed off the worker, in bytes: this much takes half a millisecond.
-const AT_ONCE: usize = 32 * 1024;
+/// The largest body to compress on the worker, in bytes: this takes half a millisecond.
+const MAX_ON_WORKER: usize = 32 * 1024;
 
-/// Brotli's scale goes to 11: from 5 on it costs more time than it saves bytes.
+/// On Brotli's scale up to 11. From 5 on, the cost in time exceeds the gain in size.
 const BROTLI_QUALITY: i32 = 4;
 
-/// The windows that make sense, as powers of two. The largest is what browsers are sure to have; the encoder allocates twice its
+/// The smallest and the largest window, as powers of two. Every browser supports the largest; the encoder allocates twice its
 /// window, however short the body is.
 const BROTLI_WINDOWS: (u32, u32) = (16, 22);
 
-/// What an answer that may be compressed says in `Vary`.
+/// The value of `Vary` for a response that can be compressed.
 pub const VARIES: &str = "Accept-Encoding";
 
-/// How a body is compressed.
+/// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Coding {
     /// RFC 7932.
@@ -45,19 +45,19 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// The best that the client takes (RFC 9110, section 12.5.3); none where it names neither.
+    /// The best coding that the client accepts (RFC 9110, section 12.5.3); `None` if it accepts neither.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let text = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
-        let takes = |name: &str| {
+        let accepts = |name: &str| {
             text.split(',').any(|member| {
                 let (coding, weight) = member.split_once(';').unwrap_or((member, "q=1"));
                 let refused = || weight.trim().trim_start_matches("q=").parse() == Ok(0.0_f32);
                 coding.trim().eq_ignore_ascii_case(name) && !refused()
             })
         };
-        if takes("br") {
+        if accepts("br") {
             Some(Self::Brotli)
-        } else if takes("gzip") {
+        } else if accepts("gzip") {
             Some(Self::Gzip)
         } else {
             None
@@ -95,25 +95,25 @@ impl Coding {
     }
 }
 
-/// Compresses answers on their way out.
+/// Compresses a response.
 ///
-/// A 304 has the headers of the answer that it stands for (RFC 9110, section 15.4.5). How long that one was is not known
-/// here; taken for a long one, a short one is at worst asked for once more, while otherwise a cache on the way would forget that what it
-/// keeps is compressed.
-pub async fn shrink<B: MessageBody + 'static>(
+/// A 304 has the headers of the response that it stands for (RFC 9110, section 15.4.5), whose size is not known here. It is taken
+/// for a long one: at worst, a client requests a short one once more. Otherwise, a cache on the way would lose the information that
+/// its copy is compressed.
+pub async fn compress<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let coding = Coding::of(request.headers());
     let mut response = next.call(request).await?.map_into_boxed_body();
-    let unchanged = response.status() == StatusCode::NOT_MODIFIED;
-    if !unchanged && !is_worth_it(&response) {
+    let not_modified = response.status() == StatusCode::NOT_MODIFIED;
+    if !not_modified && !is_compressible(&response) {
         return Ok(response);
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static(VARIES));
     let Some(coding) = coding else { return Ok(response) };
     weaken(response.headers_mut());
-    if unchanged {
+    if not_modified {
         return Ok(response);
     }
 
@@ -123,7 +123,7 @@ pub async fn shrink<B: MessageBody + 'static>(
         Ok(body) => body,
         Err(body) => return Ok(ServiceResponse::new(request, head.set_body(body))),
     };
-    let encoded = if body.len() <= AT_ONCE {
+    let encoded = if body.len() <= MAX_ON_WORKER {
         coding.encode(&body)
     } else {
         web::block(move || coding.encode(&body)).await.map_err(Error::internal)?
@@ -133,7 +133,7 @@ pub async fn shrink<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(request, head.set_body(encoded).map_into_boxed_body()))
 }
 
-/// A strong tag would say that these very bytes are what every client of this state gets.
+/// A strong tag would mean that every client receives exactly these bytes for this state.
 fn weaken(headers: &mut HeaderMap) {
     let weak = headers
         .get(header::ETAG)
@@ -143,8 +143,8 @@ fn weaken(headers: &mut HeaderMap) {
     }
 }
 
-fn is_worth_it(response: &ServiceResponse<BoxBody>) -> bool {
-    let large = matches!(response.response().body().size(), BodySize::Sized(bytes) if bytes >= WORTH_IT);
+fn is_compressible(response: &ServiceResponse<BoxBody>) -> bool {
+    let large = matches!(response.response().body().size(), BodySize::Sized(bytes) if bytes >= MIN_SIZE);
     let text = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
         let kind = value.as_bytes();
         kind.starts_with(b"application/json") || kind.starts_with(b"text/")
@@ -161,24 +161,24 @@ mod tests {
 
     use super::*;
 
-    fn asked(value: &'static str) -> Option<Coding> {
+    fn accepted(value: &'static str) -> Option<Coding> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
         Coding::of(&headers)
     }
 
     #[test]
-    fn the_best_coding_that_is_not_refused_is_taken() {
-        assert_eq!(asked("gzip, deflate, br"), Some(Coding::Brotli));
-        assert_eq!(asked("gzip;q=0.5, br;q=0"), Some(Coding::Gzip));
-        assert_eq!(asked("GZIP"), Some(Coding::Gzip));
-        assert_eq!(asked("gzip;q=0"), None);
-        assert_eq!(asked("zstd, *"), None);
-        assert_eq!(asked(""), None);
+    fn the_best_accepted_coding_is_used() {
+        assert_eq!(accepted("gzip, deflate, br"), Some(Coding::Brotli));
+        assert_eq!(accepted("gzip;q=0.5, br;q=0"), Some(Coding::Gzip));
+        assert_eq!(accepted("GZIP"), Some(Coding::Gzip));
+        assert_eq!(accepted("gzip;q=0"), None);
+        assert_eq!(accepted("zstd, *"), None);
+        assert_eq!(accepted(""), None);
     }
 
     #[test]
-    fn what_is_compressed_reads_the_same() {
+    fn a_compressed_body_decodes_to_the_original() {
         let body = "On the Analytical Engine. ".repeat(1000);
         let (brotli, gzip) = (Coding::Brotli.encode(body.as_bytes()), Coding::Gzip.encode(body.as_bytes()));
         let mut read = String::new();

@@ -1,44 +1,52 @@
-//! Conditional requests (RFC 9110, section 13): entity tags made of version numbers, so that one names exactly one
-//! state, and none needs a body to be hashed. What is shown beside an article has its share in the tag (`"v3x…"`), but none in
-//! the article's version.
+//! Conditional requests (RFC 9110, section 13): entity tags, the conditions of a request, and responses that answer 304.
 //!
-//! A tag fits in its weak form too, and with what a proxy that compresses puts behind it (`"v3-gzip"`, `"v3;br"`): it still
-//! names the same state, so a client behind such a proxy can edit safely.
+//! Tags are built from row versions, so each identifies exactly one state and no body needs to be hashed. What is shown along
+//! with a row is part of the tag (`"v3x…"`), but not of the row's version. A tag also matches in its weak form and with the
+//! suffix of a proxy that compresses (`"v3-gzip"`, `"v3;br"`): it still identifies the same state, so a client can edit safely
+//! through such a proxy.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
 
 use actix_web::{
-    FromRequest, HttpRequest,
+    FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder,
     dev::Payload,
     http::header::{self, HeaderName, HeaderValue},
 };
-use std::future::{Ready, ready};
+use serde::Serialize;
 
 /// The tag of one state: ASCII letters and digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag(String);
+pub struct EntityTag(String);
 
-impl Tag {
-    /// Of an article in one version.
+impl EntityTag {
+    /// The tag of a row in this version.
     pub fn of_version(version: i32) -> Self {
         Self(format!("v{version}"))
     }
 
-    /// Of a page, from what tells its state.
+    /// The tag of a page, from a digest of its state.
     pub fn of_page(digest: &[u8]) -> Self {
-        Self(hex("p".to_owned(), digest))
+        Self(append_hex("p".to_owned(), digest))
     }
 
-    /// Of the same state shown together with something else, from what tells the state of that.
+    /// The tag of the same state shown along with something else, from a digest of that.
     #[must_use]
     pub fn with(self, digest: &[u8]) -> Self {
-        Self(hex(self.0 + "x", digest))
+        Self(append_hex(self.0 + "x", digest))
     }
 
-    /// The tag that a header `ETag` of ours names.
+    /// Parses the value of an `ETag` header of ours.
     pub fn parse(value: &str) -> Option<Self> {
-        let tag = bare(value);
+        let tag = normalize(value);
         (!tag.is_empty()).then_some(Self(tag))
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// The header `ETag`.
@@ -47,16 +55,16 @@ impl Tag {
     }
 }
 
-/// What a request's `If-Match` or `If-None-Match` names.
+/// The value of an `If-Match` or `If-None-Match` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tags {
-    /// `*`: any state at all.
+pub enum EntityTags {
+    /// `*`: any state.
     Any,
     /// These states.
-    Named(Vec<String>),
+    Listed(Vec<String>),
 }
 
-impl Tags {
+impl EntityTags {
     fn of(request: &HttpRequest, name: HeaderName) -> Option<Self> {
         let mut values = request.headers().get_all(name).peekable();
         values.peek()?;
@@ -64,62 +72,62 @@ impl Tags {
         if text.iter().any(|value| value.trim() == "*") {
             return Some(Self::Any);
         }
-        // A comma can't stand in a tag of ours, so splitting at commas cuts none.
-        Some(Self::Named(text.iter().flat_map(|value| value.split(',')).map(bare).collect()))
+        // None of our tags contains a comma, so splitting at commas cuts none of them.
+        Some(Self::Listed(text.iter().flat_map(|value| value.split(',')).map(normalize).collect()))
     }
 
     /// Whether `tag` is one of them.
-    pub fn fit(&self, tag: &Tag) -> bool {
+    pub fn matches(&self, tag: &EntityTag) -> bool {
         match self {
             Self::Any => true,
-            Self::Named(named) => named.contains(&tag.0),
+            Self::Listed(tags) => tags.contains(&tag.0),
         }
     }
 
-    /// The versions of an article that are named, whatever it was shown with; none where every version will do.
+    /// The row versions that are listed, whatever the row was shown along with; `None` if every version matches.
     pub fn versions(&self) -> Option<Vec<i32>> {
         match self {
             Self::Any => None,
-            Self::Named(named) => {
+            Self::Listed(tags) => {
                 let version = |tag: &String| tag.strip_prefix('v')?.split('x').next()?.parse().ok();
-                Some(named.iter().filter_map(version).collect())
+                Some(tags.iter().filter_map(version).collect())
             }
         }
     }
 }
 
-/// A digest's first 16 bytes, written behind `tag`.
-fn hex(tag: String, digest: &[u8]) -> String {
+/// Appends the first 16 bytes of `digest`.
+fn append_hex(tag: String, digest: &[u8]) -> String {
     digest.iter().take(16).fold(tag, |tag, byte| format!("{tag}{byte:02x}"))
 }
 
-/// What an entity tag comes down to without its marks, its weakness and what a proxy put behind it.
-fn bare(value: &str) -> String {
+/// The letters and digits of a tag, without quotes, weakness and the suffix of a proxy.
+fn normalize(value: &str) -> String {
     let quoted = value.trim().trim_start_matches("W/").trim_matches('"');
     quoted.chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
-/// The conditions of a request. Absent ones always hold.
+/// The conditions of a request. Those that are absent hold.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
-    /// Change only this state.
-    pub if_match: Option<Tags>,
-    /// Send only another state.
-    pub if_none_match: Option<Tags>,
+    /// Change only these states.
+    pub if_match: Option<EntityTags>,
+    /// Send only a state other than these.
+    pub if_none_match: Option<EntityTags>,
 }
 
 impl Conditions {
-    /// Those of `request`.
+    /// The conditions of `request`.
     pub fn of(request: &HttpRequest) -> Self {
         Self {
-            if_match: Tags::of(request, header::IF_MATCH),
-            if_none_match: Tags::of(request, header::IF_NONE_MATCH),
+            if_match: EntityTags::of(request, header::IF_MATCH),
+            if_none_match: EntityTags::of(request, header::IF_NONE_MATCH),
         }
     }
 
-    /// Whether the client has this state already. `*` names none that it could have; the contract answers it with 200.
-    pub fn has(&self, tag: &Tag) -> bool {
-        self.if_none_match.as_ref().is_some_and(|tags| *tags != Tags::Any && tags.fit(tag))
+    /// Whether the client has this state already. `*` lists no state that it could have; the contract answers it with 200.
+    pub fn is_current(&self, tag: &EntityTag) -> bool {
+        self.if_none_match.as_ref().is_some_and(|tags| *tags != EntityTags::Any && tags.matches(tag))
     }
 }
 
@@ -132,6 +140,61 @@ impl FromRequest for Conditions {
     }
 }
 
+/// A state, unless the client has it already.
+#[derive(Debug)]
+pub enum Conditional<T> {
+    /// The client's cached response is still valid.
+    NotModified(EntityTag),
+    /// The state and its tag.
+    Modified(T, EntityTag),
+}
+
+/// Who a response may be shown to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recipient {
+    /// Everyone: a token makes no difference.
+    Everyone,
+    /// Everyone without a token.
+    Anonymous,
+    /// One account.
+    Account,
+}
+
+impl Recipient {
+    /// Caches must ask again before they use a response, so nothing is shown after it was withdrawn; a response to one
+    /// account is for its own cache only.
+    fn write_headers(self, response: &mut HttpResponseBuilder) {
+        let cache_control = if self == Self::Account { "private, no-cache" } else { "public, no-cache" };
+        response.append_header((header::CACHE_CONTROL, HeaderValue::from_static(cache_control)));
+        if self != Self::Everyone {
+            response.append_header((header::VARY, HeaderValue::from_static("Authorization")));
+        }
+    }
+}
+
+impl<T> Conditional<T> {
+    /// The response: 304 without a body, or 200 with the body that `body` makes of the state; it may add headers.
+    pub fn respond<B: Serialize>(
+        self,
+        recipient: Recipient,
+        body: impl FnOnce(&mut HttpResponseBuilder, T) -> B,
+    ) -> HttpResponse {
+        let (mut response, tag, state) = match self {
+            Self::NotModified(tag) => (HttpResponse::NotModified(), tag, None),
+            Self::Modified(state, tag) => (HttpResponse::Ok(), tag, Some(state)),
+        };
+        response.insert_header(tag.header());
+        recipient.write_headers(&mut response);
+        match state {
+            None => response.finish(),
+            Some(state) => {
+                let body = body(&mut response, state);
+                response.json(body)
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
@@ -139,9 +202,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_fits_in_every_form_that_proxies_give_it() {
-        let tag = Tag::of_version(3);
-        for (value, fits) in [
+    fn a_tag_matches_in_every_form_that_proxies_send() {
+        let tag = EntityTag::of_version(3);
+        for (value, matches) in [
             ("\"v3\"", true),
             ("W/\"v3\"", true),
             ("\"v3-gzip\"", true),
@@ -154,28 +217,32 @@ mod tests {
             ("", false),
         ] {
             let request = TestRequest::get().insert_header((header::IF_NONE_MATCH, value)).to_http_request();
-            assert_eq!(Tags::of(&request, header::IF_NONE_MATCH).unwrap().fit(&tag), fits, "{value}");
+            assert_eq!(
+                EntityTags::of(&request, header::IF_NONE_MATCH).unwrap().matches(&tag),
+                matches,
+                "{value}"
+            );
         }
-        assert_eq!(Tags::of(&TestRequest::get().to_http_request(), header::IF_NONE_MATCH), None);
+        assert_eq!(EntityTags::of(&TestRequest::get().to_http_request(), header::IF_NONE_MATCH), None);
     }
 
     #[test]
-    fn what_an_article_is_shown_with_has_a_share_in_its_tag_and_none_in_its_version() {
-        let plain = Tag::of_version(3);
+    fn what_a_row_is_shown_with_is_part_of_its_tag_but_not_of_its_version() {
+        let plain = EntityTag::of_version(3);
         let (one, other) = (plain.clone().with(b"one"), plain.clone().with(b"other"));
         assert!(one != other && ![&one, &other].contains(&&plain));
         for (value, versions) in [
             (one.header().1, vec![3]),
             (format!("W/\"v12-gzip\", {}, \"v4x\"", other.header().1), vec![12, 3, 4]),
-            (Tag::of_page(b"v3").with(b"one").header().1, vec![]),
+            (EntityTag::of_page(b"v3").with(b"one").header().1, vec![]),
             ("\"x3\", \"v\", \"vx3\", \"v3y\", \"\"".to_owned(), vec![]),
         ] {
             let request =
                 TestRequest::patch().insert_header((header::IF_MATCH, value.as_str())).to_http_request();
-            let named = Tags::of(&request, header::IF_MATCH).unwrap();
-            assert_eq!(named.versions(), Some(versions), "{value}");
-            assert_eq!(named.fit(&one), value == one.header().1, "{value}");
+            let listed = EntityTags::of(&request, header::IF_MATCH).unwrap();
+            assert_eq!(listed.versions(), Some(versions), "{value}");
+            assert_eq!(listed.matches(&one), value == one.header().1, "{value}");
         }
-        assert_eq!(Tags::Any.versions(), None);
+        assert_eq!(EntityTags::Any.versions(), None);
     }
 }

@@ -1,6 +1,8 @@
-//! Cross-origin resource sharing as the contract's section 6 has it, on every answer, errors too.
+//! Cross-origin resource sharing (contract, section 6), on every response, errors included.
 //!
-//! `actix-cors` answers a refused preflight without the headers that let a browser read why.
+//! `actix-cors` answers a rejected preflight without the headers that let a browser read the reason.
+
+use std::sync::Arc;
 
 use actix_web::{
     HttpResponse,
@@ -13,23 +15,24 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::{config::Origins, http::error::Error};
+use super::error::Error;
+use crate::config::Origins;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// What a page of another origin may read beside the headers that the Fetch standard lets through.
+/// The headers that a page of another origin may read, in addition to those that the Fetch standard always exposes.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "etag, link, location, retry-after, www-authenticate, x-request-id, x-total-count",
 );
 
-/// Seconds for which a browser keeps the answer to a preflight.
+/// Seconds for which a browser caches the response to a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 
-/// Whose pages may call.
+/// The origins whose pages may call the API. Cloning it costs a reference count.
 #[derive(Clone, Debug)]
-pub struct Policy(Option<Vec<HeaderValue>>);
+pub struct Policy(Option<Arc<[HeaderValue]>>);
 
 impl Policy {
     /// From the setting `BACKEND_CORS_ORIGINS`.
@@ -42,7 +45,7 @@ impl Policy {
         })
     }
 
-    /// Writes what this policy grants to `origin`, and whether that is anything.
+    /// Writes the headers that this policy grants to `origin`; returns whether it grants access.
     fn grant(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) -> bool {
         let Some(listed) = &self.0 else {
             if origin.is_some() {
@@ -51,7 +54,7 @@ impl Policy {
             }
             return true;
         };
-        // Also where no origin is named: a shared cache must not hand this answer to a page.
+        // Also without an origin: a shared cache must not use this response for a page.
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
         let Some(origin) = origin.filter(|origin| listed.contains(origin)) else { return false };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -61,8 +64,8 @@ impl Policy {
     }
 }
 
-/// Answers preflights, and adds the headers to every other answer.
-pub async fn share<B: MessageBody>(
+/// Answers preflights, and adds the headers to every other response.
+pub async fn apply_cors<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {

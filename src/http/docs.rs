@@ -1,20 +1,23 @@
-//! The pages that show the API: Swagger UI with its files in the binary, Redoc, and the document itself.
+//! The OpenAPI document and the pages that show it: Swagger UI, whose files are part of the binary, and Redoc.
 
 use std::{borrow::Cow, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, ContentType},
-    web::{Bytes, Data, Path, ServiceConfig},
+    http::{
+        Method,
+        header::{self, ContentType},
+    },
+    web::{Bytes, Data, Path},
 };
 use utoipa::openapi::OpenApi;
 
-use crate::http::{
+use super::{
     error::{Error, Result},
-    resource::Resource,
+    resource::Endpoint,
 };
 
-/// The document as it is served, and the title of its pages.
+/// The rendered document and the title of its pages.
 pub struct Documentation {
     json: Bytes,
     title: String,
@@ -25,7 +28,7 @@ impl Documentation {
     /// Renders the document once.
     ///
     /// # Errors
-    /// When it can't be written as JSON.
+    /// When it cannot be written as JSON.
     pub fn new(document: &OpenApi) -> serde_json::Result<Self> {
         Ok(Self {
             json: document.to_json()?.into(),
@@ -35,13 +38,15 @@ impl Documentation {
     }
 }
 
-/// The routes of this feature.
-pub fn configure(cfg: &mut ServiceConfig) {
-    Resource::at("/openapi.json").get(serve_document).register(cfg);
-    Resource::at("/docs").get(serve_swagger_ui).register(cfg);
-    Resource::at("/docs/oauth2-redirect").get(serve_redirect).register(cfg);
-    Resource::at("/docs/{file}").get(serve_file).register(cfg);
-    Resource::at("/redoc").get(serve_redoc).register(cfg);
+/// The pages.
+pub fn endpoints() -> [Endpoint; 5] {
+    [
+        Endpoint::undocumented(Method::GET, "/openapi.json", serve_document),
+        Endpoint::undocumented(Method::GET, "/docs", serve_swagger_ui),
+        Endpoint::undocumented(Method::GET, "/docs/oauth2-redirect", serve_redirect),
+        Endpoint::undocumented(Method::GET, "/docs/{file}", serve_file),
+        Endpoint::undocumented(Method::GET, "/redoc", serve_redoc),
+    ]
 }
 
 async fn serve_document(docs: Data<Documentation>) -> HttpResponse {
@@ -49,7 +54,7 @@ async fn serve_document(docs: Data<Documentation>) -> HttpResponse {
 }
 
 async fn serve_swagger_ui(request: HttpRequest, docs: Data<Documentation>) -> HttpResponse {
-    // Everything is named relative to the page, so that it works behind a proxy's prefix too.
+    // Every URL is relative to the page, so that it works behind a proxy that adds a path prefix.
     let (here, root) = if request.path().ends_with('/') { ("", "../") } else { ("docs/", "") };
     let title = &docs.title;
     page(format!(
@@ -66,11 +71,11 @@ async fn serve_swagger_ui(request: HttpRequest, docs: Data<Documentation>) -> Ht
 <div id="swagger-ui"></div>
 <script src="{here}swagger-ui-bundle.js"></script>
 <script>
-// Swagger UI keeps what it was given to authorize with, so that it stays authorised on reload: the token will do for that.
-const keep = Storage.prototype.setItem;
+// Swagger UI stores the whole authorization, so that it stays authorized on reload. The token is enough for that.
+const setItem = Storage.prototype.setItem;
 Storage.prototype.setItem = function (key, value) {{
   const secrets = ["password", "clientSecret"];
-  keep.call(this, key, key === "authorized"
+  setItem.call(this, key, key === "authorized"
     ? JSON.stringify(JSON.parse(value, (name, member) => secrets.includes(name) ? "" : member))
     : value);
 }};

@@ -1,5 +1,9 @@
 //! What every feature uses to speak HTTP.
 
+use std::{sync::Arc, time::Duration};
+
+use actix_web::HttpRequest;
+
 pub mod cache;
 pub mod compression;
 pub mod conditional;
@@ -8,7 +12,33 @@ pub mod docs;
 pub mod error;
 pub mod openapi;
 pub mod paging;
+pub mod request;
 pub mod resource;
 pub mod telemetry;
 pub mod timestamp;
 pub mod validation;
+
+use cache::Cache;
+use error::{Error, Result};
+use validation::Rules;
+
+/// What this layer needs for each request. Cloning it costs reference counts.
+#[derive(Clone, Debug)]
+pub struct HttpState {
+    /// The limits that requests are checked against.
+    pub limits: Arc<Rules>,
+    /// How long a request may take altogether.
+    pub request_timeout: Duration,
+    /// Complete responses to anonymous reads.
+    pub cache: Arc<Cache>,
+}
+
+impl HttpState {
+    /// The state of the app that serves `request`.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] in an app that was built without it.
+    pub fn of(request: &HttpRequest) -> Result<&Self> {
+        request.app_data().ok_or_else(|| Error::internal("the app has no HTTP state"))
+    }
+}

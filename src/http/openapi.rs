@@ -1,5 +1,5 @@
-//! What the OpenAPI document says beside the routes: its frame, the security scheme, and the errors, whose examples are
-//! made of the real ones.
+//! The parts of the OpenAPI document that features share: the security scheme and the error responses, whose examples are
+//! made from real errors.
 
 use std::collections::BTreeMap;
 
@@ -15,21 +15,21 @@ use utoipa::{
     },
 };
 
-use crate::http::error::{Error, Fault, Place};
+use super::error::Error;
 
 /// The one security scheme, under the name that FastAPI gives it.
 pub struct Security;
 
 impl Modify for Security {
     fn modify(&self, document: &mut OpenApi) {
-        // Relative, so that it holds behind a proxy's prefix.
+        // Relative, so that it works behind a proxy that adds a path prefix.
         let flow = Flow::Password(Password::new("auth/login", Scopes::new()));
         let scheme = SecurityScheme::OAuth2(OAuth2::new([flow]));
         document.components.get_or_insert_default().add_security_scheme("OAuth2PasswordBearer", scheme);
     }
 }
 
-/// Writes this server's maximum of a page into the document.
+/// Writes the `MAX_PAGE_SIZE` of this server into the document.
 pub fn state_page_size(document: &mut OpenApi, max_page_size: Option<u32>) {
     let parameters =
         document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()?.parameters.as_mut()).flatten();
@@ -47,33 +47,33 @@ pub fn state_page_size(document: &mut OpenApi, max_page_size: Option<u32>) {
     }
 }
 
-/// Every error but a 422.
-pub struct Problem;
+/// The body of every error except 422.
+pub struct ErrorResponse;
 
-impl PartialSchema for Problem {
+impl PartialSchema for ErrorResponse {
     fn schema() -> RefOr<Schema> {
-        let detail = text().description(Some("What went wrong."));
+        let detail = text().description(Some("The reason."));
         let object = ObjectBuilder::new().property("detail", detail).required("detail");
-        RefOr::T(object.description(Some("An error.")).into())
+        RefOr::T(object.description(Some("An error other than a validation error.")).into())
     }
 }
 
-impl ToSchema for Problem {}
+impl ToSchema for ErrorResponse {}
 
 /// A 422, under the name that FastAPI gives it.
 pub struct HTTPValidationError;
 
 impl PartialSchema for HTTPValidationError {
     fn schema() -> RefOr<Schema> {
-        let faults = ArrayBuilder::new().items(Ref::from_schema_name("ValidationError"));
-        let object = ObjectBuilder::new().property("detail", faults).required("detail");
-        RefOr::T(object.description(Some("Every fault of a request.")).into())
+        let errors = ArrayBuilder::new().items(Ref::from_schema_name("ValidationError"));
+        let object = ObjectBuilder::new().property("detail", errors).required("detail");
+        RefOr::T(object.description(Some("All validation errors of a request.")).into())
     }
 }
 
 impl ToSchema for HTTPValidationError {}
 
-/// One fault of a 422, under the name that FastAPI gives it.
+/// One error of a 422, under the name that FastAPI gives it.
 pub struct ValidationError;
 
 impl PartialSchema for ValidationError {
@@ -82,12 +82,17 @@ impl PartialSchema for ValidationError {
         let anything = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
         let object = ObjectBuilder::new()
             .property("type", text().description(Some("A stable code.")))
-            .property("loc", ArrayBuilder::new().items(step).description(Some("Where it stood.")))
-            .property("msg", text().description(Some("The rule that was broken.")))
-            .property("input", anything.description(Some("What was received.")))
-            .property("ctx", ObjectBuilder::new().description(Some("The rule's numbers.")));
+            .property(
+                "loc",
+                ArrayBuilder::new()
+                    .items(step)
+                    .description(Some("The location of the value in the request.")),
+            )
+            .property("msg", text().description(Some("The rule that the value violates.")))
+            .property("input", anything.description(Some("The value received.")))
+            .property("ctx", ObjectBuilder::new().description(Some("The parameters of the rule.")));
         let object = ["type", "loc", "msg", "input"].into_iter().fold(object, ObjectBuilder::required);
-        RefOr::T(object.description(Some("One fault.")).into())
+        RefOr::T(object.description(Some("One validation error.")).into())
     }
 }
 
@@ -97,97 +102,76 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-/// Sets of errors, each as it looks on the wire.
+/// Declares the error responses of an operation, each with an example of its wire form. Every operation can also fail with 500
+/// and 503.
+#[macro_export]
 macro_rules! error_responses {
     ($( $(#[doc = $doc:literal])+ $name:ident = [$($error:expr),+ $(,)?]; )+) => { $(
         $(#[doc = $doc])+
         pub struct $name;
 
-        impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                responses(&[$($error),+, Error::Unavailable("away".into()), Error::internal("fault")])
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+                $crate::http::openapi::responses(&[
+                    $($error,)+
+                    $crate::http::error::Error::Unavailable("unavailable".into()),
+                    $crate::http::error::Error::internal("failed"),
+                ])
             }
         }
     )+ };
 }
 
-error_responses! {
-    /// Of login.
-    LoginErrors = [
-        Error::BadLogin, Error::BadRequest("Missing boundary in multipart."), too_large(),
-        missing("username", Value::Null), Error::Busy,
-    ];
-    /// Of registration.
-    RegisterErrors = [
-        Error::RegistrationClosed,
-        Error::Conflict("Username already registered"),
-        Error::Conflict("Email already registered"),
-        unparsed(), too_large(),
-        missing("email", json!({"username": "ada", "password": "[redacted]"})), Error::Busy,
-    ];
-    /// Of what takes nothing but a token.
-    SignedInErrors = [Error::NotAuthenticated, Error::BadCredentials];
-    /// Of lists.
-    ListErrors = [Error::BadCredentials, unparsed_integer("query", "skip")];
-    /// Of reading an article.
-    ReadErrors = [Error::BadCredentials, Error::NotFound("Article"), unparsed_integer("path", "article_id")];
-    /// Of writing an article.
-    CreateErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, unparsed(), too_large(),
-        missing("content", json!({"title": "On the Analytical Engine"})),
-    ];
-    /// Of changing an article.
-    ChangeErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
-        Error::PreconditionFailed, unparsed(), too_large(), missing_body(),
-    ];
-    /// Of removing an article.
-    DeleteErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
-        Error::PreconditionFailed, unparsed_integer("path", "article_id"),
-    ];
-    /// Of what asks the database only.
-    PlainErrors = [Error::Busy];
-}
-
-/// 304: the client has this state.
+/// 304: the client's cached response is still valid.
 pub struct NotModified;
 
 impl IntoResponses for NotModified {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let tag = HeaderBuilder::new().schema(Some(text())).description(Some("Names the state.")).build();
-        let response =
-            ResponseBuilder::new().description("What the client has is the state.").header("ETag", tag);
-        BTreeMap::from([("304".to_owned(), RefOr::T(response.build()))])
+        let tag = HeaderBuilder::new().schema(Some(text())).description(Some("Identifies the state."));
+        let response = ResponseBuilder::new().description("The cached response is still valid.");
+        BTreeMap::from([("304".to_owned(), RefOr::T(response.header("ETag", tag.build()).build()))])
     }
 }
 
-fn too_large() -> Error {
-    Error::TooLarge(2 * 1024 * 1024)
+/// Errors as examples for [`error_responses!`](crate::error_responses).
+pub mod examples {
+    use serde_json::{Value, json};
+
+    use crate::http::error::{Error, Fault, Place};
+
+    /// 413.
+    pub fn too_large() -> Error {
+        Error::TooLarge(2 * 1024 * 1024)
+    }
+
+    /// 400 for a body that cannot be parsed.
+    pub fn unparsed() -> Error {
+        Error::BadRequest("There was an error parsing the body")
+    }
+
+    /// 422 for a body without `member`.
+    pub fn missing(member: &'static str, input: Value) -> Error {
+        invalid("missing", vec![Place::Name("body"), Place::Name(member)], "Field required", input)
+    }
+
+    /// 422 for a request without a body.
+    pub fn missing_body() -> Error {
+        invalid("missing", vec![Place::Name("body")], "Field required", Value::Null)
+    }
+
+    /// 422 for a parameter that is not an integer.
+    pub fn unparsed_integer(place: &'static str, name: &'static str) -> Error {
+        let msg = "Input should be a valid integer, unable to parse string as an integer";
+        invalid("int_parsing", vec![Place::Name(place), Place::Name(name)], msg, json!("abc"))
+    }
+
+    fn invalid(kind: &'static str, loc: Vec<Place>, msg: &'static str, input: Value) -> Error {
+        Error::Invalid(vec![Fault { kind, loc, msg: msg.into(), input, ctx: None }])
+    }
 }
 
-fn unparsed() -> Error {
-    Error::BadRequest("There was an error parsing the body")
-}
-
-fn missing(member: &'static str, input: Value) -> Error {
-    invalid("missing", vec![Place::Name("body"), Place::Name(member)], "Field required", input)
-}
-
-fn missing_body() -> Error {
-    invalid("missing", vec![Place::Name("body")], "Field required", Value::Null)
-}
-
-fn unparsed_integer(place: &'static str, member: &'static str) -> Error {
-    let msg = "Input should be a valid integer, unable to parse string as an integer";
-    invalid("int_parsing", vec![Place::Name(place), Place::Name(member)], msg, json!("abc"))
-}
-
-fn invalid(kind: &'static str, loc: Vec<Place>, msg: &'static str, input: Value) -> Error {
-    Error::Invalid(vec![Fault { kind, loc, msg: msg.into(), input, ctx: None }])
-}
-
-fn responses(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {
+/// The responses of these errors, by status; for [`error_responses!`](crate::error_responses).
+pub fn responses(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<StatusCode, Vec<&Error>> = BTreeMap::new();
     for error in errors {
         by_status.entry(error.status_code()).or_default().push(error);
@@ -201,7 +185,7 @@ fn responses(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {
 fn response(status: StatusCode, errors: &[&Error]) -> RefOr<Response> {
     let schema = match status {
         StatusCode::UNPROCESSABLE_ENTITY => "HTTPValidationError",
-        _ => "Problem",
+        _ => "ErrorResponse",
     };
     let examples = errors.iter().enumerate().map(|(at, error)| {
         let example = ExampleBuilder::new().summary(error.to_string()).value(Some(error.body())).build();
@@ -217,7 +201,7 @@ fn response(status: StatusCode, errors: &[&Error]) -> RefOr<Response> {
     let response = match status {
         StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("`Bearer`.")),
         StatusCode::SERVICE_UNAVAILABLE => {
-            response.header("Retry-After", header("Seconds after which to try again."))
+            response.header("Retry-After", header("Seconds to wait before trying again."))
         }
         _ => response,
     };

@@ -1,12 +1,13 @@
-//! One way to register a resource: both spellings of its path, HEAD beside GET, 405 with every method it has, a deadline over
-//! all of it, and long answers compressed.
+//! Routes, each declared once: path, method, OpenAPI operation, deadline and cache follow from one [`Endpoint`].
 //!
-//! actix answers a wrong method with 404 and implies no HEAD (contract, section 9: `slash`, `allow`, `head`).
+//! Endpoints with the same path form a resource. It answers with and without a slash at its end, HEAD like GET, and other
+//! methods with 405 and all of its own in `Allow`; actix would answer 404 and implies no HEAD (contract, section 9: `slash`,
+//! `allow`, `head`).
 
-use std::panic::AssertUnwindSafe;
+use std::{collections::BTreeMap, panic::AssertUnwindSafe};
 
 use actix_web::{
-    FromRequest, Handler, HttpResponse, Resource as ActixResource, Responder, Route,
+    FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     guard,
@@ -16,89 +17,175 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use futures_util::FutureExt as _;
-
-use crate::{
-    http::{cache::middleware::from_memory, compression::shrink, error::Error},
-    state::State,
+use utoipa::{
+    __dev::{SchemaReferences, Tags},
+    Path,
+    openapi::{HttpMethod, OpenApi, RefOr, Schema, path::Operation},
 };
 
-/// A path and its methods.
-pub struct Resource {
-    inner: ActixResource,
-    methods: Vec<Method>,
+use super::{
+    HttpState,
+    cache::{Cached, serve_cached},
+    compression::compress,
+    error::Error,
+};
+
+/// Declares the endpoint of a handler that has an `#[utoipa::path]`: `endpoint!(list_articles)`.
+#[macro_export]
+macro_rules! endpoint {
+    ($handler:ident) => {
+        pastey::paste! { $crate::http::resource::Endpoint::documented::<[<__path_ $handler>], _, _>($handler) }
+    };
 }
 
-impl Resource {
-    /// `path` answers with and without a slash at its end.
-    pub fn at(path: &str) -> Self {
-        let bare = path.trim_end_matches('/');
-        Self { inner: web::resource(vec![bare.to_owned(), format!("{bare}/")]), methods: Vec::new() }
+/// One method of one path.
+pub struct Endpoint {
+    method: Method,
+    path: String,
+    documentation: Option<Documentation>,
+    cached: Option<Cached>,
+    route: Route,
+}
+
+struct Documentation {
+    methods: Vec<HttpMethod>,
+    operation: Operation,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Endpoint {
+    /// An operation of the API; path, method and document are those of its `#[utoipa::path]`. Use [`endpoint!`](crate::endpoint).
+    pub fn documented<P, F, Args>(handler: F) -> Self
+    where
+        // Hidden, but the only way to the tags and schemas of an operation at run time; utoipa's own crates use it too.
+        P: Path + SchemaReferences + for<'t> Tags<'t>,
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let mut schemas = Vec::new();
+        P::schemas(&mut schemas);
+        let methods = P::methods();
+        let method = methods.first().map_or(Method::GET, method);
+        let mut operation = P::operation();
+        operation.tags = Some(P::tags().into_iter().map(str::to_owned).collect());
+        let documentation = Some(Documentation { methods, operation, schemas });
+        Self { documentation, ..Self::undocumented(method, &P::path(), handler) }
     }
 
-    /// Answers GET, and HEAD with the same headers.
-    #[must_use]
-    pub fn get<F, Args>(mut self, handler: F) -> Self
+    /// An endpoint that the OpenAPI document does not list, such as a page for people.
+    pub fn undocumented<F, Args>(method: Method, path: &str, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.methods.extend([Method::GET, Method::HEAD]);
-        let route = Route::new().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
-        Self { inner: self.inner.route(route), methods: self.methods }
+        let route = Route::new().to(handler);
+        Self { method, path: path.to_owned(), documentation: None, cached: None, route }
     }
 
-    /// Answers `method`.
+    /// Serves public responses from the cache, as `cached` declares them.
     #[must_use]
-    pub fn on<F, Args>(mut self, method: Method, handler: F) -> Self
-    where
-        F: Handler<Args>,
-        Args: FromRequest + 'static,
-        F::Output: Responder + 'static,
-    {
-        self.methods.push(method.clone());
-        Self { inner: self.inner.route(web::method(method).to(handler)), methods: self.methods }
+    pub fn cached(self, cached: Cached) -> Self {
+        Self { cached: Some(cached), ..self }
     }
 
-    /// Puts the resource into an app.
-    pub fn register(self, cfg: &mut ServiceConfig) {
-        cfg.service(self.complete().wrap(from_fn(within_deadline)).wrap(from_fn(shrink)));
+    /// The methods it answers.
+    fn methods(&self) -> Vec<Method> {
+        if self.method == Method::GET { vec![Method::GET, Method::HEAD] } else { vec![self.method.clone()] }
     }
 
-    /// The same with the cache before all that, so that what is compressed is kept so.
-    pub fn register_cached(self, cfg: &mut ServiceConfig) {
-        let answering = self.complete().wrap(from_fn(within_deadline)).wrap(from_fn(shrink));
-        cfg.service(answering.wrap(from_fn(from_memory)));
-    }
-
-    fn complete(self) -> ActixResource {
-        let methods = self.methods;
-        self.inner.default_service(web::to(move || {
-            let methods = methods.clone();
-            async move { Err::<(), _>(Error::MethodNotAllowed(methods)) }
-        }))
+    /// The last middleware wrapped runs first: the cache is asked before anything is compressed, so that it holds compressed
+    /// responses too, and the deadline covers the handler.
+    fn into_route(self) -> Route {
+        let guard = self
+            .methods()
+            .into_iter()
+            .fold(guard::Any(guard::fn_guard(|_| false)), |any, method| any.or(guard::Method(method)));
+        let route = self.route.guard(guard).wrap(from_fn(enforce_deadline)).wrap(from_fn(compress));
+        match self.cached {
+            None => route,
+            Some(cached) => route.wrap(from_fn(move |request, next| serve_cached(cached, request, next))),
+        }
     }
 }
 
-/// Ends a request that takes too long, and answers for one that panics: actix would drop its connection without a word.
-async fn within_deadline<B: MessageBody + 'static>(
+fn method(method: &HttpMethod) -> Method {
+    match method {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Options => Method::OPTIONS,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Trace => Method::TRACE,
+    }
+}
+
+/// The endpoints of an app or of a part of it.
+#[derive(Default)]
+pub struct Endpoints(Vec<Endpoint>);
+
+impl Endpoints {
+    /// The same and those of another part.
+    #[must_use]
+    pub fn and(mut self, others: impl IntoIterator<Item = Endpoint>) -> Self {
+        self.0.extend(others);
+        self
+    }
+
+    /// Writes the documented endpoints into `document`.
+    pub fn describe(self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        for endpoint in self.0 {
+            let Some(documentation) = endpoint.documentation else { continue };
+            components.schemas.extend(documentation.schemas);
+            let (methods, operation) = (documentation.methods, documentation.operation);
+            document.paths.add_path_operation(endpoint.path, methods, operation);
+        }
+    }
+
+    /// Registers every endpoint.
+    pub fn register(self, config: &mut ServiceConfig) {
+        // In the order of declaration, as actix takes the first path that matches.
+        let mut order: Vec<String> = Vec::new();
+        let mut resources: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
+        for endpoint in self.0 {
+            let path = endpoint.path.trim_end_matches('/').to_owned();
+            if !order.contains(&path) {
+                order.push(path.clone());
+            }
+            resources.entry(path).or_default().push(endpoint);
+        }
+        for path in order {
+            let endpoints = resources.remove(&path).unwrap_or_default();
+            let methods: Vec<Method> = endpoints.iter().flat_map(Endpoint::methods).collect();
+            let resource = web::resource(vec![path.clone(), format!("{path}/")]);
+            let resource =
+                endpoints.into_iter().map(Endpoint::into_route).fold(resource, actix_web::Resource::route);
+            config.service(resource.default_service(web::to(move || {
+                let methods = methods.clone();
+                async move { Err::<(), _>(Error::MethodNotAllowed(methods)) }
+            })));
+        }
+    }
+}
+
+/// Ends a request that exceeds its deadline, and answers for a handler that panics: actix would drop its connection.
+async fn enforce_deadline<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let deadline = request.app_data::<State>().map(|state| state.settings().request_timeout);
+    let deadline = HttpState::of(request.request())?.request_timeout;
     let head = request.request().clone();
-    let work = AssertUnwindSafe(next.call(request)).catch_unwind();
-    let done = match deadline {
-        Some(deadline) => timeout(deadline, work).await.map_err(|late| Error::Unavailable(late.into())),
-        None => Ok(work.await),
-    };
-    match done {
+    match timeout(deadline, AssertUnwindSafe(next.call(request)).catch_unwind()).await {
         Ok(Ok(response)) => Ok(response?.map_into_boxed_body()),
-        Ok(Err(_)) => Ok(answer(head, Error::internal("a handler panicked"))),
-        Err(late) => Ok(answer(head, late)),
+        Ok(Err(_)) => Ok(respond(head, Error::internal("a handler panicked"))),
+        Err(late) => Ok(respond(head, Error::Unavailable(late.into()))),
     }
 }
 
-fn answer(request: actix_web::HttpRequest, error: Error) -> ServiceResponse<BoxBody> {
+fn respond(request: HttpRequest, error: Error) -> ServiceResponse<BoxBody> {
     ServiceResponse::new(request, HttpResponse::from_error(error))
 }

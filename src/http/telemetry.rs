@@ -1,4 +1,4 @@
-//! Logs and request ids: the one place that logs a request, and a failed one with its cause.
+//! Logging and request ids. The only place that logs a request, and a failed one with its cause.
 
 use std::{error::Error as _, time::Instant};
 
@@ -15,19 +15,18 @@ use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use crate::{
-    accounts::CallerId,
     config::{LogFormat, Settings},
-    http::error::Error,
+    http::{error::Error, request::UserId},
 };
 
-/// Names a request in its answer and in every log line about it.
+/// Identifies a request in its response and in every log line about it.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest request id that is taken from a proxy.
 const MAX_REQUEST_ID: usize = 64;
 
-/// Starts logging to standard output; lines are written by a thread of their own, behind a bounded queue, so that a
-/// terminal that stands still doesn't stop the server. What is queued is written when the guard is dropped.
+/// Starts logging to standard output. A thread of its own writes the lines from a bounded queue, so that a blocked terminal
+/// does not block the server. Dropping the guard writes what is queued.
 pub fn start(settings: &Settings) -> WorkerGuard {
     let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
     let more = if settings.debug { ",byline=debug" } else { "" };
@@ -35,7 +34,7 @@ pub fn start(settings: &Settings) -> WorkerGuard {
         .with_env_filter(EnvFilter::new(format!("{}{more}", settings.log)))
         .with_writer(writer)
         .with_target(false);
-    // A second start in one process, as in tests, keeps the first.
+    // A second start in one process, as in tests, has no effect.
     let _ = match settings.log_format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout())).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
@@ -43,8 +42,8 @@ pub fn start(settings: &Settings) -> WorkerGuard {
     guard
 }
 
-/// Gives the request its id, and logs how it went.
-pub async fn observe<B: MessageBody>(
+/// Assigns the request its id, and logs its outcome.
+pub async fn log_requests<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
@@ -57,7 +56,7 @@ pub async fn observe<B: MessageBody>(
     Ok(response)
 }
 
-/// A proxy's id where it sends a plain one, else a new one.
+/// The id that a proxy sent, if it is a plain one, or a new one.
 fn request_id(request: &mut ServiceRequest) -> HeaderValue {
     let plain = |value: &&HeaderValue| {
         !value.is_empty()
@@ -73,28 +72,28 @@ fn request_id(request: &mut ServiceRequest) -> HeaderValue {
 
 fn log<B>(response: &ServiceResponse<B>, started: Instant) {
     let cause = response.response().error().and_then(|error| error.as_error::<Error>()).and_then(causes);
-    // To find the pattern, actix matches all routes once more: not for a line that nobody reads.
+    // actix matches all routes again to find the pattern, so it is not looked up for a line that is not written.
     if cause.is_none() && !tracing::enabled!(tracing::Level::INFO) {
         return;
     }
     let request = response.request();
     let method = request.method().as_str();
-    // The pattern, not the path: what a client types is no business of a log's.
+    // The pattern, not the path: paths are client input and do not belong in a log.
     let route = request.match_pattern().unwrap_or_else(|| "-".to_owned());
     let status = response.status().as_u16();
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
-    let user_id = request.extensions().get::<CallerId>().map(|caller| caller.0);
+    let user_id = request.extensions().get::<UserId>().map(|user| user.0);
     if let Some(cause) = cause {
         tracing::error!(method, route, status, duration_ms, user_id, cause, "request failed");
     } else if route.starts_with("/health/") {
-        // Asked every few seconds by whoever watches: their answers would be most of a quiet log.
+        // Probes send these every few seconds; their lines would be most of a quiet log.
         tracing::debug!(method, route, status, duration_ms, "request");
     } else {
         tracing::info!(method, route, status, duration_ms, user_id, "request");
     }
 }
 
-/// Everything behind an error, outermost first; none where the fault was the client's.
+/// The causes of an error, outermost first; `None` for an error of the client.
 fn causes(error: &Error) -> Option<String> {
     let chain = std::iter::successors(error.source(), |cause: &&dyn std::error::Error| (*cause).source());
     let causes: Vec<String> = chain.map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! Liveness and readiness, for whoever starts, watches and routes to this process.
+//! Liveness and readiness, for programs that start, watch and route to this process.
 
 use std::time::Duration;
 
@@ -6,62 +6,66 @@ use actix_web::{
     HttpResponse,
     http::header::{CACHE_CONTROL, HeaderValue},
     rt::time::timeout,
-    web::ServiceConfig,
+    web::ThinData,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Operations;
 use crate::{
+    endpoint, error_responses,
     http::{
         error::{Error, Result},
-        openapi::PlainErrors,
-        resource::Resource,
+        resource::Endpoint,
     },
-    state::State,
 };
 
-/// A database that takes longer than this to say anything is not ready.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long readiness waits for the database.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a healthy server says.
+/// The state of a healthy server.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Health {
+pub struct HealthResponse {
     /// `ok`.
     #[schema(example = "ok")]
     status: &'static str,
 }
 
 /// The routes of this feature.
-pub fn configure(cfg: &mut ServiceConfig) {
-    Resource::at("/health/live").get(check_liveness).register(cfg);
-    Resource::at("/health/ready").get(check_readiness).register(cfg);
+pub fn endpoints() -> [Endpoint; 2] {
+    [endpoint!(check_liveness), endpoint!(check_readiness)]
 }
 
-/// Tell whether the process runs
+error_responses! {
+    /// Of readiness.
+    ReadinessErrors = [Error::Busy];
+}
+
+/// Check whether the process is running
 ///
-/// Asks nothing of the database: a process that answers needs no restart.
+/// Does not use the database: a process that responds needs no restart.
 #[utoipa::path(
     get, path = "/health/live", tag = "health", operation_id = "check_liveness",
-    responses((status = 200, description = "It runs.", body = Health)),
+    responses((status = 200, description = "The process is running.", body = HealthResponse)),
 )]
 pub async fn check_liveness() -> HttpResponse {
     healthy()
 }
 
-/// Tell whether requests can be served
+/// Check whether requests can be served
 ///
-/// Asks the database, and waits for it two seconds at most.
+/// Queries the database and waits at most two seconds for it.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health", operation_id = "check_readiness",
-    responses((status = 200, description = "Requests can be served.", body = Health), PlainErrors),
+    responses((status = 200, description = "Requests can be served.", body = HealthResponse), ReadinessErrors),
 )]
-pub async fn check_readiness(state: State) -> Result<HttpResponse> {
-    timeout(PATIENCE, state.db.ping()).await.map_err(|late| Error::Unavailable(late.into()))??;
+pub async fn check_readiness(operations: ThinData<Operations>) -> Result<HttpResponse> {
+    timeout(TIMEOUT, operations.db.ping()).await.map_err(|late| Error::Unavailable(late.into()))??;
     Ok(healthy())
 }
 
 fn healthy() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .json(Health { status: "ok" })
+        .json(HealthResponse { status: "ok" })
 }

@@ -1,3 +1,60 @@
-//! Articles and everything that shows them.
+//! Publishing: articles and everything that shows them.
 
 pub mod articles;
+
+use entity::Visibility;
+
+use crate::{
+    accounts::Viewer,
+    clock::Clock,
+    config::Settings,
+    db::Db,
+    http::{conditional::Recipient, request::UserId, resource::Endpoint},
+};
+
+/// What requests about articles need. Cloning it costs reference counts.
+#[derive(Clone, Debug)]
+pub struct Publishing {
+    /// The database.
+    pub db: Db,
+    /// Whether everyone sees the drafts of everyone, as in the FastAPI blog.
+    pub public_drafts: bool,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Publishing {
+    /// The state of this area. Needs no live service.
+    pub fn new(settings: &Settings, db: Db, clock: Clock) -> Self {
+        Self { db, public_drafts: settings.public_drafts, clock }
+    }
+
+    /// The same on the connections of another worker.
+    #[must_use]
+    pub fn on(&self, db: Db) -> Self {
+        Self { db, ..self.clone() }
+    }
+
+    /// Which articles `viewer` may see.
+    pub fn visibility(&self, viewer: Viewer) -> Visibility {
+        match viewer {
+            _ if self.public_drafts => Visibility::All,
+            Viewer::Anonymous => Visibility::Published,
+            Viewer::SignedIn(UserId(id)) => Visibility::PublishedAndOwn(id),
+        }
+    }
+
+    /// Who the response to `viewer` may be shown to.
+    pub fn recipient(&self, viewer: Viewer) -> Recipient {
+        match viewer {
+            Viewer::Anonymous if self.public_drafts => Recipient::Everyone,
+            Viewer::Anonymous => Recipient::Anonymous,
+            Viewer::SignedIn(_) => Recipient::Account,
+        }
+    }
+}
+
+/// The routes of this area.
+pub fn endpoints() -> impl Iterator<Item = Endpoint> {
+    articles::routes::endpoints().into_iter()
+}

@@ -1,4 +1,6 @@
-//! The whole application, as the server, every test and `byline openapi` know it.
+//! The whole application: the state of each area, every route, and the order of the middleware.
+
+use std::sync::Arc;
 
 use actix_web::{
     App, Error as ActixError,
@@ -11,57 +13,100 @@ use actix_web::{
 use utoipa::{OpenApi as _, openapi::OpenApi};
 
 use crate::{
-    accounts::{sign_in, users},
+    accounts::{self, Accounts},
+    clock::Clock,
     config::Settings,
+    db::Db,
     http::{
-        cors::{self, Policy},
+        HttpState,
+        cache::Cache,
+        cors::{Policy, apply_cors},
         docs::{self, Documentation},
         error::Error,
         openapi::{self, Security},
-        telemetry,
+        resource::Endpoints,
+        telemetry::log_requests,
+        validation::Rules,
     },
-    operations::health,
-    publishing::articles,
-    state::AppState,
+    operations::{self, Operations},
+    publishing::{self, Publishing},
 };
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(description = "Articles and their authors.", license(name = "MIT OR Apache-2.0")),
-    paths(
-        articles::routes::list_articles,
-        articles::routes::read_article,
-        articles::routes::create_article,
-        articles::routes::update_article,
-        articles::routes::delete_article,
-        sign_in::routes::login,
-        users::routes::register_user,
-        users::routes::read_me,
-        health::check_liveness,
-        health::check_readiness,
-    ),
-    components(schemas(openapi::Problem, openapi::HTTPValidationError, openapi::ValidationError)),
+    components(schemas(openapi::ErrorResponse, openapi::HTTPValidationError, openapi::ValidationError)),
     modifiers(&Security),
     tags(
-        (name = "articles", description = "Reading for everyone, writing for authors."),
-        (name = "auth", description = "Accounts and access tokens."),
-        (name = "users", description = "The account that is signed in."),
-        (name = "health", description = "For whoever watches the server."),
+        (name = "articles", description = "Anyone can read published articles; authors write them."),
+        (name = "auth", description = "Registration and access tokens."),
+        (name = "users", description = "The signed-in account."),
+        (name = "health", description = "For load balancers, orchestrators and monitoring."),
     ),
 )]
 struct Document;
 
-/// The OpenAPI 3.1 document of a server with these settings.
+/// The OpenAPI 3.1 document of a server with these settings. Needs no live service.
 pub fn document(settings: &Settings) -> OpenApi {
     let mut document = Document::openapi();
     settings.app_name.clone_into(&mut document.info.title);
+    endpoints().describe(&mut document);
     openapi::state_page_size(&mut document, settings.max_page_size);
     document
 }
 
-/// Routes and middleware, listed here and nowhere else. Needs no live service.
+/// Every route of the API and every page.
+fn endpoints() -> Endpoints {
+    Endpoints::default()
+        .and(publishing::endpoints())
+        .and(accounts::endpoints())
+        .and(operations::endpoints())
+        .and(docs::endpoints())
+}
+
+/// The state of each area, on the connections of one worker. Cloning it costs reference counts.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    /// Of the HTTP layer.
+    pub http: HttpState,
+    /// Of accounts.
+    pub accounts: Accounts,
+    /// Of publishing.
+    pub publishing: Publishing,
+    /// Of operations.
+    pub operations: Operations,
+}
+
+impl AppState {
+    /// The states for these settings. Needs no live service.
+    pub fn new(settings: &Settings, db: &Db, cache: Arc<Cache>, clock: &Clock) -> Self {
+        let db = db.notifying(cache.clone());
+        let limits = Rules { max_page_size: settings.max_page_size, max_body_bytes: settings.max_body_bytes };
+        Self {
+            http: HttpState { limits: Arc::new(limits), request_timeout: settings.request_timeout, cache },
+            accounts: Accounts::new(settings, db.clone(), clock.clone()),
+            publishing: Publishing::new(settings, db.clone(), clock.clone()),
+            operations: Operations::new(db),
+        }
+    }
+
+    /// The same on the connections of another worker.
+    #[must_use]
+    pub fn on(&self, db: &Db) -> Self {
+        let db = db.notifying(self.http.cache.clone());
+        Self {
+            http: self.http.clone(),
+            accounts: self.accounts.on(db.clone()),
+            publishing: self.publishing.on(db.clone()),
+            operations: Operations::new(db),
+        }
+    }
+}
+
+/// The application of one worker, as the server and every test run it.
 pub fn create_app(
     state: AppState,
+    policy: Policy,
     documentation: Data<Documentation>,
 ) -> App<
     impl ServiceFactory<
@@ -72,24 +117,24 @@ pub fn create_app(
         InitError = (),
     >,
 > {
-    let policy = Policy::new(&state.settings().cors_origins);
+    let AppState { http, accounts, publishing, operations } = state;
     App::new()
-        .app_data(ThinData(state))
+        .app_data(http)
+        .app_data(ThinData(accounts))
+        .app_data(ThinData(publishing))
+        .app_data(ThinData(operations))
         .app_data(documentation)
         .app_data(policy)
-        .configure(articles::configure)
-        .configure(sign_in::configure)
-        .configure(users::configure)
-        .configure(health::configure)
-        .configure(docs::configure)
+        .configure(|config| endpoints().register(config))
         .default_service(web::to(async || Err::<(), _>(Error::NoRoute)))
-        // The last one wrapped runs first: an id and a log line for everything, CORS headers on every answer, then routing.
+        // The middleware wrapped last runs first: a request id and a log line for everything, then CORS headers on every
+        // response, then routing.
         .wrap(from_fn(decode_slashes))
-        .wrap(from_fn(cors::share))
-        .wrap(from_fn(telemetry::observe))
+        .wrap(from_fn(apply_cors))
+        .wrap(from_fn(log_requests))
 }
 
-/// Paths are decoded before they are matched (contract, section 1); actix leaves an encoded slash as it is.
+/// Decodes encoded slashes: paths are decoded before they are matched (contract, section 1), and actix leaves these encoded.
 async fn decode_slashes<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,

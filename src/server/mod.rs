@@ -1,4 +1,4 @@
-//! Binding, running, draining and stopping.
+//! Binding, running and stopping the server.
 
 pub mod app;
 
@@ -9,25 +9,33 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 
+use self::app::{AppState, create_app, document};
 use crate::{
-    http::{cache::listener::Watch, docs::Documentation},
-    server::app::{create_app, document},
-    state::AppState,
+    clock::Clock,
+    config::Settings,
+    db::Db,
+    http::{
+        cache::{Cache, listener::Watch},
+        cors::Policy,
+        docs::Documentation,
+    },
+    publishing::articles::ARTICLES,
 };
 
-/// Idle connections are kept for this long: longer than the 60 seconds after which nginx closes its own.
+/// How long idle connections stay open: longer than the 60 seconds after which nginx closes its own.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// A client has this long to send the head of its request.
+/// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most connections that one worker holds open.
+/// The highest number of open connections per worker.
 const CONNECTIONS_PER_WORKER: usize = 10_000;
 
 /// A server that is bound to its address.
 pub struct Server {
     inner: dev::Server,
-    watched: AppState,
+    state: AppState,
+    db: Db,
     address: SocketAddr,
 }
 
@@ -35,30 +43,34 @@ impl Server {
     /// Binds to the address of the settings; port 0 takes a free one.
     ///
     /// # Errors
-    /// When the address can't be had.
-    pub fn bind(state: AppState) -> io::Result<Self> {
-        Self::bind_with(state, |_| {})
+    /// When the address is not available.
+    pub fn bind(settings: &Settings, db: Db, clock: &Clock) -> io::Result<Self> {
+        Self::bind_with(settings, db, clock, |_| {})
     }
 
-    /// The same with further routes, as benchmarks have them.
+    /// The same with further routes, for benchmarks.
     ///
     /// # Errors
-    /// When the address can't be had.
+    /// When the address is not available.
     pub fn bind_with(
-        state: AppState,
+        settings: &Settings,
+        db: Db,
+        clock: &Clock,
         further: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        let settings = state.settings().clone();
-        let documentation = Documentation::new(&document(&settings)).map_err(io::Error::other)?;
+        let documentation = Documentation::new(&document(settings)).map_err(io::Error::other)?;
         let documentation = Data::from(Arc::new(documentation));
+        let policy = Policy::new(&settings.cors_origins);
+        let cache = Arc::new(Cache::new(settings.cache_bytes));
+        let state = AppState::new(settings, &db, cache, clock);
         let workers = settings.workers.max(1);
         let per_worker = settings.database_connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
-        // As many as may hash at once, and as many beside them that compress; what waits for one holds no stack and no heap.
-        let blocking = state.passwords().at_once().saturating_mul(2);
-        let watched = state.clone();
+        // One for each hash that is computed at the same time, and as many for compression. Waiting for one takes no thread.
+        let blocking = state.accounts.passwords.max_concurrent().saturating_mul(2);
+        let (first, first_db) = (state.clone(), db.clone());
         let server = HttpServer::new(move || {
-            let state = state.with_db(state.db.for_worker(per_worker));
-            create_app(state, documentation.clone()).configure(further.clone())
+            let state = first.on(&first_db.for_worker(per_worker));
+            create_app(state, policy.clone(), documentation.clone()).configure(further.clone())
         })
         .workers(workers)
         .worker_max_blocking_threads(blocking)
@@ -67,13 +79,19 @@ impl Server {
         .client_request_timeout(HEAD_TIMEOUT)
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
         .bind((settings.host.as_str(), settings.port))?;
-        let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("nothing is bound"))?;
-        Ok(Self { inner: server.run(), address, watched })
+        let address =
+            server.addrs().first().copied().ok_or_else(|| io::Error::other("no address is bound"))?;
+        Ok(Self { inner: server.run(), state, db, address })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The state that its workers' states are made from.
+    pub fn state(&self) -> &AppState {
+        &self.state
     }
 
     /// Stops the server from elsewhere.
@@ -81,12 +99,12 @@ impl Server {
         self.inner.handle()
     }
 
-    /// Serves until SIGTERM, which lets what is in flight finish for `SHUTDOWN_TIMEOUT_SECONDS`, or SIGINT.
+    /// Serves until SIGTERM, which lets requests in flight finish for `SHUTDOWN_TIMEOUT_SECONDS`, or SIGINT.
     ///
     /// # Errors
     /// When the listener fails.
     pub async fn run(self) -> io::Result<()> {
-        let _watch = Watch::start(self.watched)?;
+        let _watch = Watch::start(self.db, self.state.http.cache, ARTICLES)?;
         self.inner.await
     }
 }

@@ -6,15 +6,12 @@ use actix_web::http::{Method, StatusCode};
 use byline::{
     db::Handle,
     http::{
-        conditional::{Conditions, Tags},
+        conditional::{Conditional, Conditions, EntityTags},
         validation::{Faults, Members, Reader},
     },
-    publishing::{
-        articles::schemas::ArticleFilter,
-        articles::service::{self, Fresh},
-    },
+    publishing::{articles::list::list_articles, articles::schemas::ArticleFilter},
 };
-use entity::article::Sight;
+use entity::Visibility;
 use futures_util::future::{join, join_all};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use serde_json::{Value, json};
@@ -454,17 +451,21 @@ async fn a_list_costs_the_same_number_of_statements_for_one_row_and_for_a_hundre
             let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
             let members = Members::Pairs(&pairs);
             let filter: ArticleFilter =
-                Reader::read("query", members, app.state.rules(), &mut Faults::default()).unwrap();
-            let counting = Counting(&app.state.db.reader, AtomicUsize::new(0));
+                Reader::read("query", members, &app.state.http.limits, &mut Faults::default()).unwrap();
+            let counting = Counting(&app.db.reader, AtomicUsize::new(0));
             let mut conditions = Conditions::default();
-            let page = service::list(&counting, Sight::Author(1), filter.clone(), &conditions).await.unwrap();
-            let Fresh::Changed(page, tag) = page else { panic!("nobody has seen this page before") };
+            let page = list_articles(&counting, Visibility::PublishedAndOwn(1), filter.clone(), &conditions)
+                .await
+                .unwrap();
+            let Conditional::Modified(page, tag) = page else { panic!("nobody has seen this page before") };
             assert_eq!((page.articles.len(), counting.1.into_inner()), (limit, statements), "{query}");
             // Nor does it cost more to find that nothing has changed.
-            let counting = Counting(&app.state.db.reader, AtomicUsize::new(0));
-            conditions.if_none_match = Some(Tags::Named(vec![tag.header().1.trim_matches('"').to_owned()]));
-            let page = service::list(&counting, Sight::Author(1), filter, &conditions).await.unwrap();
-            assert!(matches!(page, Fresh::Unchanged(_)), "{query}");
+            let counting = Counting(&app.db.reader, AtomicUsize::new(0));
+            conditions.if_none_match =
+                Some(EntityTags::Listed(vec![tag.header().1.trim_matches('"').to_owned()]));
+            let page =
+                list_articles(&counting, Visibility::PublishedAndOwn(1), filter, &conditions).await.unwrap();
+            assert!(matches!(page, Conditional::NotModified(_)), "{query}");
             assert_eq!(counting.1.into_inner(), statements, "{query}");
         }
     }

@@ -29,7 +29,7 @@ pub(crate) async fn warm(app: &TestApp, path: &str) -> Answer {
 pub(crate) async fn warm_in(app: &TestApp, path: &str, (takes, coding): (&str, Option<Coding>)) -> Answer {
     until("the answer is kept", async || {
         read(app, path, takes).await.expect(StatusCode::OK);
-        app.state.cache().find(path, coding).is_some()
+        app.cache().get(path, coding).is_some()
     })
     .await;
     read(app, path, takes).await
@@ -51,12 +51,12 @@ async fn a_stranger_is_answered_from_memory_and_never_with_anothers_draft() {
         let mut from_memory = true;
         for target in [path(&article), "/articles/".to_owned()] {
             warm(&app, &target).await;
-            app.state.db.writer.execute_unprepared(&rename("articles", "gone")).await.unwrap();
+            app.writer().execute_unprepared(&rename("articles", "gone")).await.unwrap();
             let (get, head) = (app.anonymous().get(&target).await, app.anonymous().head(&target).await);
             // Another question, and another's eyes, are not answered from it.
             let another = app.anonymous().get(&format!("{target}?expand=author")).await;
             let her_own = ann.get(&target).await;
-            app.state.db.writer.execute_unprepared(&rename("gone", "articles")).await.unwrap();
+            app.writer().execute_unprepared(&rename("gone", "articles")).await.unwrap();
             another.expect(StatusCode::INTERNAL_SERVER_ERROR);
             her_own.expect(StatusCode::INTERNAL_SERVER_ERROR);
             if [get.status, head.status] != [StatusCode::OK; 2] {
@@ -75,10 +75,10 @@ async fn a_stranger_is_answered_from_memory_and_never_with_anothers_draft() {
     // A draft is not kept, neither as 404 nor for its author.
     for target in [path(&draft), "/articles/?limit=7".to_owned()] {
         ann.get(&target).await.expect(StatusCode::OK);
-        assert!(app.state.cache().find(&target, None).is_none(), "{target} was kept for a stranger");
+        assert!(app.cache().get(&target, None).is_none(), "{target} was kept for a stranger");
     }
     assert_eq!(app.anonymous().get(&path(&draft)).await.status, StatusCode::NOT_FOUND);
-    assert!(app.state.cache().find(&path(&draft), None).is_none());
+    assert!(app.cache().get(&path(&draft), None).is_none());
     // Withdrawn, it is gone at once.
     ann.patch(&path(&article), &json!({ "published": false })).await.expect(StatusCode::OK);
     assert_eq!(app.anonymous().get(&path(&article)).await.status, StatusCode::NOT_FOUND);
@@ -99,9 +99,9 @@ async fn each_client_is_answered_from_memory_in_the_coding_it_takes_until_the_ne
                 for coding in CODINGS {
                     assert_eq!(warm_in(&app, &target, coding).await.json(), expected, "{target}");
                 }
-                let kept = CODINGS.map(|(_, coding)| app.state.cache().find(&target, coding));
+                let kept = CODINGS.map(|(_, coding)| app.cache().get(&target, coding));
                 // As above: the database has no answer now.
-                let writer = &app.state.db.writer;
+                let writer = app.writer();
                 writer.execute_unprepared("ALTER TABLE articles RENAME TO gone").await.unwrap();
                 let mut answers = Vec::new();
                 for at in [0, 1, 2, 1, 0, 2] {
@@ -152,10 +152,10 @@ async fn without_bytes_nothing_is_kept_and_everything_answered() {
             assert_eq!(app.anonymous().get(&path(&article)).await.expect(StatusCode::OK), article);
             assert_eq!(app.anonymous().get("/articles/").await.expect(StatusCode::OK), json!([article]));
         }
-        assert!(app.state.cache().find(&path(&article), None).is_none());
+        assert!(app.cache().get(&path(&article), None).is_none());
         let change = json!({ "title": round.to_string() });
         article = ann.patch(&path(&article), &change).await.expect(StatusCode::OK);
     }
-    app.state.db.writer.execute_unprepared("ALTER TABLE articles RENAME TO gone").await.unwrap();
+    app.writer().execute_unprepared("ALTER TABLE articles RENAME TO gone").await.unwrap();
     app.anonymous().get(&path(&article)).await.expect(StatusCode::INTERNAL_SERVER_ERROR);
 }

@@ -32,7 +32,7 @@ async fn replay_with(further: &[(&str, &str)]) {
     // Registration takes no password of 80 bytes, as carol's is; the old blog did.
     for (_, account) in contract["users"].as_object().unwrap() {
         let text = |member: &str| account[member].as_str().unwrap().to_owned();
-        let now = app.state.now();
+        let now = app.now();
         let row = user::ActiveModel {
             email_key: Set(Some(user::email_key(&text("email")))),
             email: Set(text("email")),
@@ -42,7 +42,7 @@ async fn replay_with(further: &[(&str, &str)]) {
             updated_at: Set(now),
             ..Default::default()
         };
-        let row = row.insert(&app.state.db.writer).await.unwrap();
+        let row = row.insert(app.writer()).await.unwrap();
         assert_eq!(i64::from(row.id), account["id"].as_i64().unwrap());
     }
 

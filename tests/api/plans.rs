@@ -5,13 +5,13 @@ use std::sync::Mutex;
 use byline::{
     db::Handle,
     http::{
-        conditional::Conditions,
+        conditional::{Conditional, Conditions},
         validation::{Faults, Members, Reader as FieldReader},
     },
-    publishing::articles::service::{self, Fresh},
+    publishing::articles::list::list_articles,
 };
 use chrono::Days;
-use entity::article::Sight;
+use entity::Visibility;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
@@ -83,13 +83,13 @@ async fn every_page_is_read_by_an_index() {
     .await;
     app.sql("ANALYZE articles").await;
     app.sql("ANALYZE users").await;
-    let mut connection = PgConnection::connect(app.state.settings().database.expose()).await.unwrap();
-    let days_ago = |days| (app.state.now().date_naive() - Days::new(days)).to_string();
+    let mut connection = PgConnection::connect(app.settings.database.expose()).await.unwrap();
+    let days_ago = |days| (app.now().date_naive() - Days::new(days)).to_string();
     let (since, until) = (format!("&since={}", days_ago(3)), format!("&until={}", days_ago(1)));
 
     let mut scans = Vec::new();
     let mut seen = 0;
-    for sight in [Sight::Public, Sight::Author(1), Sight::Everything] {
+    for sight in [Visibility::Published, Visibility::PublishedAndOwn(1), Visibility::All] {
         for sort in SORTS {
             for author in ["", "&author=ann"] {
                 for published in ["", "&published=true", "&published=false"] {
@@ -107,15 +107,16 @@ async fn every_page_is_read_by_an_index() {
                             let filter = FieldReader::read(
                                 "query",
                                 Members::Pairs(&pairs),
-                                app.state.rules(),
+                                &app.state.http.limits,
                                 &mut Faults::default(),
                             );
-                            let noting = Noting(&app.state.db.reader, Mutex::new(Vec::new()));
+                            let noting = Noting(&app.db.reader, Mutex::new(Vec::new()));
                             let page =
-                                service::list(&noting, sight, filter.unwrap(), &Conditions::default()).await;
-                            let Ok(Fresh::Changed(page, _)) = page else { panic!("{query}") };
+                                list_articles(&noting, sight, filter.unwrap(), &Conditions::default()).await;
+                            let Ok(Conditional::Modified(page, _)) = page else { panic!("{query}") };
                             if at < 2 {
-                                let cursors = if at == 0 { page.next } else { page.previous };
+                                let cursors =
+                                    if at == 0 { page.neighbours.next } else { page.neighbours.previous };
                                 queries.extend(cursors.map(|cursor| format!("limit=20&cursor={cursor}")));
                             }
                             for statement in noting.1.into_inner().unwrap() {

@@ -57,7 +57,7 @@ impl Two {
         let place = Place::new().await;
         let url = place.url();
         let first = TestApp::on(place, &[]);
-        migration::up(&first.state.db.pool()).await.unwrap();
+        migration::up(&first.db.pool()).await.unwrap();
         let second = TestApp::on(Place::new().await, &[("DATABASE_URL", &url)]);
         Self { servers: [first, second], behind: Database::connect(&url).await.unwrap() }
     }
@@ -139,9 +139,9 @@ impl<'a> Author<'a> {
         let among: usize = (0..1000).fake_with_rng(&mut self.random);
         let chosen = self.articles.values().nth(among % self.articles.len().max(1)).cloned();
         let client = self.two.servers[here].anonymous().with_token(&self.token);
-        let elsewhere = self.two.servers[1 - here].state.cache();
+        let elsewhere = self.two.servers[1 - here].cache();
         if let Some(article) = &chosen {
-            self.were_kept += usize::from(elsewhere.find(&path(article), Some(Coding::Brotli)).is_some());
+            self.were_kept += usize::from(elsewhere.get(&path(article), Some(Coding::Brotli)).is_some());
         }
         let id = match (what, chosen) {
             (0, _) | (_, None) => {
@@ -254,7 +254,7 @@ async fn behind_a_wire(story: &str) -> Option<(TestApp, TestApp, Proxy)> {
     let url = place.url();
     let (proxy, wired) = wired(&url);
     let whole = TestApp::on(place, &[]);
-    migration::up(&whole.state.db.pool()).await.unwrap();
+    migration::up(&whole.db.pool()).await.unwrap();
     Some((whole, impatient(&wired).await, proxy))
 }
 
@@ -340,7 +340,7 @@ async fn a_listener_whose_wire_dies_while_it_is_set_up_listens_again() {
     let story = "a listener that is lost while it is set up";
     let Some((whole, _lost, _wire)) = behind_a_wire(story).await else { return };
     let article = whole.sign_up("ann").await.write(true).await;
-    let url = whole.state.settings().database.expose().to_owned();
+    let url = whole.settings.database.expose().to_owned();
     let behind = Database::connect(&url).await.unwrap();
     let watching = Database::connect(&url).await.unwrap();
 
@@ -459,12 +459,12 @@ async fn nothing_is_kept_where_a_trigger_is_missing() {
         let article = path(&whole.sign_up("ann").await.write(true).await);
         warm(&whole, &article).await;
         whole.sql(&format!("ALTER TABLE {table} DISABLE TRIGGER {trigger}")).await;
-        let url = whole.state.settings().database.expose().to_owned();
+        let url = whole.settings.database.expose().to_owned();
         let deaf = TestApp::on(Place::new().await, &[("DATABASE_URL", &url)]);
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(1) {
             deaf.anonymous().get(&article).await.expect(StatusCode::OK);
-            assert!(deaf.state.cache().find(&article, None).is_none(), "{trigger} is missing");
+            assert!(deaf.cache().get(&article, None).is_none(), "{trigger} is missing");
         }
         whole.sql(&format!("ALTER TABLE {table} ENABLE TRIGGER {trigger}")).await;
         warm(&deaf, &article).await;

@@ -16,7 +16,14 @@ use actix_web::{
     web::Bytes,
 };
 use awc::Client as HttpClient;
-use byline::{config::Settings, db::Db, server::Server, state::AppState};
+use byline::{
+    clock::Clock,
+    config::Settings,
+    db::{Db, Handle},
+    http::cache::Cache,
+    server::{Server, app::AppState},
+};
+use chrono::{DateTime, Utc};
 use fake::{
     Fake as _,
     faker::lorem::en::{Paragraph, Sentence},
@@ -45,6 +52,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct TestApp {
     address: SocketAddr,
     handle: ServerHandle,
+    pub(crate) settings: Settings,
+    pub(crate) db: Db,
     pub(crate) state: AppState,
     _place: Place,
 }
@@ -59,7 +68,7 @@ impl TestApp {
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let place = Place::new().await;
         let app = Self::on(place, settings);
-        migration::up(&app.state.db.pool()).await.unwrap();
+        migration::up(&app.db.pool()).await.unwrap();
         app
     }
 
@@ -67,11 +76,22 @@ impl TestApp {
     pub(crate) fn on(place: Place, settings: &[(&str, &str)]) -> Self {
         let settings = place.settings(settings);
         let db = Db::lazy(&settings, 4).unwrap();
-        let state = AppState::new(settings, db);
-        let server = Server::bind(state.clone()).unwrap();
-        let (address, handle) = (server.address(), server.handle());
+        let server = Server::bind(&settings, db.clone(), &Clock::system()).unwrap();
+        let (address, handle, state) = (server.address(), server.handle(), server.state().clone());
         rt::spawn(server.run());
-        Self { address, handle, state, _place: place }
+        Self { address, handle, settings, db, state, _place: place }
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.state.http.cache
+    }
+
+    pub(crate) fn writer(&self) -> &Handle {
+        self.db.writer.connections()
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.state.accounts.clock.now()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -85,9 +105,9 @@ impl TestApp {
 
     /// Changes the database behind the server's back.
     pub(crate) async fn sql(&self, statement: &str) {
-        self.state.db.writer.execute_unprepared(statement).await.unwrap();
+        self.writer().execute_unprepared(statement).await.unwrap();
         // Past the one path through which articles change.
-        self.state.cache().forget_all();
+        self.cache().invalidate_all();
     }
 
     /// Makes an account and signs in.

@@ -23,7 +23,7 @@ async fn a_new_account_is_shown_without_its_password() {
     let made = app.anonymous().post("/auth/register", &newcomer("ann")).await.expect(StatusCode::CREATED);
     let names: Vec<&String> = made.as_object().unwrap().keys().collect();
     assert_eq!(names, ["id", "email", "username", "created_at", "updated_at"]);
-    let row = user::Entity::find().one(&app.state.db.reader).await.unwrap().unwrap();
+    let row = user::Entity::find().one(&app.db.reader).await.unwrap().unwrap();
     assert!(bcrypt::verify(PASSWORD, &row.hashed_password).unwrap());
 }
 
@@ -58,11 +58,11 @@ async fn old_twins_keep_working_and_no_third_one_joins_them() {
             username: Set(name.to_owned()),
             email_key: Set(key.map(ToOwned::to_owned)),
             hashed_password: Set(hash.clone()),
-            created_at: Set(app.state.now()),
-            updated_at: Set(app.state.now()),
+            created_at: Set(app.now()),
+            updated_at: Set(app.now()),
             ..Default::default()
         };
-        row.insert(&app.state.db.writer).await.unwrap();
+        row.insert(app.writer()).await.unwrap();
     }
     for (name, email) in [("elder", "twin@example.com"), ("younger", "Twin@Example.com")] {
         let me = app.anonymous().sign_in(name, PASSWORD).await;
@@ -101,7 +101,7 @@ async fn of_two_who_register_one_name_at_once_one_wins() {
         lost.expect_error(StatusCode::CONFLICT, ADDRESS_TAKEN);
     }
     let twins = user::Entity::find().filter(user::Column::Username.starts_with("name"));
-    assert_eq!(twins.count(&app.state.db.reader).await.unwrap(), 10);
+    assert_eq!(twins.count(&app.db.reader).await.unwrap(), 10);
 }
 
 #[actix_web::test]
@@ -233,7 +233,7 @@ async fn closed_registration_is_403_for_a_good_body() {
     let app = TestApp::with(&[("REGISTRATION", "closed")]).await;
     let answer = app.anonymous().post("/auth/register", &newcomer("ann")).await;
     answer.expect_error(StatusCode::FORBIDDEN, "Registration is closed");
-    assert_eq!(user::Entity::find().count(&app.state.db.reader).await.unwrap(), 0);
+    assert_eq!(user::Entity::find().count(&app.db.reader).await.unwrap(), 0);
     app.anonymous()
         .log_in("ann", PASSWORD)
         .await

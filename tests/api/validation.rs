@@ -3,12 +3,12 @@
 use std::{borrow::Cow, sync::LazyLock};
 
 use byline::{
-    accounts::users::schemas::NewUser,
+    accounts::users::schemas::UserCreate,
     http::{
         error::Error,
         validation::{Faults, Fields, Members, Reader, Rules},
     },
-    publishing::articles::schemas::{ArticleFilter, ArticlePatch, ArticlePath, NewArticle},
+    publishing::articles::schemas::{ArticleCreate, ArticleFilter, ArticlePath, ArticleUpdate},
 };
 use jsonschema::Validator;
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -163,7 +163,7 @@ proptest! {
     ) {
         let expected: Vec<_> =
             [verdict(&title, 1, 200), verdict(&content, 10, usize::MAX)].into_iter().flatten().collect();
-        match read::<NewArticle>(&json!({ "title": title, "content": content })) {
+        match read::<ArticleCreate>(&json!({ "title": title, "content": content })) {
             Ok(article) => {
                 prop_assert!(expected.is_empty());
                 prop_assert_eq!((article.title.as_ref(), article.content.as_ref()), (title.as_str(), content.as_str()));
@@ -179,7 +179,7 @@ proptest! {
 
     #[test]
     fn texts_are_true_false_or_unclear(text in prop_oneof!["[tTyYfFnN01]", "(?i)(true|yes|on|false|no|off)", "[a-z]{0,5}", text_around(2)]) {
-        let read = read::<ArticlePatch>(&json!({ "published": text })).map(|patch| patch.published);
+        let read = read::<ArticleUpdate>(&json!({ "published": text })).map(|patch| patch.published);
         prop_assert_eq!(read, truth(&text).map(Some).ok_or(vec!["bool_parsing"]));
     }
 
@@ -198,7 +198,7 @@ proptest! {
         };
         // Close to 64 bits the two tests of the bound differ; those floats are tried one by one below.
         prop_assume!(!number.is_f64() || number.as_f64().is_none_or(|float| !(9.2e18..9.3e18).contains(&float.abs())));
-        prop_assert_eq!(read::<ArticlePatch>(&json!({ "published": number })).map(|patch| patch.published), expected);
+        prop_assert_eq!(read::<ArticleUpdate>(&json!({ "published": number })).map(|patch| patch.published), expected);
     }
 
     #[test]
@@ -230,16 +230,16 @@ proptest! {
 
     #[test]
     fn the_document_and_the_check_agree_on_articles(body in article()) {
-        static NEW: LazyLock<Validator> = LazyLock::new(|| schema("NewArticle"));
-        static PATCH: LazyLock<Validator> = LazyLock::new(|| schema("ArticlePatch"));
-        prop_assert_eq!(read::<NewArticle>(&body).is_ok(), NEW.is_valid(&body), "new: {:?}", read::<NewArticle>(&body));
-        prop_assert_eq!(read::<ArticlePatch>(&body).is_ok(), PATCH.is_valid(&body), "patch: {:?}", read::<ArticlePatch>(&body));
+        static NEW: LazyLock<Validator> = LazyLock::new(|| schema("ArticleCreate"));
+        static PATCH: LazyLock<Validator> = LazyLock::new(|| schema("ArticleUpdate"));
+        prop_assert_eq!(read::<ArticleCreate>(&body).is_ok(), NEW.is_valid(&body), "new: {:?}", read::<ArticleCreate>(&body));
+        prop_assert_eq!(read::<ArticleUpdate>(&body).is_ok(), PATCH.is_valid(&body), "patch: {:?}", read::<ArticleUpdate>(&body));
     }
 
     #[test]
     fn the_document_and_the_check_agree_on_accounts(body in account()) {
-        static NEW: LazyLock<Validator> = LazyLock::new(|| schema("NewUser"));
-        let read = read::<NewUser>(&body);
+        static NEW: LazyLock<Validator> = LazyLock::new(|| schema("UserCreate"));
+        let read = read::<UserCreate>(&body);
         // The one rule that JSON Schema has no word for is bytes.
         let too_many_bytes = read.as_ref().is_err_and(|kinds| *kinds == ["bytes_too_long"]);
         prop_assert_eq!(read.is_ok() || too_many_bytes, NEW.is_valid(&body), "{:?}", read);
@@ -247,7 +247,7 @@ proptest! {
 
     #[test]
     fn an_account_that_passes_keeps_every_promise(body in account()) {
-        let Ok(account) = read::<NewUser>(&body) else { return Ok(()) };
+        let Ok(account) = read::<UserCreate>(&body) else { return Ok(()) };
         let (name, email) = (account.username.as_ref(), account.email.as_ref());
         prop_assert!((1..=50).contains(&name.chars().count()));
         prop_assert!(!name.chars().any(char::is_control));
@@ -267,7 +267,7 @@ proptest! {
         }
         let mut faults = Faults::default();
         let members = Members::Object(&body, body.as_object().unwrap());
-        if Reader::read::<NewUser>("body", members, &RULES, &mut faults).is_none() {
+        if Reader::read::<UserCreate>("body", members, &RULES, &mut faults).is_none() {
             prop_assert!(!faults.into_error().body().to_string().contains("s3cr3t"));
         }
     }
@@ -282,7 +282,7 @@ fn floats_around_64_bits() {
         (-9_223_372_036_854_775_808.0, "bool_type"),
         (-9_223_372_036_854_777_856.0, "bool_type"),
     ] {
-        let read = read::<ArticlePatch>(&json!({ "published": float }));
+        let read = read::<ArticleUpdate>(&json!({ "published": float }));
         assert_eq!(read.map(|patch| patch.published), Err(vec![kind]), "{float}");
     }
 }

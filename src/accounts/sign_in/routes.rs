@@ -1,28 +1,49 @@
-//! Login over HTTP.
+//! Signing in over HTTP.
 
-use actix_web::web::Json;
+use actix_web::web::{Json, ThinData};
 
 use super::{
-    schemas::{LoginForm, Token},
+    schemas::{LoginForm, TokenResponse},
     service,
 };
 use crate::{
-    accounts::{Anyone, Call},
-    http::{error::Result, openapi::LoginErrors, validation::Form},
-    state::State,
+    accounts::{Accounts, Anyone},
+    endpoint, error_responses,
+    http::{
+        error::{Error, Result},
+        openapi::examples,
+        request::ApiRequest,
+        resource::Endpoint,
+        validation::Form,
+    },
 };
+
+/// The routes of this feature.
+pub fn endpoints() -> [Endpoint; 1] {
+    [endpoint!(login)]
+}
+
+error_responses! {
+    /// Of signing in.
+    LoginErrors = [
+        Error::BadLogin, Error::BadRequest("Missing boundary in multipart."), examples::too_large(),
+        examples::missing("username", serde_json::Value::Null), Error::Busy,
+    ];
+}
 
 /// Sign in with user name and password
 ///
-/// Answers with an access token, the way OAuth2's password grant does (RFC 6749, section 4.3).
+/// Returns an access token. The request is that of the password grant of OAuth 2.0 (RFC 6749, section 4.3).
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", operation_id = "login",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "Signed in.", body = Token), LoginErrors),
+    responses((status = 200, description = "Signed in.", body = TokenResponse), LoginErrors),
 )]
-pub async fn login(state: State, call: Call<Anyone, (), (), Form<LoginForm>>) -> Result<Json<Token>> {
-    let (passwords, tokens) = (state.passwords(), state.tokens());
-    let access_token =
-        service::sign_in(&state.db.reader, passwords, tokens, call.body.0, state.now()).await?;
-    Ok(Json(Token { access_token, token_type: "bearer" }))
+pub async fn login(
+    accounts: ThinData<Accounts>,
+    request: ApiRequest<Anyone, (), (), Form<LoginForm>>,
+) -> Result<Json<TokenResponse>> {
+    let ThinData(Accounts { db, passwords, tokens, clock, .. }) = &accounts;
+    let access_token = service::sign_in(&db.reader, passwords, tokens, request.body.0, clock.now()).await?;
+    Ok(Json(TokenResponse { access_token, token_type: "bearer" }))
 }

@@ -53,7 +53,7 @@ fields! {
 
 /// A token to send as `Authorization: Bearer …`.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Token {
+pub struct TokenResponse {
     /// A JWT that lives for `ACCESS_TOKEN_EXPIRE_MINUTES`.
     #[schema(
         example = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIiwiZXhwIjoxNzk1NDQ4NjAwfQ.c2lnbmF0dXJl"

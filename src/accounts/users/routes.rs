@@ -1,50 +1,75 @@
-//! Accounts over HTTP.
+//! User accounts over HTTP.
 
-use actix_web::{http::StatusCode, web::Json};
+use actix_web::{
+    http::StatusCode,
+    web::{Json, ThinData},
+};
+use serde_json::json;
 
 use super::{
-    schemas::{NewUser, UserView},
+    schemas::{UserCreate, UserResponse},
     service,
 };
 use crate::{
-    accounts::{Anyone, Call, CurrentUser},
+    accounts::{Accounts, Anyone, CurrentUser},
     config::Registration,
+    endpoint, error_responses,
     http::{
         error::{Error, Result},
-        openapi::{RegisterErrors, SignedInErrors},
+        openapi::examples,
+        request::ApiRequest,
+        resource::Endpoint,
         validation,
     },
-    state::State,
 };
 
-/// Read the account that is signed in
-#[utoipa::path(
-    get, path = "/users/me", tag = "users", operation_id = "read_me",
-    responses((status = 200, description = "The account.", body = UserView), SignedInErrors),
-    security(("OAuth2PasswordBearer" = [])),
-)]
-pub async fn read_me(call: Call<CurrentUser>) -> Json<UserView> {
-    Json(service::view(call.who.into_account()))
+/// The routes of this feature.
+pub fn endpoints() -> [Endpoint; 2] {
+    [endpoint!(register_user), endpoint!(read_me)]
 }
 
-/// Make an account
+error_responses! {
+    /// Of registration.
+    RegisterErrors = [
+        Error::RegistrationClosed,
+        Error::Conflict("Username already registered"),
+        Error::Conflict("Email already registered"),
+        examples::unparsed(), examples::too_large(),
+        examples::missing("email", json!({"username": "ada", "password": "[redacted]"})), Error::Busy,
+    ];
+    /// Of requests that send nothing but a token.
+    SignedInErrors = [Error::NotAuthenticated, Error::BadCredentials];
+}
+
+/// Read the signed-in account
+#[utoipa::path(
+    get, path = "/users/me", tag = "users", operation_id = "read_me",
+    responses((status = 200, description = "The account.", body = UserResponse), SignedInErrors),
+    security(("OAuth2PasswordBearer" = [])),
+)]
+pub async fn read_me(request: ApiRequest<CurrentUser>) -> Json<UserResponse> {
+    Json(service::view(request.caller.into_row()))
+}
+
+/// Create an account
 ///
-/// Open or closed by `REGISTRATION`; the operator can make accounts either way. bcrypt reads no more than 72 bytes of a
-/// password, so longer ones are refused instead of cut.
+/// Available while `REGISTRATION` is `open`; the operator can create accounts at any time. bcrypt reads at most 72 bytes
+/// of a password, so longer ones are rejected instead of truncated.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", operation_id = "register_user",
-    request_body(content = NewUser, example = json!({
+    request_body(content = UserCreate, example = json!({
         "email": "ada@example.com", "username": "ada", "password": "correct horse battery",
     })),
-    responses((status = 201, description = "The account is made.", body = UserView), RegisterErrors),
+    responses((status = 201, description = "The account was created.", body = UserResponse), RegisterErrors),
 )]
 pub async fn register_user(
-    state: State,
-    call: Call<Anyone, (), (), validation::Json<NewUser>>,
-) -> Result<(Json<UserView>, StatusCode)> {
-    if state.settings().registration == Registration::Closed {
+    accounts: ThinData<Accounts>,
+    request: ApiRequest<Anyone, (), (), validation::Json<UserCreate>>,
+) -> Result<(Json<UserResponse>, StatusCode)> {
+    if accounts.registration == Registration::Closed {
         return Err(Error::RegistrationClosed);
     }
-    let account = service::register(&state.db.writer, state.passwords(), call.body.0, state.now()).await?;
+    let now = accounts.clock.now();
+    let account = service::register(&accounts.db.writer, &accounts.passwords, request.body.0, now).await?;
     Ok((Json(account), StatusCode::CREATED))
 }

@@ -69,7 +69,7 @@ impl Field for NewPassword {
 
 fields! {
     /// A new account.
-    pub struct NewUser {
+    pub struct UserCreate {
         /// An address that nobody else has, however it is capitalised; at most 255 characters.
         email: Email,
         /// A name that nobody else has: 1 to 50 code points, no control characters, no blanks at the ends.
@@ -81,7 +81,7 @@ fields! {
 
 /// An account as its owner sees it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct UserView {
+pub struct UserResponse {
     /// Never given to anyone else.
     #[schema(example = 1)]
     pub id: i32,

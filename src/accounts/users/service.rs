@@ -1,60 +1,63 @@
-//! Making accounts.
+//! Creating and showing accounts.
 
 use chrono::{DateTime, Utc};
 use entity::user;
 use sea_orm::{
-    ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _, Set, SqlErr,
+    ActiveModelTrait as _, ActiveValue::NotSet, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
+    PaginatorTrait as _, QueryFilter as _, Set, SqlErr,
 };
 
-use super::schemas::{NewUser, UserView};
+use super::{
+    USERS,
+    schemas::{UserCreate, UserResponse},
+};
 use crate::{
     accounts::passwords::Passwords,
+    db::{Change, Writer},
     http::{
         error::{Error, Result},
         timestamp::Timestamp,
     },
 };
 
-/// Makes an account.
+/// Creates an account.
 ///
 /// # Errors
-/// [`Error::Conflict`] when the name or the address is taken, [`Error::Busy`].
+/// [`Error::Conflict`] if the name or the address is taken, [`Error::Busy`].
 pub async fn register(
-    db: &impl ConnectionTrait,
+    writer: &Writer,
     passwords: &Passwords,
-    input: NewUser,
+    input: UserCreate,
     now: DateTime<Utc>,
-) -> Result<UserView> {
-    let hashed_password = passwords.hash(input.password.secret()).await?;
-    let (email, username) = (input.email.into_inner(), input.username.into_inner());
+) -> Result<UserResponse> {
+    let UserCreate { email, username, password } = input;
+    let hashed_password = passwords.hash(password.secret()).await?;
+    let (email, username) = (email.into_inner(), username.into_inner());
     let row = user::ActiveModel {
+        id: NotSet,
         email_key: Set(Some(user::email_key(&email))),
         email: Set(email),
         username: Set(username.clone()),
         hashed_password: Set(hashed_password),
         created_at: Set(now),
         updated_at: Set(now),
-        ..Default::default()
     };
-    match row.insert(db).await {
+    let insert = async move |db: &_| match row.insert(db).await {
         Ok(account) => Ok(view(account)),
         Err(error) => Err(conflict(db, error, username).await),
-    }
+    };
+    writer.statement([Change::Inserted(USERS)], insert).await
 }
 
 /// The account as its owner sees it.
-pub fn view(account: user::Model) -> UserView {
-    UserView {
-        id: account.id,
-        email: account.email,
-        username: account.username,
-        created_at: Timestamp(account.created_at),
-        updated_at: Timestamp(account.updated_at),
-    }
+pub fn view(account: user::Model) -> UserResponse {
+    let user::Model { id, email, username, created_at, updated_at, hashed_password: _, email_key: _ } =
+        account;
+    let (created_at, updated_at) = (Timestamp(created_at), Timestamp(updated_at));
+    UserResponse { id, email, username, created_at, updated_at }
 }
 
-/// Which of the two unique values an insert broke: one statement can break both, and no engine's text says so reliably.
+/// Which of the two unique values is taken: an insert can violate both, and no engine reports that reliably.
 async fn conflict(db: &impl ConnectionTrait, error: DbErr, username: String) -> Error {
     if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
         return error.into();

@@ -10,7 +10,9 @@
 
 use std::{
     collections::VecDeque,
-    io, thread,
+    io,
+    sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -27,9 +29,8 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::{
-    db::Handle,
+    db::{Change, ChangeListener as _, Db, Handle, Topic},
     http::{cache::Cache, error::Cause},
-    state::AppState,
 };
 
 /// What the trigger notifies on.
@@ -65,13 +66,13 @@ impl Watch {
     ///
     /// # Errors
     /// When no thread can be had.
-    pub fn start(state: AppState) -> io::Result<Self> {
+    pub fn start(db: Db, cache: Arc<Cache>, topic: Topic) -> io::Result<Self> {
         let (stop, stopped) = oneshot::channel();
-        if state.cache().is_on() {
+        if cache.is_on() {
             thread::Builder::new().name("watch".to_owned()).spawn(move || {
                 System::new().block_on(async move {
                     tokio::select! {
-                        () = watch(state) => {}
+                        () = watch(&db, &cache, topic) => {}
                         // The sender sends nothing: it is dropped.
                         _ = stopped => {}
                     }
@@ -82,8 +83,8 @@ impl Watch {
     }
 }
 
-async fn watch(state: AppState) {
-    let options = state.db.postgres();
+async fn watch(db: &Db, cache: &Cache, topic: Topic) {
+    let options = db.postgres();
     loop {
         let ended = match options.clone() {
             Some(options) => {
@@ -91,11 +92,11 @@ async fn watch(state: AppState) {
                     .max_connections(2)
                     .acquire_timeout(PATIENCE)
                     .connect_lazy_with(options);
-                listen(&pool, state.cache()).await.map_err(Cause::from)
+                listen(&pool, cache, topic).await.map_err(Cause::from)
             }
-            None => poll(&state.db.writer, state.cache()).await.map_err(Cause::from),
+            None => poll(db.writer.connections(), cache).await.map_err(Cause::from),
         };
-        state.cache().distrust();
+        cache.suspend();
         if let Err(error) = ended {
             tracing::warn!(cause = %error, "the cache is not used until the database is heard again");
         }
@@ -104,11 +105,11 @@ async fn watch(state: AppState) {
 }
 
 /// Listens until the connection is lost, or says nothing for too long.
-async fn listen(pool: &PgPool, cache: &Cache) -> Result<(), sqlx::Error> {
+async fn listen(pool: &PgPool, cache: &Cache, topic: Topic) -> Result<(), sqlx::Error> {
     // A connection may die without a word here too.
     let mut listener = timeout(PATIENCE, connect(pool)).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
     // From here on every commit is heard of; of those before it nothing is known.
-    cache.forget_all();
+    cache.invalidate_all();
 
     let name = Uuid::new_v4().simple().to_string();
     let mut sent: VecDeque<(u64, Instant)> = VecDeque::new();
@@ -120,9 +121,9 @@ async fn listen(pool: &PgPool, cache: &Cache) -> Result<(), sqlx::Error> {
             note = listener.try_recv() => match note? {
                 None => return Err(sqlx::Error::PoolClosed),
                 Some(note) => {
-                    if let Some(at) = read(&note, &name, &mut sent, cache) {
+                    if let Some(at) = read(&note, &name, &mut sent, cache, topic) {
                         heard = at;
-                        cache.trust(at, PATIENCE);
+                        cache.set_valid_until(at, PATIENCE);
                     }
                 }
             },
@@ -160,6 +161,7 @@ fn read(
     name: &str,
     sent: &mut VecDeque<(u64, Instant)>,
     cache: &Cache,
+    topic: Topic,
 ) -> Option<Instant> {
     let words: Vec<&str> = note.payload().split(' ').collect();
     match words.as_slice() {
@@ -174,12 +176,12 @@ fn read(
         }
         ["ids", ids] => {
             for id in ids.split(',') {
-                id.parse().map_or_else(|_| cache.forget_all(), |id| cache.forget(id));
+                cache.changed(&[id.parse().map_or(Change::Everything, |id| Change::Row(topic, id))]);
             }
             None
         }
         _ => {
-            cache.forget_all();
+            cache.invalidate_all();
             None
         }
     }
@@ -196,9 +198,9 @@ async fn poll(writer: &Handle, cache: &Cache) -> Result<(), DbErr> {
         let row = writer.query_one_raw(question.clone()).await?;
         let version: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
         if version.is_none() || version != known {
-            cache.forget_all();
+            cache.invalidate_all();
             known = version;
         }
-        cache.trust(asked, POLL_PATIENCE);
+        cache.set_valid_until(asked, POLL_PATIENCE);
     }
 }

@@ -1,70 +1,89 @@
-//! Serving from the cache, in front of a resource's handlers.
-
-use std::sync::Arc;
+//! Serves responses from the cache, in front of a handler.
 
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, StatusCode, header},
+    http::{StatusCode, header},
     middleware::Next,
 };
-use entity::article::Sight;
 
 use super::{Entry, Stamp, Subject};
 use crate::{
+    db::Topic,
     http::{
+        HttpState,
         compression::Coding,
-        conditional::{Conditions, Tag},
+        conditional::{Conditions, EntityTag},
     },
-    state::{AppState, State},
 };
 
-/// Answers a stranger's read from memory where it can, and keeps the answer where it can't.
-pub async fn from_memory<B: MessageBody + 'static>(
+/// Who a handler distinguishes among its callers.
+pub trait Audience {
+    /// Whether `request` gets the response that every anonymous request gets.
+    fn is_anonymous(request: &HttpRequest) -> bool;
+}
+
+/// Declares how the responses of an endpoint are cached.
+#[derive(Clone, Copy, Debug)]
+pub struct Cached {
+    topic: Topic,
+    /// The path parameter that holds the id of the row; a list has none.
+    id: Option<&'static str>,
+    shows: Option<Topic>,
+    is_anonymous: fn(&HttpRequest) -> bool,
+}
+
+impl Cached {
+    /// The responses are lists of `topic`.
+    pub fn list<A: Audience>(topic: Topic) -> Self {
+        Self { topic, id: None, shows: None, is_anonymous: A::is_anonymous }
+    }
+
+    /// Each response is a row of `topic`; the path parameter `id` is its id.
+    pub fn row<A: Audience>(topic: Topic, id: &'static str) -> Self {
+        Self { id: Some(id), ..Self::list::<A>(topic) }
+    }
+
+    /// The responses also show rows of `topic`.
+    #[must_use]
+    pub fn showing(self, topic: Topic) -> Self {
+        Self { shows: Some(topic), ..self }
+    }
+
+    fn subject(&self, request: &ServiceRequest) -> Option<Subject> {
+        match self.id {
+            None => Some(Subject::List(self.topic)),
+            Some(name) => Some(Subject::Row(self.topic, request.match_info().get(name)?.parse().ok()?)),
+        }
+    }
+}
+
+/// Answers an anonymous read from the cache, or stores the response for the next one.
+pub async fn serve_cached<B: MessageBody + 'static>(
+    cached: Cached,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let Some(state) = strangers_state(&request) else {
+    let cache = &HttpState::of(request.request())?.cache;
+    if !(cache.is_on() && (cached.is_anonymous)(request.request())) {
         return Ok(next.call(request).await?.map_into_boxed_body());
-    };
+    }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let coding = Coding::of(request.headers());
-    if let Some(entry) = state.cache().find(path, coding) {
-        let response = answer(&entry, &Conditions::of(request.request()));
+    if let Some(entry) = cache.get(path, coding) {
+        let response = respond(&entry, &Conditions::of(request.request()));
         return Ok(request.into_response(response));
     }
-    let expected = subject(&request).and_then(|subject| state.cache().expect(subject));
-    let path = path.to_owned();
+    let stamp = cached.subject(&request).and_then(|subject| cache.begin_fill(subject, cached.shows));
     let response = next.call(request).await?;
-    Ok(match expected {
-        Some(stamp) if response.status() == StatusCode::OK => keep(&state, &path, coding, stamp, response),
+    Ok(match stamp {
+        Some(stamp) if response.status() == StatusCode::OK => store(coding, stamp, response),
         _ => response.map_into_boxed_body(),
     })
 }
 
-/// The state, if this is a read with nobody's eyes: without a token, or where tokens are not looked at.
-fn strangers_state(request: &ServiceRequest) -> Option<AppState> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return None;
-    }
-    let state = request.app_data::<State>()?;
-    let stranger =
-        state.public_sight() == Sight::Everything || !request.headers().contains_key(header::AUTHORIZATION);
-    (stranger && state.cache().is_on()).then(|| state.0.clone())
-}
-
-/// What the request asks for: an article where its path has an id, else a list.
-fn subject(request: &ServiceRequest) -> Option<Subject> {
-    match request.match_info().get("article_id") {
-        Some(id) => id.parse().ok().map(Subject::Article),
-        None => Some(Subject::List),
-    }
-}
-
-fn keep<B: MessageBody + 'static>(
-    state: &AppState,
-    path: &str,
+fn store<B: MessageBody + 'static>(
     coding: Option<Coding>,
     stamp: Stamp,
     response: ServiceResponse<B>,
@@ -75,22 +94,23 @@ fn keep<B: MessageBody + 'static>(
         Ok(body) => body,
         Err(body) => return ServiceResponse::new(request, head.set_body(body).map_into_boxed_body()),
     };
-    let tag = head.headers().get(header::ETAG).and_then(|tag| Tag::parse(tag.to_str().ok()?));
-    if let Some(tag) = tag {
+    let tag = head.headers().get(header::ETAG).and_then(|tag| EntityTag::parse(tag.to_str().ok()?));
+    if let (Some(tag), Ok(state)) = (tag, HttpState::of(&request)) {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let headers = head.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        state.cache().keep(path, coding, stamp, tag, headers, &body);
+        state.cache.insert(path, coding, stamp, tag, headers, &body);
     }
     ServiceResponse::new(request, head.set_body(body).map_into_boxed_body())
 }
 
-fn answer(entry: &Arc<Entry>, conditions: &Conditions) -> HttpResponse {
-    let unchanged = conditions.has(&entry.tag);
-    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+fn respond(entry: &Entry, conditions: &Conditions) -> HttpResponse {
+    let not_modified = conditions.is_current(&entry.tag);
+    let mut response = if not_modified { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     for (name, value) in &entry.headers {
-        // A 304 has no body that a type or a coding could be said of.
-        if !(unchanged && [header::CONTENT_TYPE, header::CONTENT_ENCODING].contains(name)) {
+        // A 304 has no body that a type or a coding could describe.
+        if !(not_modified && [header::CONTENT_TYPE, header::CONTENT_ENCODING].contains(name)) {
             response.append_header((name.clone(), value.clone()));
         }
     }
-    if unchanged { response.finish() } else { response.body(entry.body.clone()) }
+    if not_modified { response.finish() } else { response.body(entry.body.clone()) }
 }

@@ -113,6 +113,19 @@ impl<T: Fields> Body for Json<T> {
 #[derive(Debug)]
 pub struct Deferred<T>(pub Result<T>);
 
+impl<T> Deferred<T> {
+    /// The value; a late error is returned after `check` has passed.
+    ///
+    /// # Errors
+    /// Those of `check`, then the late ones.
+    pub async fn or_report_after(self, check: impl AsyncFnOnce() -> Result<()>) -> Result<T> {
+        match self.0 {
+            Ok(value) => Ok(value),
+            Err(error) => check().await.and(Err(error)),
+        }
+    }
+}
+
 impl<T: Fields> Body for Deferred<T> {
     type Received = Document;
 

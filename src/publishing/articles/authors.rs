@@ -1,4 +1,4 @@
-//! Who wrote what is shown, where that is asked for: accounts, whose names may change without the articles.
+//! The authors shown with articles: accounts, whose names can change while the articles stay the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,16 @@ use entity::user;
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use sha2::{Digest as _, Sha256};
 
-use super::schemas::{AuthorView, Expand};
-use crate::http::{conditional::Tag, error::Result};
+use super::schemas::{AuthorResponse, Expand};
+use crate::http::{conditional::EntityTag, error::Result};
 
-/// Accounts by their ids; none where they are not to be shown.
+/// Authors by id; empty unless the request expands them.
 #[derive(Debug, Default)]
 pub(super) struct Authors(BTreeMap<i32, String>);
 
 impl Authors {
-    /// Those of the articles that these accounts wrote: one query, however many there are.
-    pub(super) async fn read(
+    /// Loads the accounts with these ids in one statement, if `expand` asks for them.
+    pub(super) async fn load(
         db: &impl ConnectionTrait,
         expand: Option<Expand>,
         ids: impl Iterator<Item = i32>,
@@ -35,13 +35,13 @@ impl Authors {
         Ok(Self(names.all(db).await?.into_iter().collect()))
     }
 
-    /// The account of this id, if it is to be shown.
-    pub(super) fn show(&self, id: i32) -> Option<AuthorView> {
-        self.0.get(&id).map(|username| AuthorView { id, username: username.clone() })
+    /// The author with this id, if loaded.
+    pub(super) fn view(&self, id: i32) -> Option<AuthorResponse> {
+        self.0.get(&id).map(|username| AuthorResponse { id, username: username.clone() })
     }
 
-    /// The tag of articles that are shown with their authors, from the one that they have without.
-    pub(super) fn tag(&self, articles: Tag) -> Tag {
+    /// The tag of articles shown with these authors; `articles` is their tag without.
+    pub(super) fn tag(&self, articles: EntityTag) -> EntityTag {
         if self.0.is_empty() {
             return articles;
         }
@@ -49,7 +49,7 @@ impl Authors {
         for (id, username) in &self.0 {
             digest.update(id.to_le_bytes());
             digest.update(username);
-            // No text has this byte, so it tells where a name ends.
+            // No UTF-8 text contains this byte, so it marks the end of a name.
             digest.update([0xff]);
         }
         articles.with(&digest.finalize())

@@ -1,28 +1,15 @@
-//! Articles: a draft until it is published, changed by its author only.
+//! Articles: drafts until they are published, changed by their authors only.
 //!
-//! Who may know of an article is one rule, `entity::article::Entity::visible_to`: for everyone else it is 404, whatever is tried.
-//! Every change goes through `change::apply`.
+//! `entity::visibility` decides who may see an article. For everyone else it is 404, whatever the request.
 
 mod authors;
-pub mod change;
-mod listing;
+pub mod list;
 pub mod routes;
 pub mod schemas;
 pub mod service;
+mod write;
 
-use actix_web::{http::Method, web::ServiceConfig};
+use crate::db::Topic;
 
-use crate::http::resource::Resource;
-
-/// The routes of this feature.
-pub fn configure(cfg: &mut ServiceConfig) {
-    Resource::at("/articles/")
-        .get(routes::list_articles)
-        .on(Method::POST, routes::create_article)
-        .register_cached(cfg);
-    Resource::at("/articles/{article_id}")
-        .get(routes::read_article)
-        .on(Method::PATCH, routes::update_article)
-        .on(Method::DELETE, routes::delete_article)
-        .register_cached(cfg);
-}
+/// What changes when articles change.
+pub const ARTICLES: Topic = Topic::new("articles");

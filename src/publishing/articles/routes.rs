@@ -1,102 +1,145 @@
 //! Articles over HTTP.
 
-use std::sync::Arc;
-
-use actix_web::{
-    HttpResponse, HttpResponseBuilder,
-    http::header::{self, HeaderValue},
-};
-use serde::Serialize;
+use actix_web::{HttpResponse, http::header, web::ThinData};
+use serde_json::{json, to_value};
 
 use super::{
-    change::Writer,
-    schemas::{ArticleDetail, ArticleFilter, ArticlePatch, ArticlePath, ArticleView, NewArticle},
-    service::{self, Author, Fresh, Listed},
+    ARTICLES, list,
+    schemas::{ArticleCreate, ArticleDetail, ArticleFilter, ArticlePath, ArticleResponse, ArticleUpdate},
+    service::{self, Author},
 };
 use crate::{
-    accounts::{Call, CurrentUser, Viewer},
+    accounts::{CurrentUser, Viewer, users::USERS},
+    endpoint, error_responses,
     http::{
-        conditional::{Conditions, Tag},
-        error::Result,
-        openapi::{ChangeErrors, CreateErrors, DeleteErrors, ListErrors, NotModified, ReadErrors},
-        paging::link,
-        validation,
+        cache::Cached,
+        conditional::{Conditions, EntityTag},
+        error::{Error, Result},
+        openapi::{NotModified, examples},
+        paging::write_total,
+        request::ApiRequest,
+        resource::Endpoint,
+        validation::{Deferred, Json},
     },
-    state::State,
+    publishing::Publishing,
 };
+
+/// The routes of this feature.
+pub fn endpoints() -> [Endpoint; 5] {
+    [
+        endpoint!(list_articles).cached(Cached::list::<Viewer>(ARTICLES).showing(USERS)),
+        endpoint!(create_article),
+        endpoint!(read_article).cached(Cached::row::<Viewer>(ARTICLES, "article_id").showing(USERS)),
+        endpoint!(update_article),
+        endpoint!(delete_article),
+    ]
+}
+
+error_responses! {
+    /// Of listing.
+    ListErrors = [Error::BadCredentials, examples::unparsed_integer("query", "skip")];
+    /// Of reading one.
+    ReadErrors = [
+        Error::BadCredentials, Error::NotFound("Article"), examples::unparsed_integer("path", "article_id"),
+    ];
+    /// Of creating one.
+    CreateErrors = [
+        Error::NotAuthenticated, Error::BadCredentials, examples::unparsed(), examples::too_large(),
+        examples::missing("content", json!({"title": "On the Analytical Engine"})),
+    ];
+    /// Of changing one.
+    UpdateErrors = [
+        Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
+        Error::PreconditionFailed, examples::unparsed(), examples::too_large(), examples::missing_body(),
+    ];
+    /// Of deleting one.
+    DeleteErrors = [
+        Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
+        Error::PreconditionFailed, examples::unparsed_integer("path", "article_id"),
+    ];
+}
 
 /// List articles
 ///
-/// Newest first unless `sort` says otherwise. Drafts are listed for their author only. The header `Link` names the next and
-/// the previous page by a cursor, which shifts under no insert or delete.
+/// Newest first unless `sort` says otherwise. Drafts are listed for their author only. The header `Link` leads to the next
+/// and the previous page by cursors, which articles added or deleted in the meantime do not shift.
 #[utoipa::path(
     get, path = "/articles/", tag = "articles", operation_id = "list_articles",
-    params(ArticleFilter, ("If-None-Match" = Option<String>, Header, description = "Entity tags of pages that are there already.")),
+    params(ArticleFilter, ("If-None-Match" = Option<String>, Header, description = "Entity tags of the pages that the client has cached.")),
     responses(
-        (status = 200, description = "One page of articles.", body = Vec<ArticleView>, headers(
-            ("ETag" = String, description = "Names the state of this page."),
-            ("Link" = String, description = "The pages beside this one, `rel=\"next\"` and `rel=\"prev\"` (RFC 8288)."),
-            ("X-Total-Count" = u64, description = "Articles of the whole list, where `count=exact` asks for it."),
+        (status = 200, description = "One page of articles.", body = Vec<ArticleResponse>, headers(
+            ("ETag" = String, description = "Identifies the state of this page."),
+            ("Link" = String, description = "The pages next to this one, `rel=\"next\"` and `rel=\"prev\"` (RFC 8288)."),
+            ("X-Total-Count" = u64, description = "The number of articles in the whole list; sent with `count=exact`."),
         )),
         NotModified, ListErrors,
     ),
     security((), ("OAuth2PasswordBearer" = [])),
 )]
 pub async fn list_articles(
-    state: State,
-    call: Call<Viewer, (), ArticleFilter>,
+    publishing: ThinData<Publishing>,
+    request: ApiRequest<Viewer, (), ArticleFilter>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let kept = kept(&call.query);
-    let fresh = service::list(&state.db.reader, call.who.sight(), call.query, &conditions).await?;
-    Ok(answer(call.who, fresh, |response, listed| show_page(response, listed, &kept)))
+    let (viewer, parameters) = (request.caller, link_parameters(&request.query));
+    let visibility = publishing.visibility(viewer);
+    let page = list::list_articles(&publishing.db.reader, visibility, request.query, &conditions).await?;
+    Ok(page.respond(publishing.recipient(viewer), |response, page| {
+        page.neighbours.write_link(response, "/articles/", &parameters);
+        write_total(response, page.total);
+        page.articles
+    }))
 }
 
 /// Read an article
 ///
-/// A draft is there for its author only.
+/// A draft can be read by its author only.
 #[utoipa::path(
     get, path = "/articles/{article_id}", tag = "articles", operation_id = "read_article",
-    params(ArticlePath, ArticleDetail, ("If-None-Match" = Option<String>, Header, description = "Entity tags of states that are there already.")),
+    params(ArticlePath, ArticleDetail, ("If-None-Match" = Option<String>, Header, description = "Entity tags of the states that the client has cached.")),
     responses(
-        (status = 200, description = "The article.", body = ArticleView,
-            headers(("ETag" = String, description = "Names the article's state."))),
+        (status = 200, description = "The article.", body = ArticleResponse,
+            headers(("ETag" = String, description = "Identifies the state of the article."))),
         NotModified, ReadErrors,
     ),
     security((), ("OAuth2PasswordBearer" = [])),
 )]
 pub async fn read_article(
-    state: State,
-    call: Call<Viewer, ArticlePath, ArticleDetail>,
+    publishing: ThinData<Publishing>,
+    request: ApiRequest<Viewer, ArticlePath, ArticleDetail>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let (sight, expand) = (call.who.sight(), call.query.expand);
-    let fresh = service::read(&state.db.reader, sight, &call.path, expand, &conditions).await?;
-    Ok(answer(call.who, fresh, |_, article| article))
+    let (viewer, expand) = (request.caller, request.query.expand);
+    let visibility = publishing.visibility(viewer);
+    let article =
+        service::get_article(&publishing.db.reader, visibility, &request.path, expand, &conditions).await?;
+    Ok(article.respond(publishing.recipient(viewer), |_, article| article))
 }
 
-/// Write an article
+/// Create an article
 ///
 /// A draft unless `published` is true.
 #[utoipa::path(
     post, path = "/articles/", tag = "articles", operation_id = "create_article",
-    request_body(content = NewArticle, example = json!({
+    request_body(content = ArticleCreate, example = json!({
         "title": "On the Analytical Engine", "content": "It weaves algebraical patterns.", "published": true,
     })),
     responses(
-        (status = 201, description = "The article is written.", body = ArticleView,
-            headers(("Location" = String, description = "The article's path."))),
+        (status = 201, description = "The article was created.", body = ArticleResponse,
+            headers(("Location" = String, description = "The path of the article."))),
         CreateErrors,
     ),
     security(("OAuth2PasswordBearer" = [])),
 )]
 pub async fn create_article(
-    state: State,
-    call: Call<CurrentUser, (), (), validation::Json<NewArticle>>,
+    publishing: ThinData<Publishing>,
+    request: ApiRequest<CurrentUser, (), (), Json<ArticleCreate>>,
 ) -> Result<HttpResponse> {
-    let article = service::create(&writer(&state), author(&call.who), call.body.0, state.now()).await?;
+    let author = author(&publishing, &request.caller);
+    let now = publishing.clock.now();
+    let article = service::create_article(&publishing.db.writer, author, request.body.0, now).await?;
     let location = format!("/articles/{}", article.id);
-    let tag = Tag::of_version(article.version);
+    let tag = EntityTag::of_version(article.version);
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, location))
         .insert_header(tag.header())
@@ -105,102 +148,62 @@ pub async fn create_article(
 
 /// Change an article
 ///
-/// Its author only. What is left out stays; `updated_at` moves only if a value changes.
+/// Only its author can. Members that are left out keep their values; `updated_at` changes only if a value does.
 #[utoipa::path(
     patch, path = "/articles/{article_id}", tag = "articles", operation_id = "update_article",
-    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Change only these states, so that no edit of somebody else is lost.")),
-    request_body(content = ArticlePatch, example = json!({ "published": true })),
+    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Update only if the current ETag matches one of these, so that nobody's edit is lost.")),
+    request_body(content = ArticleUpdate, example = json!({ "published": true })),
     responses(
-        (status = 200, description = "The article as it now is.", body = ArticleView,
-            headers(("ETag" = String, description = "Names the article's state."))),
-        ChangeErrors,
+        (status = 200, description = "The changed article.", body = ArticleResponse,
+            headers(("ETag" = String, description = "Identifies the state of the article."))),
+        UpdateErrors,
     ),
     security(("OAuth2PasswordBearer" = [])),
 )]
 pub async fn update_article(
-    state: State,
-    call: Call<CurrentUser, ArticlePath, (), validation::Deferred<ArticlePatch>>,
+    publishing: ThinData<Publishing>,
+    request: ApiRequest<CurrentUser, ArticlePath, (), Deferred<ArticleUpdate>>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let (author, patch, only) = (author(&call.who), call.body.0, conditions.if_match.as_ref());
-    let article = service::update(&writer(&state), author, &call.path, patch, only, state.now()).await?;
-    Ok(HttpResponse::Ok().insert_header(Tag::of_version(article.version).header()).json(article))
+    let Publishing { db, clock, .. } = &*publishing;
+    let (author, path) = (author(&publishing, &request.caller), &request.path);
+    let input =
+        request.body.or_report_after(async || service::check_author(&db.reader, author, path).await).await?;
+    let only = conditions.if_match.as_ref();
+    let article = service::update_article(&db.writer, author, path, input, only, clock.now()).await?;
+    Ok(HttpResponse::Ok().insert_header(EntityTag::of_version(article.version).header()).json(article))
 }
 
-/// Remove an article
+/// Delete an article
 ///
-/// Its author only, and for good.
+/// Only its author can, and it cannot be undone.
 #[utoipa::path(
     delete, path = "/articles/{article_id}", tag = "articles", operation_id = "delete_article",
-    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Remove only these states.")),
-    responses((status = 204, description = "The article is gone."), DeleteErrors),
+    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Delete only if the current ETag matches one of these.")),
+    responses((status = 204, description = "The article was deleted."), DeleteErrors),
     security(("OAuth2PasswordBearer" = [])),
 )]
 pub async fn delete_article(
-    state: State,
-    call: Call<CurrentUser, ArticlePath>,
+    publishing: ThinData<Publishing>,
+    request: ApiRequest<CurrentUser, ArticlePath>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let (author, only) = (author(&call.who), conditions.if_match.as_ref());
-    service::delete(&writer(&state), author, &call.path, only, state.now()).await?;
+    let author = author(&publishing, &request.caller);
+    let only = conditions.if_match.as_ref();
+    service::delete_article(&publishing.db.writer, author, &request.path, only).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn writer(state: &State) -> Writer {
-    Writer { db: state.db.writer.clone(), cache: Arc::clone(state.cache()) }
+fn author(publishing: &Publishing, user: &CurrentUser) -> Author {
+    Author { id: user.id(), visibility: publishing.visibility(user.viewer()) }
 }
 
-fn author(user: &CurrentUser) -> Author {
-    Author { id: user.id(), sight: user.sight() }
-}
-
-/// What the links of a page keep of its query; the rest is in the cursor.
-fn kept(query: &ArticleFilter) -> [(&'static str, Option<String>); 3] {
-    [("limit", Some(query.limit.0.to_string())), ("count", name(query.count)), ("expand", name(query.expand))]
-}
-
-/// The articles of a page; where the list goes on and how many it has stands in headers.
-fn show_page(
-    response: &mut HttpResponseBuilder,
-    listed: Listed,
-    kept: &[(&str, Option<String>)],
-) -> Vec<ArticleView> {
-    if let Some(link) = link("/articles/", kept, listed.previous, listed.next) {
-        response.insert_header((header::LINK, link));
-    }
-    if let Some(total) = listed.total {
-        response.insert_header(("x-total-count", total));
-    }
-    listed.articles
-}
-
-/// How a query spells a choice.
-fn name(choice: Option<impl Serialize>) -> Option<String> {
-    serde_json::to_value(choice?).ok()?.as_str().map(str::to_owned)
-}
-
-/// A state with its tag, or 304 where the client has it. Whoever keeps either asks again before using it, so nobody is
-/// shown what is gone; what was made for one account is for its own cache only.
-fn answer<T, B: Serialize>(
-    viewer: Viewer,
-    fresh: Fresh<T>,
-    show: impl FnOnce(&mut HttpResponseBuilder, T) -> B,
-) -> HttpResponse {
-    let (mut response, state, tag) = match fresh {
-        Fresh::Unchanged(tag) => (HttpResponse::NotModified(), None, tag),
-        Fresh::Changed(state, tag) => (HttpResponse::Ok(), Some(state), tag),
-    };
-    response.insert_header(tag.header());
-    let kept_by = if viewer.is_signed_in() { "private, no-cache" } else { "public, no-cache" };
-    response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static(kept_by)));
-    if viewer.may_sign_in() {
-        response.append_header((header::VARY, HeaderValue::from_static("Authorization")));
-    }
-    match state {
-        None => response.finish(),
-        Some(state) => {
-            let body = show(&mut response, state);
-            response.json(body)
-        }
-    }
+/// The parameters that the links of a page keep; the cursor carries the others.
+fn link_parameters(query: &ArticleFilter) -> [(&'static str, Option<String>); 3] {
+    let name = |choice: Option<serde_json::Value>| choice.and_then(|name| name.as_str().map(str::to_owned));
+    [
+        ("limit", Some(query.limit.0.to_string())),
+        ("count", name(query.count.and_then(|count| to_value(count).ok()))),
+        ("expand", name(query.expand.and_then(|expand| to_value(expand).ok()))),
+    ]
 }

@@ -1,5 +1,6 @@
-//! What articles take and show (contract, section 2).
+//! Requests and responses about articles (contract, section 2).
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{
     ToSchema,
@@ -9,7 +10,7 @@ use utoipa::{
 use crate::{
     choice, fields,
     http::{
-        paging::Cursor,
+        paging::{Count, Cursor},
         timestamp::Timestamp,
         validation::{Field, Flaw, Id, Input, Instant, NO_NUL, PageSize, Rules, Skip, TextRule},
     },
@@ -25,32 +26,32 @@ text! {
 
 fields! {
     /// A new article.
-    pub struct NewArticle {
-        /// 1 to 200 code points, kept as they are.
+    pub struct ArticleCreate {
+        /// 1 to 200 code points, stored unchanged.
         title: Title,
-        /// At least 10 code points, kept as they are.
+        /// At least 10 code points, stored unchanged.
         content: Content,
-        /// A draft is visible to its author only.
+        /// Whether the article is published. A draft is visible to its author only.
         published: bool = false,
     }
 }
 
 fields! {
-    /// What is to change in an article; what is left out stays.
-    pub struct ArticlePatch {
+    /// A change to an article. Members that are left out keep their values.
+    pub struct ArticleUpdate {
         /// 1 to 200 code points.
         title: Option<Title>,
         /// At least 10 code points.
         content: Option<Content>,
-        /// Publishes or withdraws the article.
+        /// True publishes the article, false turns it back into a draft.
         published: Option<bool>,
     }
 }
 
 fields! {
-    /// Which article.
+    /// The path of an article.
     pub struct ArticlePath in path {
-        /// The article's id.
+        /// The id of the article.
         article_id: Id,
     }
 }
@@ -58,50 +59,42 @@ fields! {
 choice! {
     /// The order of a list.
     pub enum Sort {
-        /// By the first writing, newest first.
+        /// By time of creation, newest first.
         NewestFirst = "-created_at",
-        /// By the first writing, oldest first.
+        /// By time of creation, oldest first.
         OldestFirst = "created_at",
-        /// By the last change, latest first.
-        LatestFirst = "-updated_at",
-        /// By the last change, longest ago first.
-        LongestAgoFirst = "updated_at",
+        /// By time of the last change, most recent first.
+        RecentlyUpdatedFirst = "-updated_at",
+        /// By time of the last change, least recent first.
+        LeastRecentlyUpdatedFirst = "updated_at",
     }
 }
 
 choice! {
-    /// How many there are in all.
-    pub enum Count {
-        /// Counted, at the price of reading them all.
-        Exact = "exact",
-    }
-}
-
-choice! {
-    /// What is shown with each article.
+    /// What to show along with each article.
     pub enum Expand {
-        /// Who wrote it.
+        /// Its author.
         Author = "author",
     }
 }
 
 text! {
-    /// Any name that a user can have.
+    /// The name of a user.
     pub struct AuthorName = TextRule::new(0, None, NO_NUL);
 }
 
-/// A place in a list.
+/// A cursor as it was sent and decoded.
 #[derive(Clone, Debug)]
 pub struct ListCursor {
-    /// What was sent.
+    /// The cursor as sent.
     pub text: String,
-    /// What it says.
-    pub cursor: Cursor<List>,
+    /// The decoded cursor.
+    pub cursor: Cursor<ArticleList, DateTime<Utc>>,
 }
 
 impl ListCursor {
-    /// What is wrong with one that can't be read, or belongs to another list.
-    pub fn flaw() -> Flaw {
+    /// The error for a cursor that cannot be decoded or belongs to another list.
+    pub fn invalid() -> Flaw {
         let error = "not a cursor of this list";
         Flaw::new("value_error", format!("Value error, {error}")).with("error", error)
     }
@@ -110,8 +103,8 @@ impl ListCursor {
 impl Field for ListCursor {
     fn read(input: Input<'_>, rules: &Rules) -> Result<Self, Flaw> {
         let text = input.text().unwrap_or_default();
-        let cursor: Option<Cursor<List>> = Cursor::decode(text);
-        let cursor = cursor.filter(|cursor| cursor.list.could_be_asked_for(rules)).ok_or_else(Self::flaw)?;
+        let cursor: Option<Cursor<ArticleList, DateTime<Utc>>> = Cursor::decode(text);
+        let cursor = cursor.filter(|cursor| cursor.list.is_valid(rules)).ok_or_else(Self::invalid)?;
         Ok(Self { text: text.to_owned(), cursor })
     }
 
@@ -120,30 +113,30 @@ impl Field for ListCursor {
     }
 }
 
-/// What makes a list: its order and filters. A cursor carries it.
+/// What defines a list: its order and filters. A cursor carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct List {
+pub struct ArticleList {
     /// Its order.
     #[serde(rename = "s")]
     pub sort: Sort,
-    /// Only by the user of this name.
+    /// Only articles by the user with this name.
     #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// Only published ones, or only drafts.
+    /// Only published articles, or only drafts.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub published: Option<bool>,
-    /// Only written then or later, in microseconds since 1970.
+    /// Only articles created at this time or later, in microseconds since 1970.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub since: Option<i64>,
-    /// Only written before, in microseconds since 1970.
+    /// Only articles created before this time, in microseconds since 1970.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
 }
 
-impl List {
-    /// Whether a query could say this: whoever forges a cursor gets no further than with a query.
-    fn could_be_asked_for(&self, rules: &Rules) -> bool {
+impl ArticleList {
+    /// Whether a query could ask for this list: a forged cursor must not reach further than a query.
+    fn is_valid(&self, rules: &Rules) -> bool {
         let named = |name: &String| AuthorName::read(Input::Text(name), rules).is_ok();
         let known = |micros| Instant::from_micros(micros).is_some();
         self.author.as_ref().is_none_or(named) && self.since.is_none_or(known) && self.until.is_none_or(known)
@@ -151,77 +144,77 @@ impl List {
 }
 
 fields! {
-    /// Which part of which list.
+    /// Selects a page of a list.
     pub struct ArticleFilter {
-        /// Articles to pass over. A page far in is cheaper by `cursor`.
+        /// The number of articles to skip. `cursor` is faster for pages deep in the list.
         skip: Option<Skip>,
-        /// Articles to show, at most `MAX_PAGE_SIZE`.
+        /// The number of articles to return, at most `MAX_PAGE_SIZE`.
         limit: PageSize,
-        /// A place in a list, as the `Link` header of another page gives it; it carries the list's order and filters, so it fits no
-        /// others, and no `skip`.
+        /// A place in a list, taken from the `Link` header of another page. It includes the order and the filters of its list, so it
+        /// cannot be combined with others, nor with `skip`.
         cursor: Option<ListCursor>,
-        /// The order, `-created_at` unless given.
+        /// The order; `-created_at` by default.
         sort: Option<Sort>,
-        /// Only articles by the user of this name.
+        /// Only articles by the user with this name.
         author: Option<AuthorName>,
-        /// `true`: only published articles; `false`: only drafts, which are one's own.
+        /// `true`: only published articles. `false`: only drafts; without `PUBLIC_DRAFTS`, only those of the signed-in user.
         published: Option<bool>,
-        /// Only articles written at this moment or later.
+        /// Only articles created at this time or later.
         since: Option<Instant>,
-        /// Only articles written before this moment.
+        /// Only articles created before this time.
         until: Option<Instant>,
-        /// `exact`: the header `X-Total-Count` says how many articles the whole list has.
+        /// `exact`: send the number of articles in the whole list in the header `X-Total-Count`.
         count: Option<Count>,
-        /// `author`: each article with who wrote it.
+        /// `author`: include the author of each article.
         expand: Option<Expand>,
     }
 }
 
 fields! {
-    /// How an article is shown.
+    /// What to show of an article.
     pub struct ArticleDetail {
-        /// `author`: with who wrote it.
+        /// `author`: include the author.
         expand: Option<Expand>,
     }
 }
 
-/// Who wrote an article.
+/// The author of an article.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct AuthorView {
-    /// The account's id.
+pub struct AuthorResponse {
+    /// The id of the account.
     #[schema(example = 1)]
     pub id: i32,
-    /// The account's name.
+    /// The name of the account.
     #[schema(example = "ada")]
     pub username: String,
 }
 
 /// An article.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ArticleView {
+pub struct ArticleResponse {
     /// 1 to 200 code points.
     #[schema(example = "On the Analytical Engine")]
     pub title: String,
     /// At least 10 code points.
     #[schema(example = "It weaves algebraical patterns.")]
     pub content: String,
-    /// False while it is a draft.
+    /// Whether the article is published. A draft is visible to its author only.
     pub published: bool,
-    /// Never given to another article.
+    /// Never reused for another article.
     #[schema(example = 1)]
     pub id: i32,
-    /// The account that wrote it.
+    /// The id of the author's account.
     #[schema(example = 1)]
     pub author_id: i32,
-    /// When it was written.
+    /// When the article was created.
     pub created_at: Timestamp,
-    /// When a value of it last changed.
+    /// When a value of the article last changed.
     pub updated_at: Timestamp,
-    /// Who wrote it, where `expand=author` asks for it.
+    /// The author; included with `expand=author`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub author: Option<AuthorView>,
-    /// Grows with every change; shown as the entity tag.
+    pub author: Option<AuthorResponse>,
+    /// Increases with every change; sent as the entity tag.
     #[serde(skip)]
     pub version: i32,
 }

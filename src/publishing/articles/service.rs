@@ -1,222 +1,174 @@
-//! Reading and changing articles.
+//! Reading and changing single articles.
 
 use std::iter;
 
 use chrono::{DateTime, Utc};
-use entity::article::{self, Sight};
-use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, FromQueryResult, PaginatorTrait as _, QueryFilter as _,
-    QuerySelect as _, sea_query::SelectStatement,
-};
+use entity::{Visibility, article};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, QueryFilter as _, QuerySelect as _};
 
 use super::{
+    ARTICLES,
     authors::Authors,
-    change::{Change, Writer, apply},
-    listing::{Mark, Page, Whole},
-    schemas::{ArticleFilter, ArticlePatch, ArticlePath, ArticleView, Expand, NewArticle},
+    schemas::{ArticleCreate, ArticlePath, ArticleResponse, ArticleUpdate, Expand},
+    write,
 };
-use crate::http::{
-    conditional::{Conditions, Tag, Tags},
-    error::{Error, Result},
-    timestamp::Timestamp,
+use crate::{
+    db::{Change, Writer},
+    http::{
+        conditional::{Conditional, Conditions, EntityTag, EntityTags},
+        error::{Error, Result},
+        request::UserId,
+        timestamp::Timestamp,
+    },
 };
 
-const MISSING: Error = Error::NotFound("Article");
+const NOT_FOUND: Error = Error::NotFound("Article");
 
-/// Who changes articles: an account, and what it may know of.
+/// Who changes an article.
 #[derive(Clone, Copy, Debug)]
 pub struct Author {
     /// The account.
-    pub id: i32,
-    /// Which articles it may know of; others are 404 to it.
-    pub sight: Sight,
+    pub id: UserId,
+    /// Which articles it may see; others are 404 to it.
+    pub visibility: Visibility,
 }
 
-/// What was asked for, unless the client has it already.
-#[derive(Debug)]
-pub enum Fresh<T> {
-    /// The client's state is the state.
-    Unchanged(Tag),
-    /// Another state, and its tag.
-    Changed(T, Tag),
-}
-
-/// One page of a list.
-#[derive(Debug)]
-pub struct Listed {
-    /// The articles, in order.
-    pub articles: Vec<ArticleView>,
-    /// The cursor of the page before.
-    pub previous: Option<String>,
-    /// The cursor of the page behind.
-    pub next: Option<String>,
-    /// How many the whole list has, where that was asked.
-    pub total: Option<u64>,
-}
-
-/// One page.
+/// Reads one article.
 ///
 /// # Errors
-/// 422 for a cursor that fits no such list.
-pub async fn list(
+/// [`Error::NotFound`] if there is none that is visible.
+pub async fn get_article(
     db: &impl ConnectionTrait,
-    sight: Sight,
-    filter: ArticleFilter,
-    conditions: &Conditions,
-) -> Result<Fresh<Listed>> {
-    let page = Page::plan(filter)?;
-    let total = match page.count {
-        None => None,
-        Some(_) => Some(page.whole_list(sight).count(db).await?),
-    };
-    if conditions.if_none_match.is_some() {
-        let marks = page.read(rows::<Mark>(db, &page.statement(sight, &page.marks())).await?);
-        let authors = Authors::read(db, page.expand, marks.rows.iter().map(|mark| mark.author_id)).await?;
-        let tag = authors.tag(marks.tag(|mark| *mark, total));
-        if conditions.has(&tag) {
-            return Ok(Fresh::Unchanged(tag));
-        }
-    }
-    let rows = rows::<Whole>(db, &page.statement(sight, &Page::whole())).await?;
-    let read = page.read(rows.into_iter().map(|Whole(article)| article).collect());
-    let authors = Authors::read(db, page.expand, read.rows.iter().map(|article| article.author_id)).await?;
-    let tag = authors.tag(read.tag(|article| Mark::from(article), total));
-    let (previous, next) = page.neighbours(&read);
-    let articles = read.rows.into_iter().map(|article| view(article, &authors)).collect();
-    Ok(Fresh::Changed(Listed { articles, previous, next, total }, tag))
-}
-
-/// One article.
-///
-/// # Errors
-/// [`Error::NotFound`] where there is none that `sight` may know of.
-pub async fn read(
-    db: &impl ConnectionTrait,
-    sight: Sight,
+    visibility: Visibility,
     path: &ArticlePath,
     expand: Option<Expand>,
     conditions: &Conditions,
-) -> Result<Fresh<ArticleView>> {
-    let id = path.article_id.get().ok_or(MISSING)?;
+) -> Result<Conditional<ArticleResponse>> {
+    let id = path.article_id.get().ok_or(NOT_FOUND)?;
     if conditions.if_none_match.is_some() {
-        let state = article::Entity::visible_to(sight)
+        let state = article::Entity::visible_to(visibility)
             .filter(article::Column::Id.eq(id))
             .select_only()
             .columns([article::Column::Version, article::Column::AuthorId])
             .into_tuple::<(i32, i32)>();
-        let (version, author) = state.one(db).await?.ok_or(MISSING)?;
-        let tag = Authors::read(db, expand, iter::once(author)).await?.tag(Tag::of_version(version));
-        if conditions.has(&tag) {
-            return Ok(Fresh::Unchanged(tag));
+        let (version, author) = state.one(db).await?.ok_or(NOT_FOUND)?;
+        let authors = Authors::load(db, expand, iter::once(author)).await?;
+        let tag = authors.tag(EntityTag::of_version(version));
+        if conditions.is_current(&tag) {
+            return Ok(Conditional::NotModified(tag));
         }
     }
-    let article = find(db, sight, id).await?;
-    let authors = Authors::read(db, expand, iter::once(article.author_id)).await?;
-    let tag = authors.tag(Tag::of_version(article.version));
-    Ok(Fresh::Changed(view(article, &authors), tag))
+    let article = find(db, visibility, id).await?;
+    let authors = Authors::load(db, expand, iter::once(article.author_id)).await?;
+    let tag = authors.tag(EntityTag::of_version(article.version));
+    Ok(Conditional::Modified(view(article, &authors), tag))
 }
 
-/// Writes a new article.
-pub async fn create(
+/// Creates an article.
+pub async fn create_article(
     writer: &Writer,
     author: Author,
-    input: NewArticle,
+    input: ArticleCreate,
     now: DateTime<Utc>,
-) -> Result<ArticleView> {
-    let article = apply(writer, author.id, Change::Write(input), now).await?;
-    article.map(plain).ok_or_else(|| Error::internal("an insert returned no row"))
+) -> Result<ArticleResponse> {
+    let changes = [Change::Inserted(ARTICLES)];
+    let article = writer.statement(changes, async move |db| write::insert(db, author.id, input, now).await);
+    Ok(view_without_author(article.await?))
 }
 
 /// Changes the members that are given; an article that has these values already stays untouched.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], then the one that `patch` is, then [`Error::PreconditionFailed`].
-pub async fn update(
-    writer: &Writer,
-    author: Author,
-    target: &ArticlePath,
-    patch: Result<ArticlePatch>,
-    if_match: Option<&Tags>,
-    now: DateTime<Utc>,
-) -> Result<ArticleView> {
-    let id = target.article_id.get().ok_or(MISSING)?;
-    let patch = match patch {
-        Ok(patch) => patch,
-        Err(error) => return find_own(&writer.db, author, id, None).await.and(Err(error)),
-    };
-    match apply(writer, author.id, Change::Edit(id, patch, only(if_match)), now).await? {
-        Some(article) => Ok(plain(article)),
-        None => find_own(&writer.db, author, id, if_match).await.map(plain),
-    }
-}
-
-/// Removes an article for good.
-///
-/// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], [`Error::PreconditionFailed`].
-pub async fn delete(
+/// [`Error::NotFound`], [`Error::Forbidden`], then [`Error::PreconditionFailed`].
+pub async fn update_article(
     writer: &Writer,
     author: Author,
     path: &ArticlePath,
-    if_match: Option<&Tags>,
+    input: ArticleUpdate,
+    if_match: Option<&EntityTags>,
     now: DateTime<Utc>,
-) -> Result<()> {
-    let id = path.article_id.get().ok_or(MISSING)?;
-    match apply(writer, author.id, Change::Remove(id, only(if_match)), now).await? {
-        Some(_) => Ok(()),
-        // Nothing was removed: it is another's, or in another state, or went this moment.
-        None => find_own(&writer.db, author, id, if_match).await.and(Err(MISSING)),
+) -> Result<ArticleResponse> {
+    let id = path.article_id.get().ok_or(NOT_FOUND)?;
+    let only = if_match.cloned();
+    let update = writer.statement([Change::Row(ARTICLES, id)], async move |db| {
+        write::update(db, author.id, id, input, only.as_ref(), now).await
+    });
+    match update.await? {
+        Some(article) => Ok(view_without_author(article)),
+        None => find_own(writer.connections(), author, id, if_match).await.map(view_without_author),
     }
 }
 
-async fn rows<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &SelectStatement) -> Result<Vec<T>> {
-    let statement = db.get_database_backend().build(statement);
-    Ok(T::find_by_statement(statement).all(db).await?)
+/// Deletes an article.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`], then [`Error::PreconditionFailed`].
+pub async fn delete_article(
+    writer: &Writer,
+    author: Author,
+    path: &ArticlePath,
+    if_match: Option<&EntityTags>,
+) -> Result<()> {
+    let id = path.article_id.get().ok_or(NOT_FOUND)?;
+    let only = if_match.cloned();
+    let delete = writer.statement([Change::Row(ARTICLES, id)], async move |db| {
+        write::delete(db, author.id, id, only.as_ref()).await
+    });
+    if delete.await? {
+        return Ok(());
+    }
+    // Nothing was deleted: it is another author's, in another state, or was deleted in the meantime.
+    find_own(writer.connections(), author, id, if_match).await.and(Err(NOT_FOUND))
 }
 
-async fn find(db: &impl ConnectionTrait, sight: Sight, id: i32) -> Result<article::Model> {
-    article::Entity::visible_to(sight).filter(article::Column::Id.eq(id)).one(db).await?.ok_or(MISSING)
+/// Checks that `author` may change the article.
+///
+/// # Errors
+/// [`Error::NotFound`], then [`Error::Forbidden`].
+pub async fn check_author(db: &impl ConnectionTrait, author: Author, path: &ArticlePath) -> Result<()> {
+    let id = path.article_id.get().ok_or(NOT_FOUND)?;
+    find_own(db, author, id, None).await.map(drop)
 }
 
-/// The article if it may be known of, is the author's own and in the right state; these checks in this order.
+async fn find(db: &impl ConnectionTrait, visibility: Visibility, id: i32) -> Result<article::Model> {
+    let article = article::Entity::visible_to(visibility).filter(article::Column::Id.eq(id));
+    article.one(db).await?.ok_or(NOT_FOUND)
+}
+
+/// The article if it is visible, the author's own, and in a matching state; checked in this order.
 async fn find_own(
     db: &impl ConnectionTrait,
     author: Author,
     id: i32,
-    if_match: Option<&Tags>,
+    if_match: Option<&EntityTags>,
 ) -> Result<article::Model> {
-    let article = find(db, author.sight, id).await?;
-    if article.author_id != author.id {
+    let article = find(db, author.visibility, id).await?;
+    if article.author_id != author.id.0 {
         return Err(Error::Forbidden);
     }
-    match if_match.and_then(Tags::versions) {
+    match if_match.and_then(EntityTags::versions) {
         Some(versions) if !versions.contains(&article.version) => Err(Error::PreconditionFailed),
         _ => Ok(article),
     }
 }
 
-/// The precondition as a part of the statement, so that nobody comes between.
-fn only(if_match: Option<&Tags>) -> Condition {
-    let versions = if_match.and_then(Tags::versions);
-    versions.map_or_else(Condition::all, |versions| {
-        Condition::all().add(article::Column::Version.is_in(versions))
-    })
-}
-
-fn plain(article: article::Model) -> ArticleView {
+fn view_without_author(article: article::Model) -> ArticleResponse {
     view(article, &Authors::default())
 }
 
-fn view(article: article::Model, authors: &Authors) -> ArticleView {
-    ArticleView {
-        title: article.title,
-        content: article.content,
-        published: article.published,
-        id: article.id,
-        author_id: article.author_id,
-        created_at: Timestamp(article.created_at),
-        updated_at: Timestamp(article.updated_at),
-        author: authors.show(article.author_id),
-        version: article.version,
+/// The article as clients see it.
+pub(super) fn view(article: article::Model, authors: &Authors) -> ArticleResponse {
+    let article::Model { id, title, content, published, author_id, created_at, updated_at, version } =
+        article;
+    ArticleResponse {
+        title,
+        content,
+        published,
+        id,
+        author_id,
+        created_at: Timestamp(created_at),
+        updated_at: Timestamp(updated_at),
+        author: authors.view(author_id),
+        version,
     }
 }

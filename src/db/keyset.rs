@@ -1,0 +1,87 @@
+//! Keyset pagination in SQL: one page of rows ordered by `(key, id)`.
+//!
+//! A page deep in the list costs what the first one costs, and rows that are added or removed elsewhere do not shift it.
+
+use sea_orm::{
+    ColumnTrait, Order, Value,
+    sea_query::{Alias, Asterisk, Expr, ExprTrait as _, Query, SelectStatement, UnionType},
+};
+
+/// One of the two expressions that rows are ordered by.
+#[derive(Clone, Debug)]
+pub struct OrderBy {
+    /// The expression, as it is valid inside each part.
+    pub expression: Expr,
+    /// The name under which each part selects it.
+    pub name: &'static str,
+}
+
+impl<C: ColumnTrait> From<C> for OrderBy {
+    fn from(column: C) -> Self {
+        Self { expression: column.into_expr(), name: column.as_str() }
+    }
+}
+
+/// An order, and a place and a page size in it.
+#[derive(Clone, Debug)]
+pub struct Keyset {
+    /// What rows are ordered by: a time or a rank.
+    pub key: OrderBy,
+    /// What breaks ties.
+    pub id: OrderBy,
+    /// Whether rows are read from the highest key to the lowest.
+    pub descending: bool,
+    /// Start behind the row with this key and id.
+    pub after: Option<(Value, i32)>,
+    /// Rows to pass over.
+    pub skip: u64,
+    /// Rows to read at most.
+    pub limit: u64,
+}
+
+impl Keyset {
+    /// The statement that reads the page from the union of `parts`, which have no row in common. Each part is read in the
+    /// order of its index, no further than the page reaches, and the parts are merged.
+    pub fn statement(&self, parts: Vec<SelectStatement>) -> SelectStatement {
+        let direction = || if self.descending { Order::Desc } else { Order::Asc };
+        let mut parts: Vec<SelectStatement> = parts
+            .into_iter()
+            .map(|mut part| {
+                if let Some((key, id)) = &self.after {
+                    let row = Expr::tuple([self.key.expression.clone(), self.id.expression.clone()]);
+                    let place = Expr::tuple([Expr::val(key.clone()), Expr::val(*id)]);
+                    part.and_where(if self.descending { row.lt(place) } else { row.gt(place) });
+                }
+                part.order_by_expr(self.key.expression.clone(), direction())
+                    .order_by_expr(self.id.expression.clone(), direction())
+                    .to_owned()
+            })
+            .collect();
+        if let [only] = parts.as_mut_slice() {
+            return only.limit(bounded(self.limit)).offset(bounded(self.skip)).to_owned();
+        }
+        let reach = bounded(self.limit.saturating_add(self.skip));
+        let mut merged = parts.into_iter().enumerate().map(|(number, mut part)| {
+            let part = part.limit(reach).to_owned();
+            Query::select()
+                .column(Asterisk)
+                .from_subquery(part, Alias::new(format!("part{number}")))
+                .to_owned()
+        });
+        let mut statement = merged.next().unwrap_or_default();
+        for part in merged {
+            statement.union(UnionType::All, part);
+        }
+        statement
+            .order_by_expr(Expr::col(Alias::new(self.key.name)), direction())
+            .order_by_expr(Expr::col(Alias::new(self.id.name)), direction())
+            .limit(bounded(self.limit))
+            .offset(bounded(self.skip))
+            .to_owned()
+    }
+}
+
+/// The highest number of rows that both databases accept.
+fn bounded(rows: u64) -> u64 {
+    Ord::min(rows, i64::MAX.unsigned_abs())
+}

@@ -1,0 +1,414 @@
+//! The entries of the cache and the generations that they depend on.
+
+use std::{
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash},
+    mem::size_of,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    http::header::{HeaderName, HeaderValue, VARY},
+    web::Bytes,
+};
+use quick_cache::{Equivalent, Weighter, sync};
+
+use crate::{
+    db::{Change, ChangeListener, Topic},
+    http::{
+        compression::{Coding, VARIES},
+        conditional::EntityTag,
+    },
+};
+
+/// The number of generations that all rows share: a write invalidates the entries of this fraction of them.
+const ROW_GENERATIONS: usize = 4096;
+
+/// The number of generations that all topics share, of each kind.
+const TOPIC_GENERATIONS: usize = 64;
+
+/// The expected size of an entry in bytes.
+const USUAL_ENTRY: u64 = 2048;
+
+/// What the store itself needs for an entry, in bytes: its place in a table of hashes and in a list, and the headers of the
+/// heap blocks that key, entry, headers and body are in.
+const BOOKKEEPING: usize = 160;
+
+/// What a response shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// One row.
+    Row(Topic, i32),
+    /// A list of rows, which every write to the topic can change.
+    List(Topic),
+}
+
+/// A response, ready to be sent again.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its headers, except those that differ between requests.
+    pub headers: Box<[(HeaderName, HeaderValue)]>,
+    /// Its body.
+    pub body: Bytes,
+    /// Its entity tag.
+    pub tag: EntityTag,
+    stamp: Stamp,
+}
+
+impl Entry {
+    /// Whether the response has another body in another content coding.
+    fn varies(&self) -> bool {
+        self.headers.iter().any(|(name, value)| *name == VARY && value == VARIES)
+    }
+
+    /// The memory that it takes, in bytes.
+    fn size(&self) -> usize {
+        let headers =
+            self.headers.iter().map(|(_, value)| size_of::<(HeaderName, HeaderValue)>() + value.len());
+        size_of::<Self>() + headers.sum::<usize>() + self.body.len() + self.tag.len()
+    }
+}
+
+/// The path with its query, and the content coding of the response.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    path: Box<str>,
+    coding: Option<Coding>,
+}
+
+/// A borrowed [`Key`]; it hashes the same.
+#[derive(Hash)]
+struct KeyRef<'a> {
+    path: &'a str,
+    coding: Option<Coding>,
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.path == &*key.path && self.coding == key.coding
+    }
+}
+
+/// The generations that a response depends on, at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    subject: Subject,
+    /// The other topic that the response shows rows of.
+    shows: Option<Topic>,
+    generations: [u64; 4],
+}
+
+/// The cache of one process.
+#[derive(Debug)]
+pub struct Cache {
+    entries: Option<sync::Cache<Key, Arc<Entry>, EntrySize>>,
+    /// Incremented when a row changes.
+    rows: Generations,
+    /// Incremented when the lists of a topic change.
+    lists: Generations,
+    /// Incremented when any row of a topic changes.
+    topics: Generations,
+    /// Incremented when all rows of a topic, or everything, may have changed.
+    tables: Generations,
+    everything: AtomicU64,
+    created: Instant,
+    valid_until: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+struct EntrySize;
+
+impl Weighter<Key, Arc<Entry>> for EntrySize {
+    fn weight(&self, key: &Key, entry: &Arc<Entry>) -> u64 {
+        let bytes = size_of::<Key>() + key.path.len() + entry.size() + BOOKKEEPING;
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+/// Counters that keys share by their hash.
+#[derive(Debug)]
+struct Generations(Box<[AtomicU64]>);
+
+impl Generations {
+    fn new(number: usize) -> Self {
+        Self((0..number).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn at(&self, key: impl Hash) -> Option<&AtomicU64> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        let number = u64::try_from(self.0.len()).ok()?;
+        self.0.get(usize::try_from(hash.checked_rem(number)?).ok()?)
+    }
+
+    fn get(&self, key: impl Hash) -> u64 {
+        self.at(key).map_or(0, |generation| generation.load(SeqCst))
+    }
+
+    fn increment(&self, key: impl Hash) {
+        if let Some(generation) = self.at(key) {
+            generation.fetch_add(1, SeqCst);
+        }
+    }
+}
+
+impl Cache {
+    /// A cache of at most `bytes` of memory, keys and bookkeeping included; 0 turns it off.
+    pub fn new(bytes: u64) -> Self {
+        let entries = usize::try_from(bytes.div_ceil(USUAL_ENTRY)).unwrap_or(usize::MAX);
+        Self {
+            entries: (bytes > 0).then(|| sync::Cache::with_weighter(entries, bytes, EntrySize)),
+            rows: Generations::new(ROW_GENERATIONS),
+            lists: Generations::new(TOPIC_GENERATIONS),
+            topics: Generations::new(TOPIC_GENERATIONS),
+            tables: Generations::new(TOPIC_GENERATIONS),
+            everything: AtomicU64::new(0),
+            created: Instant::now(),
+            valid_until: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the cache is in use.
+    pub fn is_on(&self) -> bool {
+        self.entries.is_some()
+    }
+
+    /// The cached response to `path` with its query, for a client that accepts `coding`, if it is still valid.
+    pub fn get(&self, path: &str, coding: Option<Coding>) -> Option<Arc<Entry>> {
+        let entries = self.entries.as_ref()?;
+        let current = |coding| {
+            let entry = entries.get(&KeyRef { path, coding })?;
+            let stamp = entry.stamp;
+            (self.is_valid() && self.stamp(stamp.subject, stamp.shows) == stamp).then_some(entry)
+        };
+        current(coding).or_else(|| current(None).filter(|entry| !entry.varies()))
+    }
+
+    /// Announces that the database is about to be read for a response which shows `subject`, along with rows of the topic
+    /// `shows`. `None` if the response cannot be cached.
+    pub fn begin_fill(&self, subject: Subject, shows: Option<Topic>) -> Option<Stamp> {
+        (self.is_on() && self.is_valid()).then(|| self.stamp(subject, shows))
+    }
+
+    /// Stores a response; one that is the same in every content coding is stored once.
+    pub fn insert(
+        &self,
+        path: &str,
+        coding: Option<Coding>,
+        stamp: Stamp,
+        tag: EntityTag,
+        headers: Box<[(HeaderName, HeaderValue)]>,
+        body: &Bytes,
+    ) {
+        // Copied to size: a buffer that grew while the body was written has up to as many bytes to spare.
+        let body = Bytes::copy_from_slice(body);
+        let entry = Arc::new(Entry { headers, body, tag, stamp });
+        if let Some(entries) = &self.entries {
+            let coding = coding.filter(|_| entry.varies());
+            entries.insert(Key { path: path.into(), coding }, entry);
+        }
+    }
+
+    /// Everything may have been changed.
+    pub fn invalidate_all(&self) {
+        self.everything.fetch_add(1, SeqCst);
+    }
+
+    /// Every change that was committed before `seen` is known: entries may be served until `period` after it.
+    pub fn set_valid_until(&self, seen: Instant, period: Duration) {
+        let until = seen.saturating_duration_since(self.created).saturating_add(period);
+        self.valid_until.store(nanoseconds(until), SeqCst);
+    }
+
+    /// Changes of other processes may be unknown from now on: nothing is served until [`Cache::set_valid_until`].
+    pub fn suspend(&self) {
+        self.valid_until.store(0, SeqCst);
+    }
+
+    fn is_valid(&self) -> bool {
+        nanoseconds(self.created.elapsed()) < self.valid_until.load(SeqCst)
+    }
+
+    fn stamp(&self, subject: Subject, shows: Option<Topic>) -> Stamp {
+        let (own, topic) = match subject {
+            Subject::Row(topic, id) => (self.rows.get((topic, id)), topic),
+            Subject::List(topic) => (self.lists.get(topic), topic),
+        };
+        let shown = shows.map_or(0, |topic| self.topics.get(topic));
+        let generations = [own, self.tables.get(topic), shown, self.everything.load(SeqCst)];
+        Stamp { subject, shows, generations }
+    }
+}
+
+impl ChangeListener for Cache {
+    fn changed(&self, changes: &[Change]) {
+        for change in changes {
+            match *change {
+                Change::Row(topic, id) => {
+                    self.rows.increment((topic, id));
+                    self.lists.increment(topic);
+                    self.topics.increment(topic);
+                }
+                // No response shows a row that did not exist.
+                Change::Inserted(topic) => self.lists.increment(topic),
+                Change::Table(topic) => {
+                    self.tables.increment(topic);
+                    self.topics.increment(topic);
+                }
+                Change::Everything => self.invalidate_all(),
+            }
+        }
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGES: Topic = Topic::new("pages");
+    const NAMES: Topic = Topic::new("names");
+    const CODINGS: [Option<Coding>; 3] = [None, Some(Coding::Brotli), Some(Coding::Gzip)];
+
+    fn valid(bytes: u64) -> Cache {
+        let cache = Cache::new(bytes);
+        cache.set_valid_until(Instant::now(), Duration::from_mins(1));
+        cache
+    }
+
+    fn fill(cache: &Cache, path: &str, subject: Subject, shows: Option<Topic>) {
+        let stamp = cache.begin_fill(subject, shows).unwrap();
+        cache.insert(path, None, stamp, EntityTag::of_version(1), Box::new([]), &Bytes::from_static(b"{}"));
+    }
+
+    fn fill_in(cache: &Cache, coding: Option<Coding>, vary: &'static str) {
+        let stamp = cache.begin_fill(Subject::Row(PAGES, 1), None).unwrap();
+        let headers = Box::new([(VARY, HeaderValue::from_static(vary))]);
+        let body = Bytes::from(format!("{coding:?}"));
+        cache.insert("/pages/1", coding, stamp, EntityTag::of_version(1), headers, &body);
+    }
+
+    #[test]
+    fn a_changed_row_invalidates_itself_and_the_lists_of_its_topic_and_nothing_else() {
+        let cache = valid(1 << 20);
+        fill(&cache, "/pages/1", Subject::Row(PAGES, 1), None);
+        fill(&cache, "/pages/2", Subject::Row(PAGES, 2), None);
+        fill(&cache, "/pages/", Subject::List(PAGES), None);
+        fill(&cache, "/names/", Subject::List(NAMES), None);
+        cache.changed(&[Change::Row(PAGES, 1)]);
+        let cached =
+            ["/pages/1", "/pages/2", "/pages/", "/names/"].map(|path| cache.get(path, None).is_some());
+        assert_eq!(cached, [false, true, false, true]);
+    }
+
+    #[test]
+    fn an_inserted_row_invalidates_lists_only() {
+        let cache = valid(1 << 20);
+        fill(&cache, "/pages/1", Subject::Row(PAGES, 1), None);
+        fill(&cache, "/pages/", Subject::List(PAGES), None);
+        cache.changed(&[Change::Inserted(PAGES)]);
+        assert!(cache.get("/pages/1", None).is_some());
+        assert!(cache.get("/pages/", None).is_none());
+    }
+
+    #[test]
+    fn a_changed_table_invalidates_its_topic_and_a_change_of_everything_all_topics() {
+        let cache = valid(1 << 20);
+        let fill = || {
+            fill(&cache, "/pages/1", Subject::Row(PAGES, 1), None);
+            fill(&cache, "/pages/", Subject::List(PAGES), None);
+            fill(&cache, "/names/1", Subject::Row(NAMES, 1), None);
+        };
+        let cached = || ["/pages/1", "/pages/", "/names/1"].map(|path| cache.get(path, None).is_some());
+        fill();
+        cache.changed(&[Change::Table(PAGES)]);
+        assert_eq!(cached(), [false, false, true]);
+        fill();
+        cache.changed(&[Change::Everything]);
+        assert_eq!(cached(), [false, false, false]);
+    }
+
+    #[test]
+    fn a_response_that_shows_rows_of_another_topic_depends_on_them_too() {
+        for (change, is_cached) in [
+            (Change::Row(NAMES, 7), false),
+            (Change::Table(NAMES), false),
+            (Change::Inserted(NAMES), true),
+            (Change::Row(PAGES, 2), true),
+        ] {
+            let cache = valid(1 << 20);
+            fill(&cache, "/pages/1", Subject::Row(PAGES, 1), Some(NAMES));
+            cache.changed(&[change]);
+            assert_eq!(cache.get("/pages/1", None).is_some(), is_cached, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn each_coding_is_a_response_of_its_own_and_a_change_invalidates_all() {
+        let cache = valid(1 << 20);
+        for (filled, coding) in CODINGS.into_iter().enumerate() {
+            fill_in(&cache, coding, VARIES);
+            for (number, coding) in CODINGS.into_iter().enumerate() {
+                let body = cache.get("/pages/1", coding).map(|entry| entry.body.clone());
+                assert_eq!(body, (number <= filled).then(|| format!("{coding:?}").into()));
+            }
+        }
+        cache.changed(&[Change::Row(PAGES, 1)]);
+        assert!(CODINGS.iter().all(|coding| cache.get("/pages/1", *coding).is_none()));
+    }
+
+    #[test]
+    fn a_response_that_is_the_same_in_every_coding_is_stored_once() {
+        let cache = valid(1 << 20);
+        fill_in(&cache, Some(Coding::Gzip), VARIES);
+        cache.changed(&[Change::Row(PAGES, 1)]);
+        // The body has become short; the entry of the long one in gzip is still stored.
+        fill_in(&cache, Some(Coding::Brotli), "Authorization");
+        let short = cache.get("/pages/1", Some(Coding::Brotli)).unwrap();
+        for coding in CODINGS {
+            assert!(Arc::ptr_eq(&short, &cache.get("/pages/1", coding).unwrap()), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_read_before_a_change_is_not_served_after_it() {
+        let cache = valid(1 << 20);
+        let stamp = cache.begin_fill(Subject::Row(PAGES, 1), None).unwrap();
+        cache.changed(&[Change::Row(PAGES, 1)]);
+        cache.insert("/pages/1", None, stamp, EntityTag::of_version(1), Box::new([]), &Bytes::new());
+        assert!(cache.get("/pages/1", None).is_none());
+    }
+
+    #[test]
+    fn a_suspended_cache_serves_nothing_and_is_not_filled() {
+        let cache = valid(1 << 20);
+        fill(&cache, "/pages/1", Subject::Row(PAGES, 1), None);
+        cache.suspend();
+        assert!(cache.get("/pages/1", None).is_none());
+        assert!(cache.begin_fill(Subject::List(PAGES), None).is_none());
+    }
+
+    #[test]
+    fn a_new_cache_is_suspended() {
+        assert!(Cache::new(1 << 20).begin_fill(Subject::List(PAGES), None).is_none());
+    }
+
+    #[test]
+    fn its_memory_is_bounded() {
+        let cache = valid(1 << 20);
+        for id in 0..100_000 {
+            fill(&cache, &format!("/pages/{id}"), Subject::Row(PAGES, id), None);
+        }
+        assert!(cache.entries.as_ref().unwrap().weight() <= 1 << 20);
+    }
+
+    #[test]
+    fn no_bytes_turn_it_off() {
+        assert!(valid(0).begin_fill(Subject::List(PAGES), None).is_none());
+    }
+}

@@ -1,0 +1,195 @@
+//! Lists of articles: what a page must hold, the statement that reads it, and its state.
+
+use chrono::{DateTime, Utc};
+use entity::{Visibility, article, user};
+use sea_orm::{
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
+    PaginatorTrait as _, QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select,
+    sea_query::{Expr, ExprTrait as _, SelectStatement},
+};
+use serde_json::json;
+
+use super::{
+    authors::Authors,
+    schemas::{ArticleFilter, ArticleList, ArticleResponse, AuthorName, Expand, ListCursor, Sort},
+    service::view,
+};
+use crate::http::{
+    conditional::{Conditional, Conditions},
+    error::Result,
+    paging::{Count, Neighbours, PageRequest},
+    validation::Faults,
+};
+
+/// One page.
+#[derive(Debug)]
+pub struct ArticlePage {
+    /// The articles, in order.
+    pub articles: Vec<ArticleResponse>,
+    /// The pages next to it.
+    pub neighbours: Neighbours,
+    /// The size of the whole list, if it was asked for.
+    pub total: Option<u64>,
+}
+
+/// A request for a page.
+#[derive(Debug)]
+struct Request {
+    page: PageRequest<ArticleList, DateTime<Utc>>,
+    count: Option<Count>,
+    expand: Option<Expand>,
+}
+
+/// Identifies the state of one article of a page.
+#[derive(Clone, Copy, Debug, FromQueryResult)]
+struct RowVersion {
+    id: i32,
+    version: i32,
+    author_id: i32,
+}
+
+/// A row with [`FULL_ROW`], decoded by position: looking up every column of every row by name is the largest cost of a list
+/// besides the database.
+#[derive(Debug)]
+struct FullRow(article::Model);
+
+const FULL_ROW: [article::Column; 8] = {
+    use article::Column::{AuthorId, Content, CreatedAt, Id, Published, Title, UpdatedAt, Version};
+    [Id, Title, Content, Published, AuthorId, CreatedAt, UpdatedAt, Version]
+};
+
+impl FromQueryResult for FullRow {
+    fn from_query_result(row: &QueryResult, _prefix: &str) -> std::result::Result<Self, DbErr> {
+        Ok(Self(article::Model {
+            id: row.try_get_by_index(0)?,
+            title: row.try_get_by_index(1)?,
+            content: row.try_get_by_index(2)?,
+            published: row.try_get_by_index(3)?,
+            author_id: row.try_get_by_index(4)?,
+            created_at: row.try_get_by_index(5)?,
+            updated_at: row.try_get_by_index(6)?,
+            version: row.try_get_by_index(7)?,
+        }))
+    }
+}
+
+/// Reads one page.
+///
+/// # Errors
+/// 422 for a cursor together with `skip`, or with an order or filters that are not those of its list.
+pub async fn list_articles(
+    db: &impl ConnectionTrait,
+    visibility: Visibility,
+    filter: ArticleFilter,
+    conditions: &Conditions,
+) -> Result<Conditional<ArticlePage>> {
+    let request = Request::new(filter)?;
+    let total = match request.count {
+        None => None,
+        Some(Count::Exact) => Some(request.whole_list(visibility).count(db).await?),
+    };
+    if conditions.if_none_match.is_some() {
+        let versions = request.statement(visibility, &request.version_columns());
+        let page = request.page.rows(fetch::<RowVersion>(db, &versions).await?);
+        let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
+        let tag = authors.tag(page.tag(|row| (row.id, row.version), total));
+        if conditions.is_current(&tag) {
+            return Ok(Conditional::NotModified(tag));
+        }
+    }
+    let rows = fetch::<FullRow>(db, &request.statement(visibility, &FULL_ROW)).await?;
+    let page = request.page.rows(rows.into_iter().map(|FullRow(article)| article).collect());
+    let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
+    let tag = authors.tag(page.tag(|row| (row.id, row.version), total));
+    let neighbours = request.page.neighbours(&page, |row| (request.key(row), row.id));
+    let articles = page.rows.into_iter().map(|article| view(article, &authors)).collect();
+    Ok(Conditional::Modified(ArticlePage { articles, neighbours, total }, tag))
+}
+
+async fn fetch<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &SelectStatement) -> Result<Vec<T>> {
+    let statement = db.get_database_backend().build(statement);
+    Ok(T::find_by_statement(statement).all(db).await?)
+}
+
+impl Request {
+    fn new(filter: ArticleFilter) -> Result<Self> {
+        let ArticleFilter { skip, limit, cursor, sort, author, published, since, until, count, expand } =
+            filter;
+        let wanted = ArticleList {
+            sort: sort.unwrap_or(Sort::NewestFirst),
+            author: author.map(AuthorName::into_inner),
+            published,
+            since: since.map(|since| since.0.timestamp_micros()),
+            until: until.map(|until| until.0.timestamp_micros()),
+        };
+        let (list, cursor) = match cursor {
+            None => (wanted, None),
+            Some(ListCursor { text, cursor }) => {
+                let own = &cursor.list;
+                let fits = skip.is_none()
+                    && (sort.is_none() || wanted.sort == own.sort)
+                    && (wanted.author.is_none() || wanted.author == own.author)
+                    && (wanted.published.is_none() || wanted.published == own.published)
+                    && (wanted.since.is_none() || wanted.since == own.since)
+                    && (wanted.until.is_none() || wanted.until == own.until);
+                if !fits {
+                    return Err(Faults::one(ListCursor::invalid(), "query", "cursor", json!(text)));
+                }
+                (cursor.list.clone(), Some(cursor))
+            }
+        };
+        let page = PageRequest { list, limit: limit.0, skip: skip.unwrap_or_default().0, cursor };
+        Ok(Self { page, count, expand })
+    }
+
+    fn key_column(&self) -> article::Column {
+        match self.page.list.sort {
+            Sort::NewestFirst | Sort::OldestFirst => article::Column::CreatedAt,
+            Sort::RecentlyUpdatedFirst | Sort::LeastRecentlyUpdatedFirst => article::Column::UpdatedAt,
+        }
+    }
+
+    fn key(&self, row: &article::Model) -> DateTime<Utc> {
+        match self.page.list.sort {
+            Sort::NewestFirst | Sort::OldestFirst => row.created_at,
+            Sort::RecentlyUpdatedFirst | Sort::LeastRecentlyUpdatedFirst => row.updated_at,
+        }
+    }
+
+    fn whole_list(&self, visibility: Visibility) -> Select<article::Entity> {
+        let published = self.page.list.published.map(|published| article::Column::Published.eq(published));
+        self.narrow(article::Entity::visible_to(visibility)).filter(Condition::all().add_option(published))
+    }
+
+    /// Applies the filters of the list except `published`.
+    fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
+        use article::Column::{AuthorId, CreatedAt};
+
+        let list = &self.page.list;
+        let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
+        let author = list.author.as_ref().map(|name| {
+            let id = user::Entity::find().select_only().column(user::Column::Id);
+            let id = id.filter(user::Column::Username.eq(name)).into_query();
+            AuthorId.into_expr().eq(Expr::SubQuery(None, Box::new(id.into())))
+        });
+        let conditions = [
+            author,
+            list.since.map(|since| CreatedAt.gte(time(since))),
+            list.until.map(|until| CreatedAt.lt(time(until))),
+        ];
+        select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
+    }
+
+    /// The statement for the rows of this page, with these columns; the key column must be among them.
+    fn statement(&self, visibility: Visibility, columns: &[article::Column]) -> SelectStatement {
+        let descending = matches!(self.page.list.sort, Sort::NewestFirst | Sort::RecentlyUpdatedFirst);
+        let parts = article::Entity::visible_parts(visibility, self.page.list.published)
+            .into_iter()
+            .map(|part| self.narrow(part).select_only().columns(columns.iter().copied()).into_query());
+        self.page.keyset(self.key_column(), article::Column::Id, descending).statement(parts.collect())
+    }
+
+    fn version_columns(&self) -> [article::Column; 4] {
+        [article::Column::Id, article::Column::Version, article::Column::AuthorId, self.key_column()]
+    }
+}

@@ -1,0 +1,91 @@
+//! The statements that change articles. Ownership is part of each of them.
+
+use chrono::{DateTime, Utc};
+use entity::article;
+use sea_orm::{
+    ActiveModelTrait as _,
+    ActiveValue::NotSet,
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, Set,
+    sea_query::{Expr, ExprTrait as _},
+};
+
+use super::schemas::{ArticleCreate, ArticleUpdate};
+use crate::http::{conditional::EntityTags, request::UserId};
+
+/// Inserts an article.
+pub(super) async fn insert(
+    db: &impl ConnectionTrait,
+    author: UserId,
+    input: ArticleCreate,
+    now: DateTime<Utc>,
+) -> Result<article::Model, DbErr> {
+    let ArticleCreate { title, content, published } = input;
+    let row = article::ActiveModel {
+        id: NotSet,
+        title: Set(title.into_inner()),
+        content: Set(content.into_inner()),
+        published: Set(published),
+        author_id: Set(author.0),
+        created_at: Set(now),
+        updated_at: Set(now),
+        version: Set(1),
+    };
+    row.insert(db).await
+}
+
+/// Changes the members that are given, if one of them differs: `updated_at` keeps meaning "edited". A single statement, so
+/// that two concurrent edits of different members both take effect.
+///
+/// Returns the changed article, or `None` if no row was changed.
+pub(super) async fn update(
+    db: &impl ConnectionTrait,
+    author: UserId,
+    id: i32,
+    input: ArticleUpdate,
+    if_match: Option<&EntityTags>,
+    now: DateTime<Utc>,
+) -> Result<Option<article::Model>, DbErr> {
+    use article::Column::{Content, Published, Title, UpdatedAt, Version};
+
+    let ArticleUpdate { title, content, published } = input;
+    let values = [
+        title.map(|title| (Title, Expr::val(title.into_inner()))),
+        content.map(|content| (Content, Expr::val(content.into_inner()))),
+        published.map(|published| (Published, Expr::val(published))),
+    ];
+    let mut update = article::Entity::update_many().filter(owned_and_matching(author, id, if_match));
+    let mut differs = Condition::any();
+    for (column, value) in values.into_iter().flatten() {
+        differs = differs.add(column.into_expr().ne(value.clone()));
+        update = update.col_expr(column, value);
+    }
+    if differs.is_empty() {
+        return Ok(None);
+    }
+    let update = update
+        .col_expr(UpdatedAt, Expr::val(now))
+        .col_expr(Version, Version.into_expr().add(1))
+        .filter(differs);
+    Ok(update.exec_with_returning(db).await?.pop())
+}
+
+/// Deletes an article; returns whether a row was deleted.
+pub(super) async fn delete(
+    db: &impl ConnectionTrait,
+    author: UserId,
+    id: i32,
+    if_match: Option<&EntityTags>,
+) -> Result<bool, DbErr> {
+    let delete = article::Entity::delete_many().filter(owned_and_matching(author, id, if_match));
+    Ok(delete.exec(db).await?.rows_affected > 0)
+}
+
+/// The article with this id, if `author` owns it and it is in a state that `if_match` lists: part of the statement, so that
+/// nothing can happen between the check and the change.
+fn owned_and_matching(author: UserId, id: i32, if_match: Option<&EntityTags>) -> Condition {
+    let versions = if_match.and_then(EntityTags::versions);
+    Condition::all()
+        .add(article::Column::Id.eq(id))
+        .add(article::Column::AuthorId.eq(author.0))
+        .add_option(versions.map(|versions| article::Column::Version.is_in(versions)))
+}
