@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::{
-    db::Handle,
+    db::Connections,
     http::{cache::Cache, error::Cause},
     state::AppState,
 };
@@ -186,7 +186,7 @@ fn read(
 }
 
 /// Asks SQLite until it doesn't answer.
-async fn poll(writer: &Handle, cache: &Cache) -> Result<(), DbErr> {
+async fn poll(writer: &Connections, cache: &Cache) -> Result<(), DbErr> {
     let question = Statement::from_string(writer.get_database_backend(), "PRAGMA data_version");
     let mut known = None;
     let mut ticks = interval(POLL);

@@ -11,7 +11,7 @@ use sea_orm::{
 
 use super::schemas::{ArticlePatch, NewArticle};
 use crate::{
-    db::Handle,
+    db::Connections,
     http::{
         cache::Cache,
         error::{Error, Result},
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Writer {
     /// Reads and writes.
-    pub db: Handle,
+    pub db: Connections,
     /// Forgets what is changed.
     pub cache: Arc<Cache>,
 }
@@ -63,7 +63,7 @@ pub(super) async fn apply(
 }
 
 async fn run(
-    db: &Handle,
+    db: &Connections,
     author_id: i32,
     change: Change,
     now: DateTime<Utc>,
@@ -79,7 +79,7 @@ async fn run(
 }
 
 async fn write(
-    db: &Handle,
+    db: &Connections,
     author_id: i32,
     input: NewArticle,
     now: DateTime<Utc>,
@@ -100,7 +100,7 @@ async fn write(
 /// One statement, so that two edits of different members at once both stay. It touches a row only where a value differs:
 /// `updated_at` keeps meaning «edited».
 async fn edit(
-    db: &Handle,
+    db: &Connections,
     only: Condition,
     patch: ArticlePatch,
     now: DateTime<Utc>,
