@@ -10,10 +10,12 @@
 //! - [`state`]: what every request may use.
 //! - [`http`]: what every feature uses to speak HTTP.
 //! - [`db`]: database pools and connections, on top of the crates `entity` and `migration`.
+//! - [`clock`]: the one source of time.
 //! - [`config`]: the settings.
 
 pub mod accounts;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod db;
 pub mod http;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use actix_web::web::ThinData;
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Utc};
 use entity::article::Sight;
 
 use crate::{
     accounts::{passwords::Passwords, tokens::Tokens},
+    clock::Clock,
     config::Settings,
     db::Db,
     http::{cache::Cache, validation::Rules},
@@ -31,6 +32,7 @@ struct Shared {
     tokens: Tokens,
     passwords: Passwords,
     cache: Arc<Cache>,
+    clock: Clock,
 }
 
 impl AppState {
@@ -40,7 +42,8 @@ impl AppState {
         let tokens = Tokens::new(&settings.secret_key, settings.algorithm, settings.access_token_expire);
         let passwords = Passwords::new(settings.bcrypt_cost);
         let cache = Arc::new(Cache::new(settings.cache_bytes));
-        Self { db, shared: Arc::new(Shared { settings, rules, tokens, passwords, cache }) }
+        let clock = Clock::system();
+        Self { db, shared: Arc::new(Shared { settings, rules, tokens, passwords, cache, clock }) }
     }
 
     /// The same state with database handles of another worker.
@@ -84,9 +87,13 @@ impl AppState {
         if self.shared.settings.public_drafts { Sight::Everything } else { Sight::Author(user_id) }
     }
 
-    /// The one clock, in microseconds: what is answered is what both databases store.
+    /// The clock of the process; a test may set it.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// The present time by that clock.
     pub fn now(&self) -> DateTime<Utc> {
-        #[expect(clippy::disallowed_methods, reason = "the one place where time is read")]
-        Utc::now().trunc_subsecs(6)
+        self.shared.clock.now()
     }
 }
