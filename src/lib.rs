@@ -10,6 +10,7 @@
 //! - [`state`]: what every request may use.
 //! - [`http`]: what every feature uses to speak HTTP.
 //! - [`db`]: database pools and connections, on top of the crates `entity` and `migration`.
+//! - [`tasks`]: named background tasks: restart, cancellation, shutdown.
 //! - [`clock`]: the one source of time.
 //! - [`config`]: the settings.
 
@@ -23,3 +24,4 @@ pub mod operations;
 pub mod publishing;
 pub mod server;
 pub mod state;
+pub mod tasks;
