@@ -1,20 +1,90 @@
-//! The one source of time, as a value.
+//! The one source of time: a value that tests set and advance.
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering::Relaxed},
+};
 
-/// Tells the time.
-#[derive(Clone, Debug, Default)]
-pub struct Clock;
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+
+/// The value of [`Clock::stopped_at`] while the clock follows the system's.
+const RUNNING: i64 = i64::MIN;
+
+/// Tells the time in whole microseconds: what is answered is exactly what both databases store. Clones share one time.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// Microseconds since 1970 at which the clock stands, or [`RUNNING`].
+    stopped_at: Arc<AtomicI64>,
+}
 
 impl Clock {
-    /// The system's clock.
+    /// A clock that follows the system's.
     pub fn system() -> Self {
-        Self
+        Self { stopped_at: Arc::new(AtomicI64::new(RUNNING)) }
     }
 
-    /// The time in microseconds, the precision of both databases.
+    /// A clock that stands at `at`.
+    pub fn fixed(at: DateTime<Utc>) -> Self {
+        Self { stopped_at: Arc::new(AtomicI64::new(at.timestamp_micros())) }
+    }
+
+    /// Stops the clock, and all its clones, at `at`.
+    pub fn set(&self, at: DateTime<Utc>) {
+        self.stopped_at.store(at.timestamp_micros(), Relaxed);
+    }
+
+    /// Stops the clock, and all its clones, `by` after its present time.
+    pub fn advance(&self, by: TimeDelta) {
+        self.set(self.now() + by);
+    }
+
+    /// The present time.
     pub fn now(&self) -> DateTime<Utc> {
+        let stopped_at = match self.stopped_at.load(Relaxed) {
+            RUNNING => None,
+            micros => DateTime::from_timestamp_micros(micros),
+        };
         #[expect(clippy::disallowed_methods, reason = "the one place where time is read")]
-        Utc::now().trunc_subsecs(6)
+        stopped_at.unwrap_or_else(|| Utc::now().trunc_subsecs(6))
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(nanoseconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_nanos(nanoseconds)
+    }
+
+    #[test]
+    fn the_system_clock_moves_in_whole_microseconds() {
+        let clock = Clock::system();
+        let first = clock.now();
+        assert_eq!(first, first.trunc_subsecs(6));
+        assert!(clock.now() >= first);
+    }
+
+    #[test]
+    fn a_fixed_clock_stands_at_a_whole_microsecond() {
+        let clock = Clock::fixed(at(1_999));
+        assert_eq!(clock.now(), at(1_000));
+        assert_eq!(clock.now(), at(1_000));
+    }
+
+    #[test]
+    fn setting_and_advancing_a_clock_moves_its_clones() {
+        let clock = Clock::system();
+        let clone = clock.clone();
+        clock.set(at(5_000));
+        assert_eq!(clone.now(), at(5_000));
+        clone.advance(TimeDelta::microseconds(2));
+        assert_eq!(clock.now(), at(7_000));
     }
 }

@@ -1,15 +1,14 @@
 //! Byline: a self-hosted blog and publishing API in one binary.
 //!
-//! The modules from top to bottom; imports point down only, which a test checks.
+//! The modules from top to bottom. Imports point down only, which a test checks.
 //!
-//! - [`cli`] the commands of the binary.
-//! - [`server`] binding, running and stopping; every route and all middleware.
-//! - [`publishing`] articles.
-//! - [`accounts`] users, passwords, access tokens, and the types that say who may call.
-//! - [`operations`] health.
-//! - [`http`] what every feature uses to speak HTTP.
-//! - [`db`] database pools and connections, on top of the crates `entity` and `migration`.
-//! - [`clock`] the one source of time. [`config`]: the settings.
+//! - `cli`: the commands of the binary.
+//! - `server`: binding, running and stopping; every route and all middleware.
+//! - `publishing`: articles. `operations`: health.
+//! - `accounts`: users, passwords, access tokens, and the types that say who may call.
+//! - `http`: what every feature uses to speak HTTP.
+//! - `db`: pools, connections, transactions, on top of the crates `entity` and `migration`.
+//! - `clock`: the one source of time. `tasks`: background tasks. `config`: the settings.
 
 pub mod accounts;
 pub mod cli;
@@ -20,3 +19,4 @@ pub mod http;
 pub mod operations;
 pub mod publishing;
 pub mod server;
+pub mod tasks;

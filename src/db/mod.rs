@@ -2,7 +2,7 @@
 //!
 //! On SQLite they are pools over one file: some readers, and one writer whose transactions begin as writers, so that
 //! none fails half-way for a lock it can't get. On PostgreSQL half of the connections read, the other half
-//! writes, a single statement at a time ([`Handle`]). Every worker has pools of its own (but for SQLite's one writer): its runtime is a
+//! writes, a single statement at a time ([`Connections`]). Every worker has pools of its own (but for SQLite's one writer): its runtime is a
 //! single thread, and a connection that another worker opened would wake that one for every answer.
 
 mod connections;
@@ -20,7 +20,7 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-pub use self::connections::Handle;
+pub use self::connections::Connections;
 pub use self::transaction::{Change, ChangeListener, Topic, Writer};
 use crate::config::{Engine, Settings};
 
@@ -53,7 +53,7 @@ const SQLITE_ROWS: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Db {
     /// Sees what is committed; refuses to write on SQLite.
-    pub reader: Handle,
+    pub reader: Connections,
     /// Writes.
     pub writer: Writer,
     source: Source,
@@ -164,7 +164,7 @@ impl Db {
 }
 
 impl Source {
-    fn writer(&self, connections: u32) -> Handle {
+    fn writer(&self, connections: u32) -> Connections {
         match &self.server {
             Server::Postgres(options) => self
                 .pool::<sqlx::Postgres>(connections / 2)
@@ -180,7 +180,7 @@ impl Source {
         }
     }
 
-    fn reader(&self, connections: u32) -> Handle {
+    fn reader(&self, connections: u32) -> Connections {
         match &self.server {
             Server::Postgres(options) => self
                 .pool::<sqlx::Postgres>(connections.div_ceil(2))

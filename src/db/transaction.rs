@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use sea_orm::DbErr;
 
-use super::Handle;
+use super::Connections;
 
 /// A table, as something that responses depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +39,7 @@ pub trait ChangeListener: Send + Sync {
 /// Writes.
 #[derive(Clone)]
 pub struct Writer {
-    connections: Handle,
+    connections: Connections,
     listener: Arc<dyn ChangeListener>,
 }
 
@@ -51,25 +51,25 @@ impl fmt::Debug for Writer {
 
 impl Writer {
     /// A writer.
-    pub fn new(connections: Handle, listener: Arc<dyn ChangeListener>) -> Self {
+    pub fn new(connections: Connections, listener: Arc<dyn ChangeListener>) -> Self {
         Self { connections, listener }
     }
 
     /// The same on other connections.
     #[must_use]
-    pub fn on(&self, connections: Handle) -> Self {
+    pub fn on(&self, connections: Connections) -> Self {
         Self { connections, listener: Arc::clone(&self.listener) }
     }
 
     /// Its connections, for reads that must see the latest write.
-    pub fn connections(&self) -> &Handle {
+    pub fn connections(&self) -> &Connections {
         &self.connections
     }
 
     /// Runs one statement.
     pub async fn statement<T, E, F>(&self, changes: impl Into<Vec<Change>>, work: F) -> Result<T, E>
     where
-        F: AsyncFnOnce(&Handle) -> Result<T, E> + 'static,
+        F: AsyncFnOnce(&Connections) -> Result<T, E> + 'static,
         T: 'static,
         E: From<DbErr> + 'static,
     {

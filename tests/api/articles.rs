@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::http::{Method, StatusCode};
 use byline::{
-    db::Handle,
+    db::Connections,
     http::{
         conditional::{Conditional, Conditions, EntityTags},
         validation::{Faults, Members, Reader},
@@ -405,7 +405,7 @@ async fn both_spellings_of_every_path_answer_alike() {
 }
 
 /// A connection that counts what it is asked.
-struct Counting<'a>(&'a Handle, AtomicUsize);
+struct Counting<'a>(&'a Connections, AtomicUsize);
 
 #[async_trait::async_trait]
 impl ConnectionTrait for Counting<'_> {

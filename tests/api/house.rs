@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 8] = [
     &["accounts"],
     &["http"],
     &["db"],
-    &["clock", "config"],
+    &["clock", "config", "tasks"],
 ];
 
 /// The longest handler, in lines from its signature to its end.

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use byline::{
-    db::Handle,
+    db::Connections,
     http::{
         conditional::{Conditional, Conditions},
         validation::{Faults, Members, Reader as FieldReader},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A connection that remembers what it is asked.
-struct Noting<'a>(&'a Handle, Mutex<Vec<Statement>>);
+struct Noting<'a>(&'a Connections, Mutex<Vec<Statement>>);
 
 #[async_trait::async_trait]
 impl ConnectionTrait for Noting<'_> {

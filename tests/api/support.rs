@@ -19,7 +19,7 @@ use awc::Client as HttpClient;
 use byline::{
     clock::Clock,
     config::Settings,
-    db::{Db, Handle},
+    db::{Connections, Db},
     http::cache::Cache,
     server::{Server, app::AppState},
 };
@@ -86,7 +86,7 @@ impl TestApp {
         &self.state.http.cache
     }
 
-    pub(crate) fn writer(&self) -> &Handle {
+    pub(crate) fn writer(&self) -> &Connections {
         self.db.writer.connections()
     }
 

@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::{
-    db::{Change, ChangeListener as _, Db, Handle, Topic},
+    db::{Change, ChangeListener as _, Connections, Db, Topic},
     http::{cache::Cache, error::Cause},
 };
 
@@ -188,7 +188,7 @@ fn read(
 }
 
 /// Asks SQLite until it doesn't answer.
-async fn poll(writer: &Handle, cache: &Cache) -> Result<(), DbErr> {
+async fn poll(writer: &Connections, cache: &Cache) -> Result<(), DbErr> {
     let question = Statement::from_string(writer.get_database_backend(), "PRAGMA data_version");
     let mut known = None;
     let mut ticks = interval(POLL);

@@ -1,0 +1,219 @@
+//! Tasks on a runtime of their own, watched from outside.
+
+use std::{
+    future::pending,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    span::{Attributes, Id, Record},
+};
+
+use super::{
+    Backoff, Tasks,
+    supervisor::{Entry, supervise},
+};
+
+const LONG: Duration = Duration::from_secs(30);
+
+const QUICK: Backoff =
+    Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(4), well_after: LONG };
+
+async fn until(mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < LONG, "never happened");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn until_cancelled(token: CancellationToken) -> io::Result<()> {
+    token.cancelled().await;
+    Ok(())
+}
+
+/// Counts log events by level.
+#[derive(Clone, Default)]
+struct Counted {
+    warnings: Arc<AtomicUsize>,
+    infos: Arc<AtomicUsize>,
+}
+
+impl Subscriber for Counted {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        match *event.metadata().level() {
+            Level::WARN => drop(self.warnings.fetch_add(1, SeqCst)),
+            Level::INFO => drop(self.infos.fetch_add(1, SeqCst)),
+            _ => {}
+        }
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[actix_web::test]
+async fn tasks_are_cancelled_and_joined() {
+    let tasks = Tasks::start().unwrap();
+    let ended = Arc::new(AtomicUsize::new(0));
+    for name in ["first", "second"] {
+        let ended = Arc::clone(&ended);
+        tasks.spawn(name, async move |token| {
+            until_cancelled(token).await?;
+            // The end of a task may take a moment.
+            sleep(Duration::from_millis(20)).await;
+            ended.fetch_add(1, SeqCst);
+            io::Result::Ok(())
+        });
+    }
+    until(|| tasks.status().iter().all(|task| task.running)).await;
+    assert!(tasks.shutdown(LONG).await.is_empty());
+    assert_eq!(ended.load(SeqCst), 2);
+}
+
+#[actix_web::test]
+async fn a_task_that_does_not_end_in_time_is_named() {
+    let tasks = Tasks::start().unwrap();
+    tasks.spawn("prompt", until_cancelled);
+    tasks.spawn("stubborn", async |_| pending::<io::Result<()>>().await);
+    until(|| tasks.status().iter().all(|task| task.running)).await;
+    assert_eq!(tasks.shutdown(Duration::from_millis(200)).await, ["stubborn"]);
+}
+
+#[actix_web::test]
+async fn dropping_the_tasks_cancels_them() {
+    let tasks = Tasks::start().unwrap();
+    let (cancelled, at_end) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (started, counted) = (Arc::clone(&at_end), Arc::clone(&cancelled));
+    tasks.spawn("dropped", async move |token| {
+        started.fetch_add(1, SeqCst);
+        until_cancelled(token).await?;
+        counted.fetch_add(1, SeqCst);
+        io::Result::Ok(())
+    });
+    until(|| at_end.load(SeqCst) == 1).await;
+    drop(tasks);
+    until(|| cancelled.load(SeqCst) == 1).await;
+}
+
+#[actix_web::test]
+async fn a_task_that_fails_is_restarted_and_its_failures_are_counted() {
+    let tasks = Tasks::start().unwrap();
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&runs);
+    tasks.spawn_with("flaky", QUICK, async move |token| {
+        if counted.fetch_add(1, SeqCst) < 3 {
+            return Err(io::Error::other("no luck"));
+        }
+        until_cancelled(token).await
+    });
+    until(|| runs.load(SeqCst) == 4).await;
+    let status = tasks.status().remove(0);
+    assert_eq!((status.name, status.running), ("flaky", true));
+    assert_eq!((status.restarts, status.failures), (3, 3));
+    assert_eq!(status.last_failure.as_deref(), Some("no luck"));
+}
+
+#[actix_web::test]
+async fn a_task_that_panics_is_restarted_and_harms_no_other() {
+    let tasks = Tasks::start().unwrap();
+    tasks.spawn("calm", until_cancelled);
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&runs);
+    tasks.spawn_with("wild", QUICK, async move |token| {
+        assert!(counted.fetch_add(1, SeqCst) > 0, "the first run fails");
+        until_cancelled(token).await
+    });
+    until(|| runs.load(SeqCst) == 2).await;
+    let [calm, wild] = tasks.status().try_into().unwrap();
+    assert_eq!((calm.running, calm.failures), (true, 0));
+    assert_eq!((wild.failures, wild.last_failure.as_deref()), (1, Some("panicked: the first run fails")));
+    assert!(tasks.shutdown(LONG).await.is_empty());
+}
+
+#[actix_web::test]
+async fn a_task_that_is_done_is_not_restarted() {
+    let tasks = Tasks::start().unwrap();
+    let runs = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&runs);
+    tasks.spawn_with("once", QUICK, async move |_| {
+        counted.fetch_add(1, SeqCst);
+        io::Result::Ok(())
+    });
+    until(|| runs.load(SeqCst) == 1).await;
+    assert!(tasks.shutdown(LONG).await.is_empty());
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
+#[actix_web::test]
+async fn the_wait_before_a_restart_doubles_up_to_the_longest() {
+    let backoff =
+        Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(80), well_after: LONG };
+    let (entry, token) = (Entry::new("failing"), CancellationToken::new());
+    let runs = AtomicU64::new(0);
+    let started = Instant::now();
+    supervise(&entry, &token, backoff, async |token: CancellationToken| {
+        if runs.fetch_add(1, SeqCst) == 4 {
+            token.cancel();
+        }
+        Err::<(), _>("fails")
+    })
+    .await;
+    // 20, 40, 80 and again 80: a busy machine can only take longer.
+    assert!(started.elapsed() >= Duration::from_millis(220), "{:?}", started.elapsed());
+    assert_eq!(entry.status().failures, 5);
+}
+
+#[actix_web::test]
+async fn a_task_that_was_well_waits_only_as_long_as_at_first() {
+    let backoff = Backoff { first: Duration::from_millis(1), longest: LONG, well_after: Duration::ZERO };
+    let (entry, token) = (Entry::new("unlucky"), CancellationToken::new());
+    let runs = AtomicU64::new(0);
+    // Without the reset these waits would add up to half an hour.
+    supervise(&entry, &token, backoff, async |token: CancellationToken| {
+        if runs.fetch_add(1, SeqCst) == 20 {
+            token.cancel();
+        }
+        sleep(Duration::from_millis(5)).await;
+        Err::<(), _>("fails")
+    })
+    .await;
+    assert_eq!(entry.status().failures, 21);
+}
+
+#[actix_web::test]
+async fn failing_and_running_again_are_logged_once_each() {
+    let counted = Counted::default();
+    let _guard = tracing::subscriber::set_default(counted.clone());
+    let backoff = Backoff { well_after: Duration::from_millis(50), ..QUICK };
+    let (entry, token) = (Entry::new("flaky"), CancellationToken::new());
+    let runs = AtomicU64::new(0);
+    let log = counted.clone();
+    supervise(&entry, &token, backoff, async |token: CancellationToken| {
+        if runs.fetch_add(1, SeqCst) < 10 {
+            return Err("fails at once");
+        }
+        assert_eq!(log.infos.load(SeqCst), 0);
+        until(|| log.infos.load(SeqCst) == 1).await;
+        token.cancel();
+        Ok(())
+    })
+    .await;
+    assert_eq!(entry.status().failures, 10);
+    assert_eq!((counted.warnings.load(SeqCst), counted.infos.load(SeqCst)), (1, 1));
+}
