@@ -10,7 +10,7 @@ use crate::{
     accounts::{passwords::Passwords, tokens::Tokens},
     config::Settings,
     db::Db,
-    http::{cache::Cache, validation::Rules},
+    http::{cache::Cache, validation::Limits},
 };
 
 /// The state as handlers take it.
@@ -27,7 +27,7 @@ pub struct AppState {
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
-    rules: Rules,
+    rules: Limits,
     tokens: Tokens,
     passwords: Passwords,
     cache: Arc<Cache>,
@@ -36,7 +36,7 @@ struct Shared {
 impl AppState {
     /// Needs no live service.
     pub fn new(settings: Settings, db: Db) -> Self {
-        let rules = Rules { max_page_size: settings.max_page_size, max_body_bytes: settings.max_body_bytes };
+        let rules = Limits { max_page_size: settings.max_page_size, max_body_bytes: settings.max_body_bytes };
         let tokens = Tokens::new(&settings.secret_key, settings.algorithm, settings.access_token_expire);
         let passwords = Passwords::new(settings.bcrypt_cost);
         let cache = Arc::new(Cache::new(settings.cache_bytes));
@@ -55,7 +55,7 @@ impl AppState {
     }
 
     /// The limits that requests are checked against.
-    pub fn rules(&self) -> &Rules {
+    pub fn rules(&self) -> &Limits {
         &self.shared.rules
     }
 

@@ -10,7 +10,7 @@ use sea_orm::EntityTrait as _;
 use crate::{
     http::{
         error::{Error, Result},
-        validation::{Body, Faults, Fields, Members, Reader, text_parameters},
+        validation::{Body, Extractor, FieldErrors, Fields, Members, query_pairs},
     },
     state::{AppState, State},
 };
@@ -168,15 +168,15 @@ where
             let received = B::receive(&request, &mut payload, rules).await?;
             let who = W::identify(&request, state).await?;
 
-            let mut faults = Faults::default();
+            let mut errors = FieldErrors::default();
             let segments = path_parameters(&request);
-            let path = Reader::read("path", Members::Pairs(&segments), rules, &mut faults);
-            let pairs = text_parameters(request.query_string());
-            let query = Reader::read("query", Members::Pairs(&pairs), rules, &mut faults);
-            let body = B::read(&received, rules, &mut faults);
+            let path = Extractor::extract("path", Members::Pairs(&segments), rules, &mut errors);
+            let pairs = query_pairs(request.query_string());
+            let query = Extractor::extract("query", Members::Pairs(&pairs), rules, &mut errors);
+            let body = B::extract(&received, rules, &mut errors);
             match (path, query, body) {
                 (Some(path), Some(query), Some(body)) => Ok(Self { who, path, query, body }),
-                _ => Err(faults.into_error()),
+                _ => Err(errors.into_error()),
             }
         })
     }

@@ -18,7 +18,7 @@ use crate::{
     db::Db,
     http::{
         telemetry,
-        validation::{Faults, Members, Reader},
+        validation::{Extractor, FieldErrors, Members},
     },
     server::{Server, app},
     state::AppState,
@@ -237,9 +237,9 @@ async fn create_user(
     let state = AppState::new(settings.clone(), open(&settings).await?);
     let members = [("email", email), ("username", username), ("password", password.as_str())]
         .map(|(name, value)| (name.into(), value.into()));
-    let mut faults = Faults::default();
-    let input = Reader::read("user", Members::Pairs(&members), state.rules(), &mut faults);
-    let Some(input) = input else { return Err(faults.into_error().into()) };
+    let mut errors = FieldErrors::default();
+    let input = Extractor::extract("user", Members::Pairs(&members), state.rules(), &mut errors);
+    let Some(input) = input else { return Err(errors.into_error().into()) };
     Ok(users::service::register(&state.db.writer, state.passwords(), input, state.now()).await?)
 }
 

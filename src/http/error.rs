@@ -59,8 +59,8 @@ pub enum Error {
     #[error("The body has more than {0} bytes")]
     TooLarge(usize),
     /// 422: every field that is wrong, in the contract's order.
-    #[error("{}", told(.0))]
-    Invalid(Vec<Fault>),
+    #[error("{}", join_messages(.0))]
+    Invalid(Vec<FieldError>),
     /// 503: more is asked than the server takes on at once.
     #[error("The server is busy")]
     Busy,
@@ -80,12 +80,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// One wrong value, as Pydantic 2 words it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Fault {
+pub struct FieldError {
     /// Stable code, `string_too_short` for one.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// Where it stood: `["body","title"]`.
-    pub loc: Vec<Place>,
+    pub loc: Vec<LocationPart>,
     /// The rule that was broken.
     pub msg: Cow<'static, str>,
     /// What was received.
@@ -95,28 +95,28 @@ pub struct Fault {
     pub ctx: Option<Map<String, Value>>,
 }
 
-/// One step of a fault's `loc`.
+/// One step of an error's `loc`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Place {
+pub enum LocationPart {
     /// A part of the request, or a member's name.
     Name(&'static str),
     /// A character's position in the body.
     Position(usize),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FieldError {
     /// The field and what is wrong with it, without what was received.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Place::Name(name)) = self.loc.last() {
+        if let Some(LocationPart::Name(name)) = self.loc.last() {
             write!(f, "{name}: ")?;
         }
         f.write_str(&self.msg)
     }
 }
 
-fn told(faults: &[Fault]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+fn join_messages(errors: &[FieldError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl Error {
@@ -128,7 +128,7 @@ impl Error {
     /// The JSON body.
     pub fn body(&self) -> Value {
         let detail = match self {
-            Self::Invalid(faults) => serde_json::to_value(faults).unwrap_or_default(),
+            Self::Invalid(errors) => serde_json::to_value(errors).unwrap_or_default(),
             other => Value::String(other.to_string()),
         };
         Value::Object(Map::from_iter([("detail".to_owned(), detail)]))

@@ -15,7 +15,7 @@ use utoipa::{
     },
 };
 
-use crate::http::error::{Error, Fault, Place};
+use crate::http::error::{Error, FieldError, LocationPart};
 
 /// The one security scheme, under the name that FastAPI gives it.
 pub struct Security;
@@ -171,20 +171,20 @@ fn unparsed() -> Error {
 }
 
 fn missing(member: &'static str, input: Value) -> Error {
-    invalid("missing", vec![Place::Name("body"), Place::Name(member)], "Field required", input)
+    invalid("missing", vec![LocationPart::Name("body"), LocationPart::Name(member)], "Field required", input)
 }
 
 fn missing_body() -> Error {
-    invalid("missing", vec![Place::Name("body")], "Field required", Value::Null)
+    invalid("missing", vec![LocationPart::Name("body")], "Field required", Value::Null)
 }
 
 fn unparsed_integer(place: &'static str, member: &'static str) -> Error {
     let msg = "Input should be a valid integer, unable to parse string as an integer";
-    invalid("int_parsing", vec![Place::Name(place), Place::Name(member)], msg, json!("abc"))
+    invalid("int_parsing", vec![LocationPart::Name(place), LocationPart::Name(member)], msg, json!("abc"))
 }
 
-fn invalid(kind: &'static str, loc: Vec<Place>, msg: &'static str, input: Value) -> Error {
-    Error::Invalid(vec![Fault { kind, loc, msg: msg.into(), input, ctx: None }])
+fn invalid(kind: &'static str, loc: Vec<LocationPart>, msg: &'static str, input: Value) -> Error {
+    Error::Invalid(vec![FieldError { kind, loc, msg: msg.into(), input, ctx: None }])
 }
 
 fn responses(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {

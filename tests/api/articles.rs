@@ -7,7 +7,7 @@ use byline::{
     db::Handle,
     http::{
         conditional::{Conditions, Tags},
-        validation::{Faults, Members, Reader},
+        validation::{Extractor, FieldErrors, Members},
     },
     publishing::{
         articles::schemas::ArticleFilter,
@@ -454,7 +454,7 @@ async fn a_list_costs_the_same_number_of_statements_for_one_row_and_for_a_hundre
             let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
             let members = Members::Pairs(&pairs);
             let filter: ArticleFilter =
-                Reader::read("query", members, app.state.rules(), &mut Faults::default()).unwrap();
+                Extractor::extract("query", members, app.state.rules(), &mut FieldErrors::default()).unwrap();
             let counting = Counting(&app.state.db.reader, AtomicUsize::new(0));
             let mut conditions = Conditions::default();
             let page = service::list(&counting, Sight::Author(1), filter.clone(), &conditions).await.unwrap();

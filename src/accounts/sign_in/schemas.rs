@@ -6,7 +6,7 @@ use utoipa::{ToSchema, openapi::ObjectBuilder};
 
 use crate::{
     fields,
-    http::validation::{Field, Flaw, Input, Rules, TextRule},
+    http::validation::{Field, Input, InvalidValue, Limits, TextRule},
     text,
 };
 
@@ -24,8 +24,8 @@ pub struct Secret(pub SecretString);
 impl Field for Secret {
     const SECRET: bool = true;
 
-    fn read(input: Input<'_>, rules: &Rules) -> Result<Self, Flaw> {
-        FormText::read(input, rules).map(|text| Self(text.into_inner().into()))
+    fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue> {
+        FormText::parse(input, limits).map(|text| Self(text.into_inner().into()))
     }
 
     fn schema() -> ObjectBuilder {

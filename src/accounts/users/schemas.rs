@@ -9,7 +9,7 @@ use crate::{
     fields,
     http::{
         timestamp::Timestamp,
-        validation::{Field, Flaw, Input, NO_NUL, Rules, TextRule, read_text, text_schema},
+        validation::{Field, Input, InvalidValue, Limits, NO_NUL, TextRule, parse_text, text_schema},
     },
     text,
 };
@@ -40,11 +40,11 @@ impl NewPassword {
     ///
     /// # Errors
     /// Says which rule it breaks.
-    pub fn parse(password: &str) -> Result<Self, Flaw> {
-        let password = read_text(Input::Text(password), &Self::rule())?;
+    pub fn parse(password: &str) -> Result<Self, InvalidValue> {
+        let password = parse_text(Input::Text(password), &Self::rule())?;
         if password.len() > MAX_BYTES {
             let msg = format!("Data should have at most {MAX_BYTES} bytes");
-            return Err(Flaw::new("bytes_too_long", msg).with("max_length", MAX_BYTES));
+            return Err(InvalidValue::new("bytes_too_long", msg).with("max_length", MAX_BYTES));
         }
         Ok(Self(password.into()))
     }
@@ -58,8 +58,8 @@ impl NewPassword {
 impl Field for NewPassword {
     const SECRET: bool = true;
 
-    fn read(input: Input<'_>, _rules: &Rules) -> Result<Self, Flaw> {
-        Self::parse(&read_text(input, &Self::rule())?)
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
+        Self::parse(&parse_text(input, &Self::rule())?)
     }
 
     fn schema() -> ObjectBuilder {

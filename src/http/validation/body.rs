@@ -12,8 +12,8 @@ use actix_web::{
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::{Faults, Fields, Flaw, Members, Reader, Rules, redact};
-use crate::http::error::{Error, Place, Result};
+use super::{Extractor, FieldErrors, Fields, InvalidValue, Limits, Members, redact};
+use crate::http::error::{Error, LocationPart, Result};
 
 const UNPARSED: Error = Error::BadRequest("There was an error parsing the body");
 
@@ -29,22 +29,22 @@ pub trait Body: Sized {
     fn receive(
         request: &HttpRequest,
         payload: &mut Payload,
-        rules: &Rules,
+        limits: &Limits,
     ) -> impl Future<Output = Result<Self::Received>>;
 
     /// Reads its fields; none if any was faulty.
-    fn read(received: &Self::Received, rules: &Rules, faults: &mut Faults) -> Option<Self>;
+    fn extract(received: &Self::Received, limits: &Limits, errors: &mut FieldErrors) -> Option<Self>;
 }
 
 /// No body is asked for, and one that comes is not looked at.
 impl Body for () {
     type Received = ();
 
-    async fn receive(_request: &HttpRequest, _payload: &mut Payload, _rules: &Rules) -> Result<()> {
+    async fn receive(_request: &HttpRequest, _payload: &mut Payload, _limits: &Limits) -> Result<()> {
         Ok(())
     }
 
-    fn read(_received: &(), _rules: &Rules, _faults: &mut Faults) -> Option<Self> {
+    fn extract(_received: &(), _limits: &Limits, _errors: &mut FieldErrors) -> Option<Self> {
         Some(())
     }
 }
@@ -67,8 +67,8 @@ pub enum Document {
 impl<T: Fields> Body for Json<T> {
     type Received = Document;
 
-    async fn receive(request: &HttpRequest, payload: &mut Payload, rules: &Rules) -> Result<Document> {
-        let bytes = bytes(request.headers(), payload, rules).await?;
+    async fn receive(request: &HttpRequest, payload: &mut Payload, limits: &Limits) -> Result<Document> {
+        let bytes = bytes(request.headers(), payload, limits).await?;
         if bytes.is_empty() {
             return Ok(Document::Absent);
         }
@@ -83,50 +83,50 @@ impl<T: Fields> Body for Json<T> {
         }
     }
 
-    fn read(received: &Document, rules: &Rules, faults: &mut Faults) -> Option<Self> {
-        let body = || vec![Place::Name("body")];
+    fn extract(received: &Document, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
+        let body = || vec![LocationPart::Name("body")];
         let no_object = || {
             let msg = "Input should be a valid dictionary or object to extract fields from";
-            Flaw::new("model_attributes_type", msg)
+            InvalidValue::new("model_attributes_type", msg)
         };
         match received {
             Document::Json(whole @ Value::Object(map)) => {
-                Reader::read("body", Members::Object(whole, map), rules, faults).map(Self)
+                Extractor::extract("body", Members::Object(whole, map), limits, errors).map(Self)
             }
             Document::Json(other) => {
-                faults.push(no_object(), body(), redact::<T>(other));
+                errors.push(no_object(), body(), redact::<T>(other));
                 None
             }
             Document::Text(text) => {
-                faults.push(no_object(), body(), redact::<T>(&json!(text)));
+                errors.push(no_object(), body(), redact::<T>(&json!(text)));
                 None
             }
             Document::Absent => {
-                faults.push(Flaw::new("missing", "Field required"), body(), Value::Null);
+                errors.push(InvalidValue::new("missing", "Field required"), body(), Value::Null);
                 None
             }
         }
     }
 }
 
-/// A JSON object whose late faults the handler tells, behind its own 404 and 403.
+/// A JSON object whose late errors the handler tells, behind its own 404 and 403.
 #[derive(Debug)]
 pub struct Deferred<T>(pub Result<T>);
 
 impl<T: Fields> Body for Deferred<T> {
     type Received = Document;
 
-    async fn receive(request: &HttpRequest, payload: &mut Payload, rules: &Rules) -> Result<Document> {
-        Json::<T>::receive(request, payload, rules).await
+    async fn receive(request: &HttpRequest, payload: &mut Payload, limits: &Limits) -> Result<Document> {
+        Json::<T>::receive(request, payload, limits).await
     }
 
-    fn read(received: &Document, rules: &Rules, faults: &mut Faults) -> Option<Self> {
-        let mut own = Faults::default();
-        let read = Json::read(received, rules, &mut own);
+    fn extract(received: &Document, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
+        let mut own = FieldErrors::default();
+        let read = Json::extract(received, limits, &mut own);
         if own.early.is_empty() {
             return Some(Self(read.map(|Json(read)| read).ok_or_else(|| own.into_error())));
         }
-        faults.early.append(&mut own.early);
+        errors.early.append(&mut own.early);
         None
     }
 }
@@ -139,8 +139,12 @@ impl<T: Fields> Body for Form<T> {
     type Received = Vec<(String, String)>;
 
     /// A body of another type is a form without fields.
-    async fn receive(request: &HttpRequest, payload: &mut Payload, rules: &Rules) -> Result<Self::Received> {
-        let bytes = bytes(request.headers(), payload, rules).await?;
+    async fn receive(
+        request: &HttpRequest,
+        payload: &mut Payload,
+        limits: &Limits,
+    ) -> Result<Self::Received> {
+        let bytes = bytes(request.headers(), payload, limits).await?;
         match media_type(request.headers()).as_str() {
             "application/x-www-form-urlencoded" => Ok(form_urlencoded::parse(&bytes).into_owned().collect()),
             "multipart/form-data" => multipart(request.headers(), bytes).await,
@@ -148,19 +152,19 @@ impl<T: Fields> Body for Form<T> {
         }
     }
 
-    fn read(received: &Self::Received, rules: &Rules, faults: &mut Faults) -> Option<Self> {
-        Reader::read("body", Members::Form(received), rules, faults).map(Self)
+    fn extract(received: &Self::Received, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
+        Extractor::extract("body", Members::Form(received), limits, errors).map(Self)
     }
 }
 
 /// The pairs of a query or a decoded path.
-pub fn text_parameters(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+pub fn query_pairs(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(query.as_bytes()).collect()
 }
 
 /// The whole body, at most `max_body_bytes` of it.
-async fn bytes(headers: &HeaderMap, payload: &mut Payload, rules: &Rules) -> Result<Bytes> {
-    let limit = rules.max_body_bytes;
+async fn bytes(headers: &HeaderMap, payload: &mut Payload, limits: &Limits) -> Result<Bytes> {
+    let limit = limits.max_body_bytes;
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
@@ -203,10 +207,10 @@ fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
     let above: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let byte = above.saturating_add(error.column().saturating_sub(1));
     let position = text.char_indices().take_while(|(at, _)| *at < byte).count();
-    let loc = vec![Place::Name("body"), Place::Position(position)];
-    let mut faults = Faults::default();
-    faults.push(Flaw::new("json_invalid", "JSON decode error").with("error", words), loc, json!({}));
-    faults.into_error()
+    let loc = vec![LocationPart::Name("body"), LocationPart::Position(position)];
+    let mut errors = FieldErrors::default();
+    errors.push(InvalidValue::new("json_invalid", "JSON decode error").with("error", words), loc, json!({}));
+    errors.into_error()
 }
 
 /// The text fields of a multipart body; files are none.

@@ -9,7 +9,7 @@ use utoipa::openapi::{
 use super::Field;
 
 /// A declared field as the document describes it; made by [`fields!`](crate::fields).
-pub struct Described {
+pub struct FieldSchema {
     /// The member's name.
     pub name: &'static str,
     /// Whether it must be given.
@@ -18,7 +18,7 @@ pub struct Described {
     pub schema: Schema,
 }
 
-impl Described {
+impl FieldSchema {
     /// `docs` are the lines of a doc comment.
     pub fn new<T: Field>(name: &'static str, docs: &[&str], default: Option<Value>) -> Self {
         let required = !T::OPTIONAL && default.is_none();
@@ -63,7 +63,7 @@ fn paragraph(docs: &[&str]) -> String {
     docs.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-/// Declares a struct of [`Field`]s: reading, faults and schema all follow from it.
+/// Declares a struct of [`Field`]s: reading, errors and schema all follow from it.
 ///
 /// `name: Type = literal` gives a default, which passes the same check as a value received. `in path` makes the fields
 /// parameters of a path, where they would else be parameters of a query.
@@ -80,8 +80,8 @@ macro_rules! fields {
         $vis struct $name { $( $(#[doc = $doc])+ pub $field: $type ),* }
 
         impl $name {
-            fn described() -> Vec<$crate::http::validation::Described> {
-                vec![$( $crate::http::validation::Described::new::<$type>(
+            fn described() -> Vec<$crate::http::validation::FieldSchema> {
+                vec![$( $crate::http::validation::FieldSchema::new::<$type>(
                     stringify!($field), &[$($doc),+], $crate::fields!(@default $($default)?),
                 ) ),*]
             }
@@ -91,15 +91,15 @@ macro_rules! fields {
             const MEMBERS: &'static [(&'static str, bool)] =
                 &[$( (stringify!($field), <$type as $crate::http::validation::Field>::SECRET) ),*];
 
-            fn read(reader: &mut $crate::http::validation::Reader<'_>) -> Option<Self> {
-                $( let $field = reader.field(stringify!($field), $crate::fields!(@default $($default)?).as_ref()); )*
+            fn extract(members: &mut $crate::http::validation::Extractor<'_>) -> Option<Self> {
+                $( let $field = members.field(stringify!($field), $crate::fields!(@default $($default)?).as_ref()); )*
                 Some(Self { $( $field: $field? ),* })
             }
         }
 
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                $crate::http::validation::Described::object(Self::described(), &[$($about),+])
+                $crate::http::validation::FieldSchema::object(Self::described(), &[$($about),+])
             }
         }
 
@@ -110,7 +110,7 @@ macro_rules! fields {
                 _place: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
             ) -> Vec<utoipa::openapi::path::Parameter> {
                 let place = $crate::fields!(@place $($place)?);
-                $crate::http::validation::Described::parameters(Self::described(), &place)
+                $crate::http::validation::FieldSchema::parameters(Self::described(), &place)
             }
         }
     };
@@ -132,13 +132,13 @@ macro_rules! choice {
         $vis enum $name { $( $(#[doc = $about])+ #[serde(rename = $word)] $variant ),+ }
 
         impl $crate::http::validation::Field for $name {
-            fn read(
+            fn parse(
                 input: $crate::http::validation::Input<'_>,
-                _rules: &$crate::http::validation::Rules,
-            ) -> Result<Self, $crate::http::validation::Flaw> {
+                _limits: &$crate::http::validation::Limits,
+            ) -> Result<Self, $crate::http::validation::InvalidValue> {
                 match input.text() {
                     $( Some($word) => Ok(Self::$variant), )+
-                    _ => Err($crate::http::validation::Flaw::choice(&[$($word),+])),
+                    _ => Err($crate::http::validation::InvalidValue::choice(&[$($word),+])),
                 }
             }
 
@@ -173,12 +173,12 @@ macro_rules! text {
         }
 
         impl $crate::http::validation::Field for $name {
-            fn read(
+            fn parse(
                 input: $crate::http::validation::Input<'_>,
-                _rules: &$crate::http::validation::Rules,
-            ) -> Result<Self, $crate::http::validation::Flaw> {
+                _limits: &$crate::http::validation::Limits,
+            ) -> Result<Self, $crate::http::validation::InvalidValue> {
                 static RULE: std::sync::LazyLock<$crate::http::validation::TextRule> = std::sync::LazyLock::new(|| $rule);
-                $crate::http::validation::read_text(input, &RULE).map(Self)
+                $crate::http::validation::parse_text(input, &RULE).map(Self)
             }
 
             fn schema() -> utoipa::openapi::ObjectBuilder {

@@ -13,18 +13,18 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::ObjectBuilder;
 
-pub use body::{Body, Deferred, Form, Json, text_parameters};
-pub use declare::Described;
-pub use values::{Id, Instant, NO_NUL, PageSize, Skip, TextRule, read_text, text_schema};
+pub use body::{Body, Deferred, Form, Json, query_pairs};
+pub use declare::FieldSchema;
+pub use values::{Id, Instant, NO_NUL, PageSize, Skip, TextRule, parse_text, text_schema};
 
-use crate::http::error::{Error, Fault, Place};
+use crate::http::error::{Error, FieldError, LocationPart};
 
 /// What `input` shows where a secret was received.
 const REDACTED: &str = "[redacted]";
 
 /// The limits that an operator sets.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct Limits {
     /// The most rows of one list page; none is no maximum.
     pub max_page_size: Option<u32>,
     /// The most bytes of a request body.
@@ -57,34 +57,34 @@ impl<'a> Input<'a> {
     }
 }
 
-/// What is wrong with a value: a [`Fault`] that doesn't know yet where it stood.
+/// What is wrong with a value: a [`FieldError`] that doesn't know yet where it stood.
 #[derive(Debug)]
-pub struct Flaw {
+pub struct InvalidValue {
     kind: &'static str,
     msg: Cow<'static, str>,
     ctx: Option<Map<String, Value>>,
     late: bool,
 }
 
-/// The faults of a request. The FastAPI blog noticed some values only when the database refused them: these are told
+/// The errors of a request. The FastAPI blog noticed some values only when the database refused them: these are told
 /// when nothing else is wrong, behind 404 and 403 too.
 #[derive(Debug, Default)]
-pub struct Faults {
-    early: Vec<Fault>,
-    late: Vec<Fault>,
+pub struct FieldErrors {
+    early: Vec<FieldError>,
+    late: Vec<FieldError>,
 }
 
-impl Faults {
-    fn push(&mut self, flaw: Flaw, loc: Vec<Place>, input: Value) {
-        let faults = if flaw.late { &mut self.late } else { &mut self.early };
-        faults.push(Fault { kind: flaw.kind, loc, msg: flaw.msg, input, ctx: flaw.ctx });
+impl FieldErrors {
+    fn push(&mut self, invalid: InvalidValue, loc: Vec<LocationPart>, input: Value) {
+        let errors = if invalid.late { &mut self.late } else { &mut self.early };
+        errors.push(FieldError { kind: invalid.kind, loc, msg: invalid.msg, input, ctx: invalid.ctx });
     }
 
     /// One fault, found when the whole was looked at.
-    pub fn one(flaw: Flaw, place: &'static str, name: &'static str, input: Value) -> Error {
-        let mut faults = Self::default();
-        faults.push(flaw, vec![Place::Name(place), Place::Name(name)], input);
-        faults.into_error()
+    pub fn one(invalid: InvalidValue, place: &'static str, name: &'static str, input: Value) -> Error {
+        let mut errors = Self::default();
+        errors.push(invalid, vec![LocationPart::Name(place), LocationPart::Name(name)], input);
+        errors.into_error()
     }
 
     /// The ones to tell.
@@ -93,7 +93,7 @@ impl Faults {
     }
 }
 
-impl Flaw {
+impl InvalidValue {
     /// A fault of Pydantic's `kind` with its words.
     pub fn new(kind: &'static str, msg: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, msg: msg.into(), ctx: None, late: false }
@@ -130,10 +130,10 @@ pub trait Field: Sized {
     const OPTIONAL: bool = false;
 
     /// The value, or what is wrong with it.
-    fn read(input: Input<'_>, rules: &Rules) -> Result<Self, Flaw>;
+    fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue>;
 
     /// What it means to leave the field out; none makes that a fault.
-    fn absent(_rules: &Rules) -> Option<Self> {
+    fn absent(_limits: &Limits) -> Option<Self> {
         None
     }
 
@@ -145,12 +145,12 @@ impl<T: Field> Field for Option<T> {
     const SECRET: bool = T::SECRET;
     const OPTIONAL: bool = true;
 
-    fn read(input: Input<'_>, rules: &Rules) -> Result<Self, Flaw> {
+    fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue> {
         let null = matches!(input, Input::Json(Value::Null));
-        T::read(input, rules).map(Some).map_err(|flaw| if null { flaw.late() } else { flaw })
+        T::parse(input, limits).map(Some).map_err(|invalid| if null { invalid.late() } else { invalid })
     }
 
-    fn absent(_rules: &Rules) -> Option<Self> {
+    fn absent(_limits: &Limits) -> Option<Self> {
         Some(None)
     }
 
@@ -165,27 +165,27 @@ pub trait Fields: Sized {
     const MEMBERS: &'static [(&'static str, bool)];
 
     /// Reads every field; none if any was faulty.
-    fn read(reader: &mut Reader<'_>) -> Option<Self>;
+    fn extract(members: &mut Extractor<'_>) -> Option<Self>;
 }
 
 impl Fields for () {
     const MEMBERS: &'static [(&'static str, bool)] = &[];
 
-    fn read(_reader: &mut Reader<'_>) -> Option<Self> {
+    fn extract(_members: &mut Extractor<'_>) -> Option<Self> {
         Some(())
     }
 }
 
 /// Hands out members of one part of a request and collects what is wrong with them.
-pub struct Reader<'a> {
+pub struct Extractor<'a> {
     place: &'static str,
     members: Members<'a>,
-    rules: &'a Rules,
-    faults: &'a mut Faults,
+    limits: &'a Limits,
+    errors: &'a mut FieldErrors,
     redact: fn(&Value) -> Value,
 }
 
-/// Where a [`Reader`] finds its members. Of repeated names the last counts.
+/// Where a [`Extractor`] finds its members. Of repeated names the last counts.
 #[derive(Clone, Copy)]
 pub enum Members<'a> {
     /// A JSON object.
@@ -213,39 +213,39 @@ impl<'a> Members<'a> {
     }
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Extractor<'a> {
     /// Reads `T` out of `members`, which stood in the request's `place`.
-    pub fn read<T: Fields>(
+    pub fn extract<T: Fields>(
         place: &'static str,
         members: Members<'a>,
-        rules: &'a Rules,
-        faults: &'a mut Faults,
+        limits: &'a Limits,
+        errors: &'a mut FieldErrors,
     ) -> Option<T> {
-        T::read(&mut Self { place, members, rules, faults, redact: redact::<T> })
+        T::extract(&mut Self { place, members, limits, errors, redact: redact::<T> })
     }
 
     /// One member; `default` stands in for one that is absent.
     pub fn field<T: Field>(&mut self, name: &'static str, default: Option<&Value>) -> Option<T> {
-        let loc = || vec![Place::Name(self.place), Place::Name(name)];
+        let loc = || vec![LocationPart::Name(self.place), LocationPart::Name(name)];
         let input = match (self.members.get(name), default) {
             (Some(input), _) => input,
             (None, Some(default)) => Input::Json(default),
             (None, None) => {
-                let absent = T::absent(self.rules);
+                let absent = T::absent(self.limits);
                 if absent.is_none() {
                     let whole = match self.members {
                         Members::Object(whole, _) => (self.redact)(whole),
                         Members::Pairs(_) | Members::Form(_) => Value::Null,
                     };
-                    self.faults.push(Flaw::new("missing", "Field required"), loc(), whole);
+                    self.errors.push(InvalidValue::new("missing", "Field required"), loc(), whole);
                 }
                 return absent;
             }
         };
-        T::read(input, self.rules)
-            .map_err(|flaw| {
+        T::parse(input, self.limits)
+            .map_err(|invalid| {
                 let input = if T::SECRET { json!(REDACTED) } else { input.echo() };
-                self.faults.push(flaw, loc(), input);
+                self.errors.push(invalid, loc(), input);
             })
             .ok()
     }

@@ -8,7 +8,7 @@ use utoipa::openapi::{
     schema::{SchemaType, Type},
 };
 
-use super::{Field, Flaw, Input, Rules};
+use super::{Field, Input, InvalidValue, Limits};
 
 /// No U+0000: PostgreSQL stores no such text.
 pub const NO_NUL: &str = r"^[^\u0000]*$";
@@ -44,28 +44,28 @@ impl TextRule {
 }
 
 /// Reads a text by its rule.
-pub fn read_text(input: Input<'_>, rule: &TextRule) -> Result<String, Flaw> {
+pub fn parse_text(input: Input<'_>, rule: &TextRule) -> Result<String, InvalidValue> {
     let text = match input {
         Input::Text(text) => text,
         Input::Json(Value::String(text)) => text.as_str(),
-        Input::Json(_) => return Err(Flaw::new("string_type", "Input should be a valid string")),
+        Input::Json(_) => return Err(InvalidValue::new("string_type", "Input should be a valid string")),
     };
     // A byte count bounds the code points from both sides, which saves counting most texts.
     let points = || text.chars().count();
     if text.len() < rule.min.saturating_mul(4) && points() < rule.min {
         let noun = if rule.min == 1 { "character" } else { "characters" };
         let msg = format!("String should have at least {} {noun}", rule.min);
-        return Err(Flaw::new("string_too_short", msg).with("min_length", rule.min));
+        return Err(InvalidValue::new("string_too_short", msg).with("min_length", rule.min));
     }
     if let Some(max) = rule.max.filter(|max| text.len() > *max && points() > *max) {
         let msg = format!("String should have at most {max} characters");
-        return Err(Flaw::new("string_too_long", msg).with("max_length", max));
+        return Err(InvalidValue::new("string_too_long", msg).with("max_length", max));
     }
     if !rule.pattern.is_match(text) {
         let pattern = rule.pattern.as_str();
         let msg = format!("String should match pattern '{pattern}'");
-        let flaw = Flaw::new("string_pattern_mismatch", msg).with("pattern", pattern);
-        return Err(if pattern == NO_NUL { flaw.late() } else { flaw });
+        let invalid = InvalidValue::new("string_pattern_mismatch", msg).with("pattern", pattern);
+        return Err(if pattern == NO_NUL { invalid.late() } else { invalid });
     }
     Ok(text.to_owned())
 }
@@ -81,10 +81,10 @@ pub fn text_schema(rule: &TextRule) -> ObjectBuilder {
 }
 
 impl Field for bool {
-    fn read(input: Input<'_>, _rules: &Rules) -> Result<Self, Flaw> {
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
         let unclear = "Input should be a valid boolean, unable to interpret input";
-        let unclear = || Flaw::new("bool_parsing", unclear);
-        let no_bool = || Flaw::new("bool_type", "Input should be a valid boolean");
+        let unclear = || InvalidValue::new("bool_parsing", unclear);
+        let no_bool = || InvalidValue::new("bool_type", "Input should be a valid boolean");
         match input {
             Input::Json(Value::Bool(value)) => Ok(*value),
             Input::Json(Value::Number(number)) => match whole_number(number) {
@@ -93,8 +93,8 @@ impl Field for bool {
                 Some(_) => Err(unclear()),
                 None => Err(no_bool()),
             },
-            Input::Json(Value::String(text)) => truth(text).ok_or_else(unclear),
-            Input::Text(text) => truth(text).ok_or_else(unclear),
+            Input::Json(Value::String(text)) => parse_bool_text(text).ok_or_else(unclear),
+            Input::Text(text) => parse_bool_text(text).ok_or_else(unclear),
             Input::Json(Value::Null | Value::Array(_) | Value::Object(_)) => Err(no_bool()),
         }
     }
@@ -104,7 +104,7 @@ impl Field for bool {
     }
 }
 
-fn truth(text: &str) -> Option<bool> {
+fn parse_bool_text(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
         "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
@@ -130,22 +130,26 @@ fn whole_number(number: &Number) -> Option<i64> {
 }
 
 /// A whole number as paths and queries spell it: an optional sign, ASCII digits, `.` and zeros behind them.
-enum Spelt {
+enum ParsedInteger {
     Fits(i64),
     Above,
     Below,
 }
 
-fn spelt(input: Input<'_>) -> Result<Spelt, Flaw> {
+fn parse_integer(input: Input<'_>) -> Result<ParsedInteger, InvalidValue> {
     let text = match input {
         Input::Text(text) => text,
         Input::Json(value) => {
-            let wrong = || Flaw::new("int_type", "Input should be a valid integer");
-            return value.as_i64().map(Spelt::Fits).ok_or_else(wrong);
+            let wrong = || InvalidValue::new("int_type", "Input should be a valid integer");
+            return value.as_i64().map(ParsedInteger::Fits).ok_or_else(wrong);
         }
     };
-    let unparsed =
-        || Flaw::new("int_parsing", "Input should be a valid integer, unable to parse string as an integer");
+    let unparsed = || {
+        InvalidValue::new(
+            "int_parsing",
+            "Input should be a valid integer, unable to parse string as an integer",
+        )
+    };
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -163,24 +167,27 @@ fn spelt(input: Input<'_>) -> Result<Spelt, Flaw> {
     }
     let sign = if negative { "-" } else { "" };
     Ok(match format!("{sign}{digits}").parse() {
-        Ok(number) => Spelt::Fits(number),
-        Err(_) if negative => Spelt::Below,
-        Err(_) => Spelt::Above,
+        Ok(number) => ParsedInteger::Fits(number),
+        Err(_) if negative => ParsedInteger::Below,
+        Err(_) => ParsedInteger::Above,
     })
 }
 
-fn too_big() -> Flaw {
-    Flaw::new("int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size")
+fn too_big() -> InvalidValue {
+    InvalidValue::new("int_parsing_size", "Unable to parse input string as an integer, exceeded maximum size")
 }
 
 /// A number of rows: not negative, at most 64 bits with sign.
-fn count(input: Input<'_>) -> Result<u64, Flaw> {
-    let negative =
-        || Flaw::new("greater_than_equal", "Input should be greater than or equal to 0").with("ge", 0).late();
-    match spelt(input)? {
-        Spelt::Fits(number) => u64::try_from(number).map_err(|_| negative()),
-        Spelt::Below => Err(negative()),
-        Spelt::Above => Err(too_big().late()),
+fn count(input: Input<'_>) -> Result<u64, InvalidValue> {
+    let negative = || {
+        InvalidValue::new("greater_than_equal", "Input should be greater than or equal to 0")
+            .with("ge", 0)
+            .late()
+    };
+    match parse_integer(input)? {
+        ParsedInteger::Fits(number) => u64::try_from(number).map_err(|_| negative()),
+        ParsedInteger::Below => Err(negative()),
+        ParsedInteger::Above => Err(too_big().late()),
     }
 }
 
@@ -206,13 +213,16 @@ impl Instant {
 }
 
 impl Field for Instant {
-    fn read(input: Input<'_>, _rules: &Rules) -> Result<Self, Flaw> {
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
         // In a query a `+` that was not encoded arrives as a blank.
         let text = input.text().unwrap_or_default().replace(' ', "+");
         let moment = DateTime::parse_from_rfc3339(&text).map(|moment| moment.to_utc());
         let date = || text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
         moment.or_else(|_| date()).ok().and_then(Self::new).ok_or_else(|| {
-            Flaw::new("datetime_parsing", "Input should be a valid datetime or date, as RFC 3339 has it")
+            InvalidValue::new(
+                "datetime_parsing",
+                "Input should be a valid datetime or date, as RFC 3339 has it",
+            )
         })
     }
 
@@ -235,10 +245,10 @@ impl Id {
 }
 
 impl Field for Id {
-    fn read(input: Input<'_>, _rules: &Rules) -> Result<Self, Flaw> {
-        Ok(match spelt(input)? {
-            Spelt::Fits(number) => Self(i32::try_from(number).ok()),
-            Spelt::Above | Spelt::Below => Self(None),
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
+        Ok(match parse_integer(input)? {
+            ParsedInteger::Fits(number) => Self(i32::try_from(number).ok()),
+            ParsedInteger::Above | ParsedInteger::Below => Self(None),
         })
     }
 
@@ -254,11 +264,11 @@ pub struct Skip(pub u64);
 impl Field for Skip {
     const OPTIONAL: bool = true;
 
-    fn read(input: Input<'_>, _rules: &Rules) -> Result<Self, Flaw> {
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
         count(input).map(Self)
     }
 
-    fn absent(_rules: &Rules) -> Option<Self> {
+    fn absent(_limits: &Limits) -> Option<Self> {
         Some(Self(0))
     }
 
@@ -274,19 +284,19 @@ pub struct PageSize(pub u64);
 impl Field for PageSize {
     const OPTIONAL: bool = true;
 
-    fn read(input: Input<'_>, rules: &Rules) -> Result<Self, Flaw> {
+    fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue> {
         let rows = count(input)?;
-        match rules.max_page_size {
+        match limits.max_page_size {
             Some(max) if rows > u64::from(max) => {
                 let msg = format!("Input should be less than or equal to {max}");
-                Err(Flaw::new("less_than_equal", msg).with("le", max).late())
+                Err(InvalidValue::new("less_than_equal", msg).with("le", max).late())
             }
             _ => Ok(Self(rows)),
         }
     }
 
-    fn absent(rules: &Rules) -> Option<Self> {
-        let rows = rules.max_page_size.map_or(DEFAULT_PAGE_SIZE, |max| max.min(DEFAULT_PAGE_SIZE));
+    fn absent(limits: &Limits) -> Option<Self> {
+        let rows = limits.max_page_size.map_or(DEFAULT_PAGE_SIZE, |max| max.min(DEFAULT_PAGE_SIZE));
         Some(Self(rows.into()))
     }
 

@@ -18,7 +18,7 @@ use crate::http::{
     conditional::Tag,
     error::Result,
     paging::{Cursor, Direction},
-    validation::Faults,
+    validation::FieldErrors,
 };
 
 /// A page that is asked for.
@@ -98,7 +98,7 @@ impl Page {
                     && (wanted.since.is_none() || wanted.since == own.since)
                     && (wanted.until.is_none() || wanted.until == own.until);
                 if !fits {
-                    return Err(Faults::one(ListCursor::flaw(), "query", "cursor", json!(text)));
+                    return Err(FieldErrors::one(ListCursor::invalid(), "query", "cursor", json!(text)));
                 }
                 (cursor.list.clone(), Some(cursor))
             }

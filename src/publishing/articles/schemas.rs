@@ -11,7 +11,7 @@ use crate::{
     http::{
         paging::Cursor,
         timestamp::Timestamp,
-        validation::{Field, Flaw, Id, Input, Instant, NO_NUL, PageSize, Rules, Skip, TextRule},
+        validation::{Field, Id, Input, Instant, InvalidValue, Limits, NO_NUL, PageSize, Skip, TextRule},
     },
     text,
 };
@@ -101,17 +101,18 @@ pub struct ListCursor {
 
 impl ListCursor {
     /// What is wrong with one that can't be read, or belongs to another list.
-    pub fn flaw() -> Flaw {
+    pub fn invalid() -> InvalidValue {
         let error = "not a cursor of this list";
-        Flaw::new("value_error", format!("Value error, {error}")).with("error", error)
+        InvalidValue::new("value_error", format!("Value error, {error}")).with("error", error)
     }
 }
 
 impl Field for ListCursor {
-    fn read(input: Input<'_>, rules: &Rules) -> Result<Self, Flaw> {
+    fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue> {
         let text = input.text().unwrap_or_default();
         let cursor: Option<Cursor<List>> = Cursor::decode(text);
-        let cursor = cursor.filter(|cursor| cursor.list.could_be_asked_for(rules)).ok_or_else(Self::flaw)?;
+        let cursor =
+            cursor.filter(|cursor| cursor.list.could_be_asked_for(limits)).ok_or_else(Self::invalid)?;
         Ok(Self { text: text.to_owned(), cursor })
     }
 
@@ -143,8 +144,8 @@ pub struct List {
 
 impl List {
     /// Whether a query could say this: whoever forges a cursor gets no further than with a query.
-    fn could_be_asked_for(&self, rules: &Rules) -> bool {
-        let named = |name: &String| AuthorName::read(Input::Text(name), rules).is_ok();
+    fn could_be_asked_for(&self, limits: &Limits) -> bool {
+        let named = |name: &String| AuthorName::parse(Input::Text(name), limits).is_ok();
         let known = |micros| Instant::from_micros(micros).is_some();
         self.author.as_ref().is_none_or(named) && self.since.is_none_or(known) && self.until.is_none_or(known)
     }
