@@ -176,7 +176,7 @@ where
             let body = B::extract(&received, rules, &mut errors);
             match (path, query, body) {
                 (Some(path), Some(query), Some(body)) => Ok(Self { who, path, query, body }),
-                _ => Err(errors.into_error()),
+                _ => Err(errors.into()),
             }
         })
     }

@@ -239,7 +239,7 @@ async fn create_user(
         .map(|(name, value)| (name.into(), value.into()));
     let mut errors = FieldErrors::default();
     let input = Extractor::extract("user", Members::Pairs(&members), state.rules(), &mut errors);
-    let Some(input) = input else { return Err(errors.into_error().into()) };
+    let Some(input) = input else { return Err(errors.to_string().into()) };
     Ok(users::service::register(&state.db.writer, state.passwords(), input, state.now()).await?)
 }
 

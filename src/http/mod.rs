@@ -6,6 +6,7 @@ pub mod conditional;
 pub mod cors;
 pub mod docs;
 pub mod error;
+pub mod field_errors;
 pub mod openapi;
 pub mod paging;
 pub mod resource;

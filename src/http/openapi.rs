@@ -15,7 +15,10 @@ use utoipa::{
     },
 };
 
-use crate::http::error::{Error, FieldError, LocationPart};
+use crate::http::{
+    error::Error,
+    field_errors::{FieldErrors, InvalidValue},
+};
 
 /// The one security scheme, under the name that FastAPI gives it.
 pub struct Security;
@@ -171,20 +174,16 @@ fn unparsed() -> Error {
 }
 
 fn missing(member: &'static str, input: Value) -> Error {
-    invalid("missing", vec![LocationPart::Name("body"), LocationPart::Name(member)], "Field required", input)
+    FieldErrors::one(InvalidValue::missing(), &["body", member], input).into()
 }
 
 fn missing_body() -> Error {
-    invalid("missing", vec![LocationPart::Name("body")], "Field required", Value::Null)
+    FieldErrors::one(InvalidValue::missing(), &["body"], Value::Null).into()
 }
 
 fn unparsed_integer(place: &'static str, member: &'static str) -> Error {
     let msg = "Input should be a valid integer, unable to parse string as an integer";
-    invalid("int_parsing", vec![LocationPart::Name(place), LocationPart::Name(member)], msg, json!("abc"))
-}
-
-fn invalid(kind: &'static str, loc: Vec<LocationPart>, msg: &'static str, input: Value) -> Error {
-    Error::Invalid(vec![FieldError { kind, loc, msg: msg.into(), input, ctx: None }])
+    FieldErrors::one(InvalidValue::new("int_parsing", msg), &[place, member], json!("abc")).into()
 }
 
 fn responses(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {

@@ -2,14 +2,17 @@
 
 use secrecy::SecretString;
 use serde::Serialize;
-use utoipa::{ToSchema, openapi::ObjectBuilder};
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
     accounts::passwords::MAX_BYTES,
     fields,
     http::{
         timestamp::Timestamp,
-        validation::{Field, Input, InvalidValue, Limits, NO_NUL, TextRule, parse_text, text_schema},
+        validation::{Field, Input, InvalidValue, Limits, TextRule, parse_text, text_schema},
     },
     text,
 };
@@ -33,20 +36,7 @@ pub struct NewPassword(SecretString);
 
 impl NewPassword {
     fn rule() -> TextRule {
-        TextRule { format: Some("password"), ..TextRule::new(8, Some(MAX_BYTES), NO_NUL) }
-    }
-
-    /// Checks a password that came on another way than in a body.
-    ///
-    /// # Errors
-    /// Says which rule it breaks.
-    pub fn parse(password: &str) -> Result<Self, InvalidValue> {
-        let password = parse_text(Input::Text(password), &Self::rule())?;
-        if password.len() > MAX_BYTES {
-            let msg = format!("Data should have at most {MAX_BYTES} bytes");
-            return Err(InvalidValue::new("bytes_too_long", msg).with("max_length", MAX_BYTES));
-        }
-        Ok(Self(password.into()))
+        TextRule { format: Some("password"), ..TextRule::without_nul(8, Some(MAX_BYTES)) }
     }
 
     /// The password.
@@ -59,10 +49,15 @@ impl Field for NewPassword {
     const SECRET: bool = true;
 
     fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
-        Self::parse(&parse_text(input, &Self::rule())?)
+        let password = parse_text(input, &Self::rule())?;
+        if password.len() > MAX_BYTES {
+            let msg = format!("Data should have at most {MAX_BYTES} bytes");
+            return Err(InvalidValue::new("bytes_too_long", msg).with("max_length", MAX_BYTES));
+        }
+        Ok(Self(password.into()))
     }
 
-    fn schema() -> ObjectBuilder {
+    fn schema() -> RefOr<Schema> {
         text_schema(&Self::rule())
     }
 }

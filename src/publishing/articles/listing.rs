@@ -98,7 +98,9 @@ impl Page {
                     && (wanted.since.is_none() || wanted.since == own.since)
                     && (wanted.until.is_none() || wanted.until == own.until);
                 if !fits {
-                    return Err(FieldErrors::one(ListCursor::invalid(), "query", "cursor", json!(text)));
+                    return Err(
+                        FieldErrors::one(ListCursor::invalid(), &["query", "cursor"], json!(text)).into()
+                    );
                 }
                 (cursor.list.clone(), Some(cursor))
             }

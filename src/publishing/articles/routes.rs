@@ -122,8 +122,10 @@ pub async fn update_article(
     call: Call<CurrentUser, ArticlePath, (), validation::Deferred<ArticlePatch>>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let (author, patch, only) = (author(&call.who), call.body.0, conditions.if_match.as_ref());
-    let article = service::update(&writer(&state), author, &call.path, patch, only, state.now()).await?;
+    let (writer, author, only) = (writer(&state), author(&call.who), conditions.if_match.as_ref());
+    let check = async || service::check_author(&writer.db, author, &call.path).await;
+    let patch = call.body.or_report_after(check).await?;
+    let article = service::update(&writer, author, &call.path, patch, only, state.now()).await?;
     Ok(HttpResponse::Ok().insert_header(Tag::of_version(article.version).header()).json(article))
 }
 

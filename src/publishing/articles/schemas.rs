@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{
     ToSchema,
-    openapi::{ObjectBuilder, schema::Type},
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
 use crate::{
@@ -11,16 +11,16 @@ use crate::{
     http::{
         paging::Cursor,
         timestamp::Timestamp,
-        validation::{Field, Id, Input, Instant, InvalidValue, Limits, NO_NUL, PageSize, Skip, TextRule},
+        validation::{Field, Id, Input, Instant, InvalidValue, Limits, PageSize, Skip, TextRule},
     },
     text,
 };
 
 text! {
     /// 1 to 200 code points.
-    pub struct Title = TextRule::new(1, Some(200), NO_NUL);
+    pub struct Title = TextRule::without_nul(1, Some(200));
     /// At least 10 code points.
-    pub struct Content = TextRule::new(10, None, NO_NUL);
+    pub struct Content = TextRule::without_nul(10, None);
 }
 
 fields! {
@@ -39,10 +39,13 @@ fields! {
     /// What is to change in an article; what is left out stays.
     pub struct ArticlePatch {
         /// 1 to 200 code points.
+        #[null_error = late]
         title: Option<Title>,
         /// At least 10 code points.
+        #[null_error = late]
         content: Option<Content>,
         /// Publishes or withdraws the article.
+        #[null_error = late]
         published: Option<bool>,
     }
 }
@@ -87,7 +90,7 @@ choice! {
 
 text! {
     /// Any name that a user can have.
-    pub struct AuthorName = TextRule::new(0, None, NO_NUL);
+    pub struct AuthorName = TextRule::without_nul(0, None);
 }
 
 /// A place in a list.
@@ -100,7 +103,7 @@ pub struct ListCursor {
 }
 
 impl ListCursor {
-    /// What is wrong with one that can't be read, or belongs to another list.
+    /// The error of a cursor that cannot be decoded, or that belongs to another list.
     pub fn invalid() -> InvalidValue {
         let error = "not a cursor of this list";
         InvalidValue::new("value_error", format!("Value error, {error}")).with("error", error)
@@ -116,8 +119,8 @@ impl Field for ListCursor {
         Ok(Self { text: text.to_owned(), cursor })
     }
 
-    fn schema() -> ObjectBuilder {
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]+$"))
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]+$")).into()
     }
 }
 

@@ -127,23 +127,28 @@ pub async fn create(
     article.map(plain).ok_or_else(|| Error::internal("an insert returned no row"))
 }
 
+/// Checks that `author` may change an article, for errors that come after this check.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`].
+pub async fn check_author(db: &impl ConnectionTrait, author: Author, target: &ArticlePath) -> Result<()> {
+    let id = target.article_id.get().ok_or(MISSING)?;
+    find_own(db, author, id, None).await.map(drop)
+}
+
 /// Changes the members that are given; an article that has these values already stays untouched.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], then the one that `patch` is, then [`Error::PreconditionFailed`].
+/// [`Error::NotFound`], [`Error::Forbidden`], then [`Error::PreconditionFailed`].
 pub async fn update(
     writer: &Writer,
     author: Author,
     target: &ArticlePath,
-    patch: Result<ArticlePatch>,
+    patch: ArticlePatch,
     if_match: Option<&Tags>,
     now: DateTime<Utc>,
 ) -> Result<ArticleView> {
     let id = target.article_id.get().ok_or(MISSING)?;
-    let patch = match patch {
-        Ok(patch) => patch,
-        Err(error) => return find_own(&writer.db, author, id, None).await.and(Err(error)),
-    };
     match apply(writer, author.id, Change::Edit(id, patch, only(if_match)), now).await? {
         Some(article) => Ok(plain(article)),
         None => find_own(&writer.db, author, id, if_match).await.map(plain),
