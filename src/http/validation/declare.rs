@@ -2,8 +2,65 @@
 
 /// Declares a struct of [`Field`](crate::http::validation::Field)s. Extraction, errors and the schema follow from it.
 ///
-/// `name: Type = literal` gives a default, `#[null_error = late]` reports null after 404 and 403, and `in path` makes the
-/// fields parameters of a path, where they are parameters of a query or members of a body otherwise.
+/// ```
+/// use byline::{
+///     choice, fields,
+///     http::validation::{Field, Input, Limits, List, Nullable, TextRule},
+///     text,
+/// };
+/// # use serde_json::json;
+///
+/// text! {
+///     /// 1 to 50 code points.
+///     pub struct Name = TextRule::without_nul(1, Some(50));
+/// }
+///
+/// choice! {
+///     /// How the content is written.
+///     pub enum Format { /** As it is. */ Plain = "plain", /** CommonMark. */ Markdown = "markdown" }
+/// }
+///
+/// fields! {
+///     /// A link.
+///     pub struct Link {
+///         /// Required: a request without it is invalid.
+///         title: Name,
+///     }
+/// }
+///
+/// fields! {
+///     /// Changes to a page.
+///     pub struct PagePatch {
+///         /// May be absent. Null is an error, reported with all others.
+///         name: Option<Name>,
+///         /// May be absent. Null is an error that is reported after 404 and 403.
+///         #[null_error = late]
+///         title: Option<Name>,
+///         /// Absent: unchanged. Null: removed. A value: replaced.
+///         subtitle: Nullable<Name>,
+///         /// The value of an absent field: a literal, or a list or object in JSON. It is parsed like a received value.
+///         published: bool = false,
+///         /// 0 to 20 items. In a query or a form, all values of the parameter: `?tags=a&tags=b`.
+///         tags: List<Name, 0, 20> = [],
+///         /// An object. Errors are located at `["body","link","title"]`.
+///         link: Option<Link>,
+///         /// One of the declared words.
+///         format: Format = "plain",
+///     }
+/// }
+///
+/// fields! {
+///     /// `in path`: parameters of a path, where they are parameters of a query or members of a body otherwise.
+///     pub struct PagePath in path {
+///         /// The page's name.
+///         name: Name,
+///     }
+/// }
+///
+/// let limits = Limits { max_page_size: None, max_body_bytes: 1024 };
+/// let patch = PagePatch::parse(Input::Json(&json!({ "subtitle": null, "link": { "title": "a" } })), &limits).unwrap();
+/// assert_eq!((patch.subtitle, patch.tags.0.len()), (Nullable::Null, 0));
+/// ```
 #[macro_export]
 macro_rules! fields {
     (

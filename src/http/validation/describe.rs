@@ -4,6 +4,7 @@ use serde_json::Value;
 use utoipa::openapi::{
     ObjectBuilder, RefOr, Required, Schema,
     path::{Parameter, ParameterBuilder, ParameterIn},
+    schema::{OneOfBuilder, SchemaType, Type},
 };
 
 use super::Field;
@@ -65,6 +66,32 @@ impl FieldSchema {
                 .build()
         };
         fields.into_iter().map(parameter).collect()
+    }
+}
+
+/// A schema that also allows null.
+pub(super) fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.schema_type = with_null(object.schema_type);
+            if let Some(values) = &mut object.enum_values {
+                values.push(Value::Null);
+            }
+            RefOr::T(Schema::Object(object))
+        }
+        RefOr::T(Schema::Array(mut array)) => {
+            array.schema_type = with_null(array.schema_type);
+            RefOr::T(Schema::Array(array))
+        }
+        other => OneOfBuilder::new().item(other).item(ObjectBuilder::new().schema_type(Type::Null)).into(),
+    }
+}
+
+fn with_null(schema_type: SchemaType) -> SchemaType {
+    match schema_type {
+        SchemaType::Type(only) => SchemaType::Array(vec![only, Type::Null]),
+        SchemaType::Array(types) => SchemaType::Array(types.into_iter().chain([Type::Null]).collect()),
+        SchemaType::AnyValue => SchemaType::AnyValue,
     }
 }
 

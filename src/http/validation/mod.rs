@@ -17,10 +17,19 @@ mod declare;
 mod describe;
 mod input;
 mod instant;
+mod lists;
 mod numbers;
 mod objects;
 mod optional;
 mod text;
+
+#[cfg(test)]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the macros declare more than the tests of private structs use"
+)]
+mod tests;
 
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -30,8 +39,10 @@ pub use self::{
     describe::{Components, FieldSchema},
     input::{Input, Pair, Repeated, query_pairs},
     instant::Instant,
+    lists::List,
     numbers::{Id, IntegerRule, PageSize, Skip, parse_integer},
     objects::{Extractor, FieldOptions, Fields, Members, echo_object, parse_object},
+    optional::Nullable,
     text::{TextRule, parse_text, text_schema},
 };
 pub use crate::http::field_errors::{FieldErrors, InvalidPart, InvalidValue, Timing};

@@ -32,8 +32,8 @@ impl Fields for () {
     }
 }
 
-/// Where the values of fields come from. If a name is repeated, the last value counts, except for
-/// fields that take all of them.
+/// Where the values of fields come from. If a name is repeated, the last value counts; a [`List`](super::List) takes
+/// all of them.
 #[derive(Clone, Copy, Debug)]
 pub enum Members<'a> {
     /// A JSON object, as a value and as a map.
