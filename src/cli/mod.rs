@@ -19,7 +19,7 @@ use crate::{
     db::Db,
     http::{
         telemetry,
-        validation::{Faults, Members, Reader, Rules},
+        validation::{Extractor, FieldErrors, Limits, Members},
     },
     server::{Server, app},
 };
@@ -238,10 +238,10 @@ async fn create_user(
     let accounts = Accounts::new(&settings, db, Clock::system());
     let members = [("email", email), ("username", username), ("password", password.as_str())]
         .map(|(name, value)| (name.into(), value.into()));
-    let limits = Rules { max_page_size: None, max_body_bytes: settings.max_body_bytes };
-    let mut faults = Faults::default();
-    let input = Reader::read("user", Members::Pairs(&members), &limits, &mut faults);
-    let Some(input) = input else { return Err(faults.into_error().into()) };
+    let limits = Limits { max_page_size: None, max_body_bytes: settings.max_body_bytes };
+    let mut errors = FieldErrors::default();
+    let input = Extractor::extract("user", Members::Pairs(&members), &limits, &mut errors);
+    let Some(input) = input else { return Err(errors.to_string().into()) };
     let now = accounts.clock.now();
     Ok(users::service::register(&accounts.db.writer, &accounts.passwords, input, now).await?)
 }

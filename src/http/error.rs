@@ -2,8 +2,6 @@
 //!
 //! `Display` is what a client may read; `source()` is what the log keeps, once, at the edge.
 
-use std::{borrow::Cow, fmt};
-
 use actix_web::{
     HttpResponse, ResponseError,
     http::{
@@ -12,9 +10,10 @@ use actix_web::{
     },
 };
 use sea_orm::{DbErr, RuntimeErr};
-use serde::Serialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
+
+use crate::http::field_errors::FieldErrors;
 
 /// Seconds after which a client may try again, sent as `Retry-After` with every 503 (RFC 9110, section 10.2.3).
 pub const RETRY_AFTER_SECONDS: u8 = 1;
@@ -59,8 +58,8 @@ pub enum Error {
     #[error("The body has more than {0} bytes")]
     TooLarge(usize),
     /// 422: every field that is wrong, in the contract's order.
-    #[error("{}", told(.0))]
-    Invalid(Vec<Fault>),
+    #[error("{0}")]
+    Invalid(FieldErrors),
     /// 503: more is asked than the server takes on at once.
     #[error("The server is busy")]
     Busy,
@@ -78,47 +77,6 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// The answer of handlers and services.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// One wrong value, as Pydantic 2 words it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Fault {
-    /// Stable code, `string_too_short` for one.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// Where it stood: `["body","title"]`.
-    pub loc: Vec<Place>,
-    /// The rule that was broken.
-    pub msg: Cow<'static, str>,
-    /// What was received.
-    pub input: Value,
-    /// The rule's numbers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ctx: Option<Map<String, Value>>,
-}
-
-/// One step of a fault's `loc`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Place {
-    /// A part of the request, or a member's name.
-    Name(&'static str),
-    /// A character's position in the body.
-    Position(usize),
-}
-
-impl fmt::Display for Fault {
-    /// The field and what is wrong with it, without what was received.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Place::Name(name)) = self.loc.last() {
-            write!(f, "{name}: ")?;
-        }
-        f.write_str(&self.msg)
-    }
-}
-
-fn told(faults: &[Fault]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
 impl Error {
     /// An internal error from anything that explains itself.
     pub fn internal(cause: impl Into<Cause>) -> Self {
@@ -128,7 +86,7 @@ impl Error {
     /// The JSON body.
     pub fn body(&self) -> Value {
         let detail = match self {
-            Self::Invalid(faults) => serde_json::to_value(faults).unwrap_or_default(),
+            Self::Invalid(errors) => serde_json::to_value(errors).unwrap_or_default(),
             other => Value::String(other.to_string()),
         };
         Value::Object(Map::from_iter([("detail".to_owned(), detail)]))
@@ -171,6 +129,12 @@ impl ResponseError for Error {
             _ => {}
         }
         response.json(self.body())
+    }
+}
+
+impl From<FieldErrors> for Error {
+    fn from(errors: FieldErrors) -> Self {
+        Self::Invalid(errors)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod conditional;
 pub mod cors;
 pub mod docs;
 pub mod error;
+pub mod field_errors;
 pub mod openapi;
 pub mod paging;
 pub mod request;
@@ -20,13 +21,13 @@ pub mod validation;
 
 use cache::Cache;
 use error::{Error, Result};
-use validation::Rules;
+use validation::Limits;
 
 /// What this layer needs for each request. Cloning it costs reference counts.
 #[derive(Clone, Debug)]
 pub struct HttpState {
     /// The limits that requests are checked against.
-    pub limits: Arc<Rules>,
+    pub limits: Arc<Limits>,
     /// How long a request may take altogether.
     pub request_timeout: Duration,
     /// Complete responses to anonymous reads.

@@ -137,7 +137,10 @@ impl IntoResponses for NotModified {
 pub mod examples {
     use serde_json::{Value, json};
 
-    use crate::http::error::{Error, Fault, Place};
+    use crate::http::{
+        error::Error,
+        field_errors::{FieldErrors, InvalidValue},
+    };
 
     /// 413.
     pub fn too_large() -> Error {
@@ -151,22 +154,18 @@ pub mod examples {
 
     /// 422 for a body without `member`.
     pub fn missing(member: &'static str, input: Value) -> Error {
-        invalid("missing", vec![Place::Name("body"), Place::Name(member)], "Field required", input)
+        FieldErrors::one(InvalidValue::missing(), &["body", member], input).into()
     }
 
     /// 422 for a request without a body.
     pub fn missing_body() -> Error {
-        invalid("missing", vec![Place::Name("body")], "Field required", Value::Null)
+        FieldErrors::one(InvalidValue::missing(), &["body"], Value::Null).into()
     }
 
     /// 422 for a parameter that is not an integer.
     pub fn unparsed_integer(place: &'static str, name: &'static str) -> Error {
         let msg = "Input should be a valid integer, unable to parse string as an integer";
-        invalid("int_parsing", vec![Place::Name(place), Place::Name(name)], msg, json!("abc"))
-    }
-
-    fn invalid(kind: &'static str, loc: Vec<Place>, msg: &'static str, input: Value) -> Error {
-        Error::Invalid(vec![Fault { kind, loc, msg: msg.into(), input, ctx: None }])
+        FieldErrors::one(InvalidValue::new("int_parsing", msg), &[place, name], json!("abc")).into()
     }
 }
 

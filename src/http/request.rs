@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use super::{
     HttpState,
     error::{Error, Result},
-    validation::{Body, Faults, Fields, Members, Reader, text_parameters},
+    validation::{Body, Extractor, FieldErrors, Fields, Members, query_pairs},
 };
 
 /// A request that passed every check that needs no row but the caller's.
@@ -55,15 +55,15 @@ where
             let received = B::receive(&request, &mut payload, limits).await?;
             let caller = C::identify(&request).await?;
 
-            let mut faults = Faults::default();
+            let mut errors = FieldErrors::default();
             let segments = path_parameters(&request);
-            let path = Reader::read("path", Members::Pairs(&segments), limits, &mut faults);
-            let pairs = text_parameters(request.query_string());
-            let query = Reader::read("query", Members::Pairs(&pairs), limits, &mut faults);
-            let body = B::read(&received, limits, &mut faults);
+            let path = Extractor::extract("path", Members::Pairs(&segments), limits, &mut errors);
+            let pairs = query_pairs(request.query_string());
+            let query = Extractor::extract("query", Members::Pairs(&pairs), limits, &mut errors);
+            let body = B::extract(&received, limits, &mut errors);
             match (path, query, body) {
                 (Some(path), Some(query), Some(body)) => Ok(Self { caller, path, query, body }),
-                _ => Err(faults.into_error()),
+                _ => Err(errors.into()),
             }
         })
     }

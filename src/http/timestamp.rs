@@ -1,4 +1,4 @@
-//! Instants on the wire: UTC with `Z`, six fraction digits, or none where the microseconds are 0 (contract, section 2).
+//! Times in responses: UTC with `Z` and six fraction digits, or no fraction if the microseconds are 0 (contract, section 2).
 
 use std::fmt::Write as _;
 
@@ -12,13 +12,13 @@ use utoipa::{
     },
 };
 
-/// An instant of microsecond precision.
+/// A point in time with microsecond precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp(pub DateTime<Utc>);
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // A pattern for chrono would be parsed for each of them, which takes longer than all the rest of an article.
+        // chrono would parse its format string for every value, which takes longer than serialising the rest of an article.
         let (date, time, micros) = (self.0.date_naive(), self.0.time(), self.0.timestamp_subsec_micros());
         let (hour, minute, second) = (time.hour(), time.minute(), time.second());
         let mut text = String::with_capacity("2026-11-23T15:39:42.169551Z".len());
@@ -49,15 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn six_digits_or_none() {
-        for (micros, wire) in [
+    fn a_time_has_six_fraction_digits_or_none() {
+        for (micros, json) in [
             (0, "\"1970-01-01T00:00:01Z\""),
             (1, "\"1970-01-01T00:00:01.000001Z\""),
             (100_000, "\"1970-01-01T00:00:01.100000Z\""),
             (999_999, "\"1970-01-01T00:00:01.999999Z\""),
         ] {
             let instant = DateTime::from_timestamp(1, micros * 1000).unwrap();
-            assert_eq!(serde_json::to_string(&Timestamp(instant)).unwrap(), wire);
+            assert_eq!(serde_json::to_string(&Timestamp(instant)).unwrap(), json);
         }
     }
 }

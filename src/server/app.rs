@@ -26,7 +26,7 @@ use crate::{
         openapi::{self, Security},
         resource::Endpoints,
         telemetry::log_requests,
-        validation::Rules,
+        validation::Limits,
     },
     operations::{self, Operations},
     publishing::{self, Publishing},
@@ -81,7 +81,8 @@ impl AppState {
     /// The states for these settings. Needs no live service.
     pub fn new(settings: &Settings, db: &Db, cache: Arc<Cache>, clock: &Clock) -> Self {
         let db = db.notifying(cache.clone());
-        let limits = Rules { max_page_size: settings.max_page_size, max_body_bytes: settings.max_body_bytes };
+        let limits =
+            Limits { max_page_size: settings.max_page_size, max_body_bytes: settings.max_body_bytes };
         Self {
             http: HttpState { limits: Arc::new(limits), request_timeout: settings.request_timeout, cache },
             accounts: Accounts::new(settings, db.clone(), clock.clone()),

@@ -7,7 +7,7 @@ use byline::{
     db::Connections,
     http::{
         conditional::{Conditional, Conditions, EntityTags},
-        validation::{Faults, Members, Reader},
+        validation::{Extractor, FieldErrors, Members},
     },
     publishing::{articles::list::list_articles, articles::schemas::ArticleFilter},
 };
@@ -451,7 +451,8 @@ async fn a_list_costs_the_same_number_of_statements_for_one_row_and_for_a_hundre
             let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
             let members = Members::Pairs(&pairs);
             let filter: ArticleFilter =
-                Reader::read("query", members, &app.state.http.limits, &mut Faults::default()).unwrap();
+                Extractor::extract("query", members, &app.state.http.limits, &mut FieldErrors::default())
+                    .unwrap();
             let counting = Counting(&app.db.reader, AtomicUsize::new(0));
             let mut conditions = Conditions::default();
             let page = list_articles(&counting, Visibility::PublishedAndOwn(1), filter.clone(), &conditions)

@@ -6,7 +6,7 @@ use byline::{
     db::Connections,
     http::{
         conditional::{Conditional, Conditions},
-        validation::{Faults, Members, Reader as FieldReader},
+        validation::{Extractor, FieldErrors, Members},
     },
     publishing::articles::list::list_articles,
 };
@@ -104,11 +104,11 @@ async fn every_page_is_read_by_an_index() {
                         let mut at = 0;
                         while let Some(query) = queries.get(at).cloned() {
                             let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-                            let filter = FieldReader::read(
+                            let filter = Extractor::extract(
                                 "query",
                                 Members::Pairs(&pairs),
                                 &app.state.http.limits,
-                                &mut Faults::default(),
+                                &mut FieldErrors::default(),
                             );
                             let noting = Noting(&app.db.reader, Mutex::new(Vec::new()));
                             let page =

@@ -6,7 +6,7 @@ use byline::{
     accounts::users::schemas::UserCreate,
     http::{
         error::Error,
-        validation::{Faults, Fields, Members, Reader, Rules},
+        validation::{Extractor, FieldErrors, Fields, Limits, Members},
     },
     publishing::articles::schemas::{ArticleCreate, ArticleFilter, ArticlePath, ArticleUpdate},
 };
@@ -16,29 +16,26 @@ use serde_json::{Map, Value, json};
 
 use crate::document::document;
 
-const RULES: Rules = Rules { max_page_size: Some(1000), max_body_bytes: 1 << 20 };
+const LIMITS: Limits = Limits { max_page_size: Some(1000), max_body_bytes: 1 << 20 };
 
-/// Reads a JSON object, or answers with the kinds of its faults.
+/// Reads a JSON object, or answers with the kinds of its errors.
 fn read<T: Fields>(body: &Value) -> Result<T, Vec<&'static str>> {
-    let mut faults = Faults::default();
+    let mut errors = FieldErrors::default();
     let members = Members::Object(body, body.as_object().unwrap());
-    let read = Reader::read("body", members, &RULES, &mut faults);
-    read.ok_or_else(|| kinds(faults))
+    let read = Extractor::extract("body", members, &LIMITS, &mut errors);
+    read.ok_or_else(|| kinds(&errors))
 }
 
 /// Reads one parameter of a path or a query.
 fn parameter<T: Fields>(name: &str, text: &str) -> Result<T, Vec<&'static str>> {
-    let mut faults = Faults::default();
+    let mut errors = FieldErrors::default();
     let pairs = [(Cow::from(name), Cow::from(text))];
-    let read = Reader::read("query", Members::Pairs(&pairs), &RULES, &mut faults);
-    read.ok_or_else(|| kinds(faults))
+    let read = Extractor::extract("query", Members::Pairs(&pairs), &LIMITS, &mut errors);
+    read.ok_or_else(|| kinds(&errors))
 }
 
-fn kinds(faults: Faults) -> Vec<&'static str> {
-    match faults.into_error() {
-        Error::Invalid(faults) => faults.iter().map(|fault| fault.kind).collect(),
-        other => panic!("{other:?}"),
-    }
+fn kinds(errors: &FieldErrors) -> Vec<&'static str> {
+    errors.reported().iter().map(|error| error.kind).collect()
 }
 
 fn schema(name: &str) -> Validator {
@@ -145,12 +142,13 @@ fn verdict(text: &str, min: usize, max: usize) -> Option<&'static str> {
 }
 
 /// The truth that Pydantic sees in a text.
-fn truth(text: &str) -> Option<bool> {
-    let spelt = |spellings: [&str; 6]| spellings.iter().any(|spelling| text.eq_ignore_ascii_case(spelling));
-    if spelt(["true", "t", "yes", "y", "on", "1"]) {
+fn parse_bool_text(text: &str) -> Option<bool> {
+    let is_one_of =
+        |spellings: [&str; 6]| spellings.iter().any(|spelling| text.eq_ignore_ascii_case(spelling));
+    if is_one_of(["true", "t", "yes", "y", "on", "1"]) {
         Some(true)
     } else {
-        spelt(["false", "f", "no", "n", "off", "0"]).then_some(false)
+        is_one_of(["false", "f", "no", "n", "off", "0"]).then_some(false)
     }
 }
 
@@ -170,7 +168,7 @@ proptest! {
                 prop_assert!(!article.published);
             }
             Err(kinds) => {
-                // U+0000 is told when nothing else is wrong.
+                // U+0000 is reported if nothing else is wrong.
                 let early: Vec<_> = expected.iter().copied().filter(|kind| *kind != "string_pattern_mismatch").collect();
                 prop_assert_eq!(kinds, if early.is_empty() { expected } else { early });
             }
@@ -180,7 +178,7 @@ proptest! {
     #[test]
     fn texts_are_true_false_or_unclear(text in prop_oneof!["[tTyYfFnN01]", "(?i)(true|yes|on|false|no|off)", "[a-z]{0,5}", text_around(2)]) {
         let read = read::<ArticleUpdate>(&json!({ "published": text })).map(|patch| patch.published);
-        prop_assert_eq!(read, truth(&text).map(Some).ok_or(vec!["bool_parsing"]));
+        prop_assert_eq!(read, parse_bool_text(&text).map(Some).ok_or(vec!["bool_parsing"]));
     }
 
     #[test]
@@ -205,8 +203,8 @@ proptest! {
     fn whole_numbers_are_read_as_pydantic_spells_them(text in prop_oneof![
         "[+-]?[0-9]{1,22}(\\.0{0,3})?", "[+-]{0,2}[0-9_ .e]{0,6}", "[+-]?0{0,30}[0-9]{1,10}", text_around(3), "[٠-٩０-９]{1,3}",
     ]) {
-        static SPELT: LazyLock<regex::Regex> = LazyLock::new(|| regex::Regex::new(r"^([+-]?)([0-9]+)(?:\.0*)?$").unwrap());
-        let number = SPELT.captures(&text).map(|found| format!("{}{}", &found[1], &found[2]).parse::<i128>().ok());
+        static INTEGER: LazyLock<regex::Regex> = LazyLock::new(|| regex::Regex::new(r"^([+-]?)([0-9]+)(?:\.0*)?$").unwrap());
+        let number = INTEGER.captures(&text).map(|found| format!("{}{}", &found[1], &found[2]).parse::<i128>().ok());
         let id = parameter::<ArticlePath>("article_id", &text).map(|path| path.article_id.get());
         let skip = parameter::<ArticleFilter>("skip", &text).map(|filter| filter.skip.unwrap().0);
         let limit = parameter::<ArticleFilter>("limit", &text).map(|filter| filter.limit.0);
@@ -259,16 +257,16 @@ proptest! {
     }
 
     #[test]
-    fn a_faulty_account_never_shows_its_password(body in account()) {
+    fn an_invalid_account_never_shows_its_password(body in account()) {
         let marked = |text: &str| format!("{text}s3cr3t");
         let mut body = body;
         if let Some(password) = body["password"].as_str().map(marked) {
             body["password"] = json!(password);
         }
-        let mut faults = Faults::default();
+        let mut errors = FieldErrors::default();
         let members = Members::Object(&body, body.as_object().unwrap());
-        if Reader::read::<UserCreate>("body", members, &RULES, &mut faults).is_none() {
-            prop_assert!(!faults.into_error().body().to_string().contains("s3cr3t"));
+        if Extractor::extract::<UserCreate>("body", members, &LIMITS, &mut errors).is_none() {
+            prop_assert!(!Error::from(errors).body().to_string().contains("s3cr3t"));
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use secrecy::SecretString;
 use serde::Serialize;
-use utoipa::{ToSchema, openapi::ObjectBuilder};
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
     fields,
-    http::validation::{Field, Flaw, Input, Rules, TextRule},
+    http::validation::{Field, Input, InvalidValue, Limits, TextRule, text_schema},
     text,
 };
 
@@ -14,7 +17,11 @@ text! {
     /// Nothing but the password grant (RFC 6749, section 4.3).
     pub struct GrantType = TextRule::new(0, None, "^password$");
     /// Any text: what fits no rule of ours fits no account either, and that is a 401.
-    pub struct FormText = TextRule::new(0, None, r"^[\s\S]*$");
+    pub struct FormText = any_text();
+}
+
+fn any_text() -> TextRule {
+    TextRule::new(0, None, r"^[\s\S]*$")
 }
 
 /// A password that is to be compared: any text.
@@ -24,12 +31,12 @@ pub struct Secret(pub SecretString);
 impl Field for Secret {
     const SECRET: bool = true;
 
-    fn read(input: Input<'_>, rules: &Rules) -> Result<Self, Flaw> {
-        FormText::read(input, rules).map(|text| Self(text.into_inner().into()))
+    fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue> {
+        FormText::parse(input, limits).map(|text| Self(text.into_inner().into()))
     }
 
-    fn schema() -> ObjectBuilder {
-        FormText::schema().format(Some(utoipa::openapi::SchemaFormat::Custom("password".to_owned())))
+    fn schema() -> RefOr<Schema> {
+        text_schema(&TextRule { format: Some("password"), ..any_text() })
     }
 }
 

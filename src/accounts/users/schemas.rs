@@ -2,14 +2,17 @@
 
 use secrecy::SecretString;
 use serde::Serialize;
-use utoipa::{ToSchema, openapi::ObjectBuilder};
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
     accounts::passwords::MAX_BYTES,
     fields,
     http::{
         timestamp::Timestamp,
-        validation::{Field, Flaw, Input, NO_NUL, Rules, TextRule, read_text, text_schema},
+        validation::{Field, Input, InvalidValue, Limits, TextRule, parse_text, text_schema},
     },
     text,
 };
@@ -33,20 +36,7 @@ pub struct NewPassword(SecretString);
 
 impl NewPassword {
     fn rule() -> TextRule {
-        TextRule { format: Some("password"), ..TextRule::new(8, Some(MAX_BYTES), NO_NUL) }
-    }
-
-    /// Checks a password that came on another way than in a body.
-    ///
-    /// # Errors
-    /// Says which rule it breaks.
-    pub fn parse(password: &str) -> Result<Self, Flaw> {
-        let password = read_text(Input::Text(password), &Self::rule())?;
-        if password.len() > MAX_BYTES {
-            let msg = format!("Data should have at most {MAX_BYTES} bytes");
-            return Err(Flaw::new("bytes_too_long", msg).with("max_length", MAX_BYTES));
-        }
-        Ok(Self(password.into()))
+        TextRule { format: Some("password"), ..TextRule::without_nul(8, Some(MAX_BYTES)) }
     }
 
     /// The password.
@@ -58,11 +48,16 @@ impl NewPassword {
 impl Field for NewPassword {
     const SECRET: bool = true;
 
-    fn read(input: Input<'_>, _rules: &Rules) -> Result<Self, Flaw> {
-        Self::parse(&read_text(input, &Self::rule())?)
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
+        let password = parse_text(input, &Self::rule())?;
+        if password.len() > MAX_BYTES {
+            let msg = format!("Data should have at most {MAX_BYTES} bytes");
+            return Err(InvalidValue::new("bytes_too_long", msg).with("max_length", MAX_BYTES));
+        }
+        Ok(Self(password.into()))
     }
 
-    fn schema() -> ObjectBuilder {
+    fn schema() -> RefOr<Schema> {
         text_schema(&Self::rule())
     }
 }

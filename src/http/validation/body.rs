@@ -1,6 +1,4 @@
-//! Receiving a request's body and telling its parts (contract, sections 2 and 5).
-
-use std::borrow::Cow;
+//! Receiving and extracting the body of a request (contract, sections 2 and 5).
 
 use actix_multipart::Multipart;
 use actix_web::{
@@ -12,12 +10,18 @@ use actix_web::{
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::{Faults, Fields, Flaw, Members, Reader, Rules, redact};
-use crate::http::error::{Error, Place, Result};
+use super::{
+    Extractor, FieldErrors, Fields, Input, InvalidValue, Limits, Members, Pair, echo_object, parse_object,
+};
+use crate::http::error::{Error, Result};
 
 const UNPARSED: Error = Error::BadRequest("There was an error parsing the body");
 
-/// A body that a handler asks for: first received, its syntax checked, then read field by field, as authentication comes between.
+/// What stands for a body that is absent.
+static NULL: Value = Value::Null;
+
+/// A body as a handler declares it. It is received first, which checks its syntax, and extracted later, because the
+/// caller is authenticated in between.
 pub trait Body: Sized {
     /// The body with its syntax checked.
     type Received;
@@ -25,26 +29,26 @@ pub trait Body: Sized {
     /// Takes the body off the wire.
     ///
     /// # Errors
-    /// 400, 413 or 422 `json_invalid`, before anything is known of the caller.
+    /// 400, 413 or 422 `json_invalid`, before the caller is known.
     fn receive(
         request: &HttpRequest,
         payload: &mut Payload,
-        rules: &Rules,
+        limits: &Limits,
     ) -> impl Future<Output = Result<Self::Received>>;
 
-    /// Reads its fields; none if any was faulty.
-    fn read(received: &Self::Received, rules: &Rules, faults: &mut Faults) -> Option<Self>;
+    /// Extracts the fields; none if any is invalid.
+    fn extract(received: &Self::Received, limits: &Limits, errors: &mut FieldErrors) -> Option<Self>;
 }
 
-/// No body is asked for, and one that comes is not looked at.
+/// No body is declared; one that is sent is ignored.
 impl Body for () {
     type Received = ();
 
-    async fn receive(_request: &HttpRequest, _payload: &mut Payload, _rules: &Rules) -> Result<()> {
+    async fn receive(_request: &HttpRequest, _payload: &mut Payload, _limits: &Limits) -> Result<()> {
         Ok(())
     }
 
-    fn read(_received: &(), _rules: &Rules, _faults: &mut Faults) -> Option<Self> {
+    fn extract(_received: &(), _limits: &Limits, _errors: &mut FieldErrors) -> Option<Self> {
         Some(())
     }
 }
@@ -53,10 +57,10 @@ impl Body for () {
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-/// What came where JSON is wanted.
+/// The body received where JSON is declared.
 #[derive(Debug)]
 pub enum Document {
-    /// No body.
+    /// No body, an empty one, or `null`.
     Absent,
     /// JSON.
     Json(Value),
@@ -67,8 +71,8 @@ pub enum Document {
 impl<T: Fields> Body for Json<T> {
     type Received = Document;
 
-    async fn receive(request: &HttpRequest, payload: &mut Payload, rules: &Rules) -> Result<Document> {
-        let bytes = bytes(request.headers(), payload, rules).await?;
+    async fn receive(request: &HttpRequest, payload: &mut Payload, limits: &Limits) -> Result<Document> {
+        let bytes = receive_bytes(request.headers(), payload, limits).await?;
         if bytes.is_empty() {
             return Ok(Document::Absent);
         }
@@ -83,45 +87,36 @@ impl<T: Fields> Body for Json<T> {
         }
     }
 
-    fn read(received: &Document, rules: &Rules, faults: &mut Faults) -> Option<Self> {
-        let body = || vec![Place::Name("body")];
-        let no_object = || {
-            let msg = "Input should be a valid dictionary or object to extract fields from";
-            Flaw::new("model_attributes_type", msg)
+    fn extract(received: &Document, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
+        let (input, parsed) = match received {
+            Document::Absent => (Input::Json(&NULL), Err(InvalidValue::missing())),
+            Document::Json(value) => (Input::Json(value), parse_object(Input::Json(value), limits)),
+            Document::Text(text) => (Input::Text(text), parse_object(Input::Text(text), limits)),
         };
-        match received {
-            Document::Json(whole @ Value::Object(map)) => {
-                Reader::read("body", Members::Object(whole, map), rules, faults).map(Self)
-            }
-            Document::Json(other) => {
-                faults.push(no_object(), body(), redact::<T>(other));
-                None
-            }
-            Document::Text(text) => {
-                faults.push(no_object(), body(), redact::<T>(&json!(text)));
-                None
-            }
-            Document::Absent => {
-                faults.push(Flaw::new("missing", "Field required"), body(), Value::Null);
-                None
-            }
-        }
+        parsed
+            .map(Self)
+            .map_err(|invalid| errors.add(invalid, vec!["body".into()], || echo_object::<T>(input)))
+            .ok()
     }
 }
 
-/// A JSON object whose late faults the handler tells, behind its own 404 and 403.
+/// A JSON object whose late errors are reported after the handler's own 404 and 403.
 #[derive(Debug)]
-pub struct Deferred<T>(pub Result<T>);
+pub struct Deferred<T>(std::result::Result<T, FieldErrors>);
 
 impl<T> Deferred<T> {
-    /// The value; a late error is returned after `check` has passed.
+    /// The fields. If there are late errors, `check` runs first and its error, a 404 or a 403, takes precedence over
+    /// them. If there are none, `check` does not run: what follows must check the same anyway.
     ///
     /// # Errors
-    /// Those of `check`, then the late ones.
+    /// That of `check`, or 422.
     pub async fn or_report_after(self, check: impl AsyncFnOnce() -> Result<()>) -> Result<T> {
         match self.0 {
-            Ok(value) => Ok(value),
-            Err(error) => check().await.and(Err(error)),
+            Ok(fields) => Ok(fields),
+            Err(errors) => {
+                check().await?;
+                Err(errors.into())
+            }
         }
     }
 }
@@ -129,18 +124,20 @@ impl<T> Deferred<T> {
 impl<T: Fields> Body for Deferred<T> {
     type Received = Document;
 
-    async fn receive(request: &HttpRequest, payload: &mut Payload, rules: &Rules) -> Result<Document> {
-        Json::<T>::receive(request, payload, rules).await
+    async fn receive(request: &HttpRequest, payload: &mut Payload, limits: &Limits) -> Result<Document> {
+        Json::<T>::receive(request, payload, limits).await
     }
 
-    fn read(received: &Document, rules: &Rules, faults: &mut Faults) -> Option<Self> {
-        let mut own = Faults::default();
-        let read = Json::read(received, rules, &mut own);
-        if own.early.is_empty() {
-            return Some(Self(read.map(|Json(read)| read).ok_or_else(|| own.into_error())));
+    fn extract(received: &Document, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
+        let mut own = FieldErrors::default();
+        match Json::extract(received, limits, &mut own) {
+            Some(Json(fields)) => Some(Self(Ok(fields))),
+            None if own.has_early() => {
+                errors.append(own);
+                None
+            }
+            None => Some(Self(Err(own))),
         }
-        faults.early.append(&mut own.early);
-        None
     }
 }
 
@@ -149,31 +146,33 @@ impl<T: Fields> Body for Deferred<T> {
 pub struct Form<T>(pub T);
 
 impl<T: Fields> Body for Form<T> {
-    type Received = Vec<(String, String)>;
+    type Received = Vec<Pair<'static>>;
 
     /// A body of another type is a form without fields.
-    async fn receive(request: &HttpRequest, payload: &mut Payload, rules: &Rules) -> Result<Self::Received> {
-        let bytes = bytes(request.headers(), payload, rules).await?;
+    async fn receive(
+        request: &HttpRequest,
+        payload: &mut Payload,
+        limits: &Limits,
+    ) -> Result<Self::Received> {
+        let bytes = receive_bytes(request.headers(), payload, limits).await?;
         match media_type(request.headers()).as_str() {
-            "application/x-www-form-urlencoded" => Ok(form_urlencoded::parse(&bytes).into_owned().collect()),
+            "application/x-www-form-urlencoded" => {
+                let pairs = form_urlencoded::parse(&bytes).into_owned();
+                Ok(pairs.map(|(name, value)| (name.into(), value.into())).collect())
+            }
             "multipart/form-data" => multipart(request.headers(), bytes).await,
             _ => Ok(Vec::new()),
         }
     }
 
-    fn read(received: &Self::Received, rules: &Rules, faults: &mut Faults) -> Option<Self> {
-        Reader::read("body", Members::Form(received), rules, faults).map(Self)
+    fn extract(received: &Self::Received, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
+        Extractor::extract("body", Members::Form(received), limits, errors).map(Self)
     }
 }
 
-/// The pairs of a query or a decoded path.
-pub fn text_parameters(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-    form_urlencoded::parse(query.as_bytes()).collect()
-}
-
 /// The whole body, at most `max_body_bytes` of it.
-async fn bytes(headers: &HeaderMap, payload: &mut Payload, rules: &Rules) -> Result<Bytes> {
-    let limit = rules.max_body_bytes;
+async fn receive_bytes(headers: &HeaderMap, payload: &mut Payload, limits: &Limits) -> Result<Bytes> {
+    let limit = limits.max_body_bytes;
     let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
@@ -192,7 +191,7 @@ async fn bytes(headers: &HeaderMap, payload: &mut Payload, rules: &Rules) -> Res
     Ok(body.into())
 }
 
-/// The content type without its parameters, in lower case; empty where there is none.
+/// The content type without its parameters, in lower case; empty if there is none.
 fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
@@ -206,8 +205,8 @@ fn takes_json(headers: &HeaderMap) -> bool {
     }
 }
 
-/// A syntax error as FastAPI words it, at the character where our parser stopped; nesting beyond the parser's 128
-/// levels is a body that can't be parsed at all.
+/// A syntax error as FastAPI reports it, at the character where the parser stopped. Nesting beyond the parser's 128 levels
+/// is 400, like a body that is not UTF-8.
 fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
     let words = error.to_string();
     if words.starts_with("recursion limit exceeded") {
@@ -216,14 +215,14 @@ fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
     let above: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let byte = above.saturating_add(error.column().saturating_sub(1));
     let position = text.char_indices().take_while(|(at, _)| *at < byte).count();
-    let loc = vec![Place::Name("body"), Place::Position(position)];
-    let mut faults = Faults::default();
-    faults.push(Flaw::new("json_invalid", "JSON decode error").with("error", words), loc, json!({}));
-    faults.into_error()
+    let invalid = InvalidValue::new("json_invalid", "JSON decode error").with("error", words);
+    let mut errors = FieldErrors::default();
+    errors.add(invalid, vec!["body".into(), position.into()], || json!({}));
+    errors.into()
 }
 
-/// The text fields of a multipart body; files are none.
-async fn multipart(headers: &HeaderMap, bytes: Bytes) -> Result<Vec<(String, String)>> {
+/// The text fields of a multipart body; files are ignored.
+async fn multipart(headers: &HeaderMap, bytes: Bytes) -> Result<Vec<Pair<'static>>> {
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content_type.to_ascii_lowercase().contains("boundary=") {
@@ -243,7 +242,7 @@ async fn multipart(headers: &HeaderMap, bytes: Bytes) -> Result<Vec<(String, Str
             value.extend_from_slice(&chunk);
         }
         if !is_file {
-            pairs.push((name, String::from_utf8_lossy(&value).into_owned()));
+            pairs.push((name.into(), String::from_utf8_lossy(&value).into_owned().into()));
         }
     }
     Ok(pairs)

@@ -1,78 +1,76 @@
-//! Declaring fields: the macros that make structs of them, and what the document says of each.
+//! The macros that declare fields and structs of fields.
 
-use serde_json::Value;
-use utoipa::openapi::{
-    ObjectBuilder, RefOr, Required, Schema,
-    path::{Parameter, ParameterBuilder, ParameterIn},
-};
-
-use super::Field;
-
-/// A declared field as the document describes it; made by [`fields!`](crate::fields).
-pub struct Described {
-    /// The member's name.
-    pub name: &'static str,
-    /// Whether it must be given.
-    pub required: bool,
-    /// Its rule.
-    pub schema: Schema,
-}
-
-impl Described {
-    /// `docs` are the lines of a doc comment.
-    pub fn new<T: Field>(name: &'static str, docs: &[&str], default: Option<Value>) -> Self {
-        let required = !T::OPTIONAL && default.is_none();
-        let mut schema = T::schema().description(Some(paragraph(docs)));
-        if default.is_some() {
-            schema = schema.default(default);
-        }
-        Self { name, required, schema: Schema::Object(schema.build()) }
-    }
-
-    /// The schema of an object with these members.
-    pub fn object(fields: Vec<Self>, docs: &[&str]) -> RefOr<Schema> {
-        let object = ObjectBuilder::new().description(Some(paragraph(docs)));
-        let object = fields.into_iter().fold(object, |object, field| {
-            let object = object.property(field.name, field.schema);
-            if field.required { object.required(field.name) } else { object }
-        });
-        RefOr::T(Schema::Object(object.build()))
-    }
-
-    /// The parameters of a path or a query.
-    pub fn parameters(fields: Vec<Self>, place: &ParameterIn) -> Vec<Parameter> {
-        let parameter = |mut field: Self| {
-            let description = match &mut field.schema {
-                Schema::Object(object) => object.description.take(),
-                _ => None,
-            };
-            let required = if field.required { Required::True } else { Required::False };
-            ParameterBuilder::new()
-                .name(field.name)
-                .parameter_in(place.clone())
-                .required(required)
-                .description(description)
-                .schema(Some(field.schema))
-                .build()
-        };
-        fields.into_iter().map(parameter).collect()
-    }
-}
-
-fn paragraph(docs: &[&str]) -> String {
-    docs.iter().map(|line| line.trim()).collect::<Vec<_>>().join("\n").trim().to_owned()
-}
-
-/// Declares a struct of [`Field`]s: reading, faults and schema all follow from it.
+/// Declares a struct of [`Field`](crate::http::validation::Field)s. Extraction, errors and the schema follow from it.
 ///
-/// `name: Type = literal` gives a default, which passes the same check as a value received. `in path` makes the fields
-/// parameters of a path, where they would else be parameters of a query.
+/// ```
+/// use byline::{
+///     choice, fields,
+///     http::validation::{Field, Input, Limits, List, Nullable, TextRule},
+///     text,
+/// };
+/// # use serde_json::json;
+///
+/// text! {
+///     /// 1 to 50 code points.
+///     pub struct Name = TextRule::without_nul(1, Some(50));
+/// }
+///
+/// choice! {
+///     /// How the content is written.
+///     pub enum Format { /** As it is. */ Plain = "plain", /** CommonMark. */ Markdown = "markdown" }
+/// }
+///
+/// fields! {
+///     /// A link.
+///     pub struct Link {
+///         /// Required: a request without it is invalid.
+///         title: Name,
+///     }
+/// }
+///
+/// fields! {
+///     /// Changes to a page.
+///     pub struct PagePatch {
+///         /// May be absent. Null is an error, reported with all others.
+///         name: Option<Name>,
+///         /// May be absent. Null is an error that is reported after 404 and 403.
+///         #[null_error = late]
+///         title: Option<Name>,
+///         /// Absent: unchanged. Null: removed. A value: replaced.
+///         subtitle: Nullable<Name>,
+///         /// The value of an absent field: a literal, or a list or object in JSON. It is parsed like a received value.
+///         published: bool = false,
+///         /// 0 to 20 items. In a query or a form, all values of the parameter: `?tags=a&tags=b`.
+///         tags: List<Name, 0, 20> = [],
+///         /// An object. Errors are located at `["body","link","title"]`.
+///         link: Option<Link>,
+///         /// One of the declared words.
+///         format: Format = "plain",
+///     }
+/// }
+///
+/// fields! {
+///     /// `in path`: parameters of a path, where they are parameters of a query or members of a body otherwise.
+///     pub struct PagePath in path {
+///         /// The page's name.
+///         name: Name,
+///     }
+/// }
+///
+/// let limits = Limits { max_page_size: None, max_body_bytes: 1024 };
+/// let patch = PagePatch::parse(Input::Json(&json!({ "subtitle": null, "link": { "title": "a" } })), &limits).unwrap();
+/// assert_eq!((patch.subtitle, patch.tags.0.len()), (Nullable::Null, 0));
+/// ```
 #[macro_export]
 macro_rules! fields {
     (
         $(#[doc = $about:literal])+
         $vis:vis struct $name:ident $(in $place:ident)? {
-            $( $(#[doc = $doc:literal])+ $field:ident : $type:ty $(= $default:literal)? ),* $(,)?
+            $(
+                $(#[doc = $doc:literal])+
+                $(#[null_error = $timing:ident])?
+                $field:ident : $type:ty $(= $default:tt)?
+            ),* $(,)?
         }
     ) => {
         $(#[doc = $about])+
@@ -80,47 +78,92 @@ macro_rules! fields {
         $vis struct $name { $( $(#[doc = $doc])+ pub $field: $type ),* }
 
         impl $name {
-            fn described() -> Vec<$crate::http::validation::Described> {
-                vec![$( $crate::http::validation::Described::new::<$type>(
-                    stringify!($field), &[$($doc),+], $crate::fields!(@default $($default)?),
+            fn field_schemas() -> Vec<$crate::http::validation::FieldSchema> {
+                vec![$( $crate::http::validation::FieldSchema::new::<$type>(
+                    stringify!($field), &[$($doc),+], $crate::fields!(@default $($default)?).map(|make| make()),
                 ) ),*]
             }
         }
 
         impl $crate::http::validation::Fields for $name {
-            const MEMBERS: &'static [(&'static str, bool)] =
-                &[$( (stringify!($field), <$type as $crate::http::validation::Field>::SECRET) ),*];
+            const HAS_SECRET: bool = false $( || <$type as $crate::http::validation::Field>::SECRET )*;
 
-            fn read(reader: &mut $crate::http::validation::Reader<'_>) -> Option<Self> {
-                $( let $field = reader.field(stringify!($field), $crate::fields!(@default $($default)?).as_ref()); )*
+            fn extract(members: &mut $crate::http::validation::Extractor<'_>) -> Option<Self> {
+                $( let $field = members.field(stringify!($field), $crate::http::validation::FieldOptions {
+                    default: $crate::fields!(@default $($default)?),
+                    null_error: $crate::fields!(@timing $($timing)?),
+                }); )*
                 Some(Self { $( $field: $field? ),* })
+            }
+
+            fn echo_member(name: &str, input: $crate::http::validation::Input<'_>) -> Option<serde_json::Value> {
+                match name {
+                    $( stringify!($field) => Some(<$type as $crate::http::validation::Field>::echo(input)), )*
+                    _ => None,
+                }
+            }
+        }
+
+        impl $crate::http::validation::Field for $name {
+            const SECRET: bool = <Self as $crate::http::validation::Fields>::HAS_SECRET;
+
+            fn parse(
+                input: $crate::http::validation::Input<'_>,
+                limits: &$crate::http::validation::Limits,
+            ) -> Result<Self, $crate::http::validation::InvalidValue> {
+                $crate::http::validation::parse_object(input, limits)
+            }
+
+            fn echo(input: $crate::http::validation::Input<'_>) -> serde_json::Value {
+                $crate::http::validation::echo_object::<Self>(input)
+            }
+
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::Ref::from_schema_name(<Self as utoipa::ToSchema>::name()).into()
+            }
+
+            fn components(components: &mut $crate::http::validation::Components) {
+                let name = <Self as utoipa::ToSchema>::name();
+                if !components.iter().any(|(known, _)| *known == name) {
+                    components.push((name.into_owned(), <Self as utoipa::PartialSchema>::schema()));
+                    <Self as utoipa::ToSchema>::schemas(components);
+                }
             }
         }
 
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                $crate::http::validation::Described::object(Self::described(), &[$($about),+])
+                $crate::http::validation::FieldSchema::object(Self::field_schemas(), &[$($about),+])
             }
         }
 
-        impl utoipa::ToSchema for $name {}
+        impl utoipa::ToSchema for $name {
+            fn schemas(components: &mut $crate::http::validation::Components) {
+                $( <$type as $crate::http::validation::Field>::components(components); )*
+            }
+        }
 
         impl utoipa::IntoParams for $name {
             fn into_params(
                 _place: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
             ) -> Vec<utoipa::openapi::path::Parameter> {
                 let place = $crate::fields!(@place $($place)?);
-                $crate::http::validation::Described::parameters(Self::described(), &place)
+                $crate::http::validation::FieldSchema::parameters(Self::field_schemas(), &place)
             }
         }
     };
     (@place) => { utoipa::openapi::path::ParameterIn::Query };
     (@place path) => { utoipa::openapi::path::ParameterIn::Path };
-    (@default) => { None::<serde_json::Value> };
-    (@default $default:literal) => { Some(serde_json::Value::from($default)) };
+    (@default) => { None::<fn() -> serde_json::Value> };
+    (@default $default:tt) => {{
+        let make: fn() -> serde_json::Value = || serde_json::json!($default);
+        Some(make)
+    }};
+    (@timing) => { $crate::http::validation::Timing::Early };
+    (@timing late) => { $crate::http::validation::Timing::Late };
 }
 
-/// Declares a field that is one of some words.
+/// Declares a field that is one of several words: `choice! { /// … pub enum Sort { /// … Newest = "newest" } }`.
 #[macro_export]
 macro_rules! choice {
     (
@@ -132,26 +175,28 @@ macro_rules! choice {
         $vis enum $name { $( $(#[doc = $about])+ #[serde(rename = $word)] $variant ),+ }
 
         impl $crate::http::validation::Field for $name {
-            fn read(
+            fn parse(
                 input: $crate::http::validation::Input<'_>,
-                _rules: &$crate::http::validation::Rules,
-            ) -> Result<Self, $crate::http::validation::Flaw> {
+                _limits: &$crate::http::validation::Limits,
+            ) -> Result<Self, $crate::http::validation::InvalidValue> {
                 match input.text() {
                     $( Some($word) => Ok(Self::$variant), )+
-                    _ => Err($crate::http::validation::Flaw::choice(&[$($word),+])),
+                    _ => Err($crate::http::validation::InvalidValue::choice(&[$($word),+])),
                 }
             }
 
-            fn schema() -> utoipa::openapi::ObjectBuilder {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 utoipa::openapi::ObjectBuilder::new()
                     .schema_type(utoipa::openapi::schema::Type::String)
                     .enum_values(Some([$($word),+]))
+                    .into()
             }
         }
     };
 }
 
-/// Declares a text field by its [`TextRule`](crate::http::validation::TextRule).
+/// Declares text fields by their [`TextRule`](crate::http::validation::TextRule):
+/// `text! { /// … pub struct Title = TextRule::without_nul(1, Some(200)); }`.
 #[macro_export]
 macro_rules! text {
     ($( $(#[doc = $doc:literal])+ $vis:vis struct $name:ident = $rule:expr; )+) => { $(
@@ -173,15 +218,15 @@ macro_rules! text {
         }
 
         impl $crate::http::validation::Field for $name {
-            fn read(
+            fn parse(
                 input: $crate::http::validation::Input<'_>,
-                _rules: &$crate::http::validation::Rules,
-            ) -> Result<Self, $crate::http::validation::Flaw> {
+                _limits: &$crate::http::validation::Limits,
+            ) -> Result<Self, $crate::http::validation::InvalidValue> {
                 static RULE: std::sync::LazyLock<$crate::http::validation::TextRule> = std::sync::LazyLock::new(|| $rule);
-                $crate::http::validation::read_text(input, &RULE).map(Self)
+                $crate::http::validation::parse_text(input, &RULE).map(Self)
             }
 
-            fn schema() -> utoipa::openapi::ObjectBuilder {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 $crate::http::validation::text_schema(&$rule)
             }
         }

@@ -18,7 +18,7 @@ use crate::http::{
     conditional::{Conditional, Conditions},
     error::Result,
     paging::{Count, Neighbours, PageRequest},
-    validation::Faults,
+    validation::FieldErrors,
 };
 
 /// One page.
@@ -133,7 +133,9 @@ impl Request {
                     && (wanted.since.is_none() || wanted.since == own.since)
                     && (wanted.until.is_none() || wanted.until == own.until);
                 if !fits {
-                    return Err(Faults::one(ListCursor::invalid(), "query", "cursor", json!(text)));
+                    return Err(
+                        FieldErrors::one(ListCursor::invalid(), &["query", "cursor"], json!(text)).into()
+                    );
                 }
                 (cursor.list.clone(), Some(cursor))
             }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{
     ToSchema,
-    openapi::{ObjectBuilder, schema::Type},
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
 use crate::{
@@ -12,16 +12,16 @@ use crate::{
     http::{
         paging::{Count, Cursor},
         timestamp::Timestamp,
-        validation::{Field, Flaw, Id, Input, Instant, NO_NUL, PageSize, Rules, Skip, TextRule},
+        validation::{Field, Id, Input, Instant, InvalidValue, Limits, PageSize, Skip, TextRule},
     },
     text,
 };
 
 text! {
     /// 1 to 200 code points.
-    pub struct Title = TextRule::new(1, Some(200), NO_NUL);
+    pub struct Title = TextRule::without_nul(1, Some(200));
     /// At least 10 code points.
-    pub struct Content = TextRule::new(10, None, NO_NUL);
+    pub struct Content = TextRule::without_nul(10, None);
 }
 
 fields! {
@@ -40,10 +40,13 @@ fields! {
     /// A change to an article. Members that are left out keep their values.
     pub struct ArticleUpdate {
         /// 1 to 200 code points.
+        #[null_error = late]
         title: Option<Title>,
         /// At least 10 code points.
+        #[null_error = late]
         content: Option<Content>,
         /// True publishes the article, false turns it back into a draft.
+        #[null_error = late]
         published: Option<bool>,
     }
 }
@@ -80,7 +83,7 @@ choice! {
 
 text! {
     /// The name of a user.
-    pub struct AuthorName = TextRule::new(0, None, NO_NUL);
+    pub struct AuthorName = TextRule::without_nul(0, None);
 }
 
 /// A cursor as it was sent and decoded.
@@ -94,22 +97,22 @@ pub struct ListCursor {
 
 impl ListCursor {
     /// The error for a cursor that cannot be decoded or belongs to another list.
-    pub fn invalid() -> Flaw {
+    pub fn invalid() -> InvalidValue {
         let error = "not a cursor of this list";
-        Flaw::new("value_error", format!("Value error, {error}")).with("error", error)
+        InvalidValue::new("value_error", format!("Value error, {error}")).with("error", error)
     }
 }
 
 impl Field for ListCursor {
-    fn read(input: Input<'_>, rules: &Rules) -> Result<Self, Flaw> {
+    fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue> {
         let text = input.text().unwrap_or_default();
         let cursor: Option<Cursor<ArticleList, DateTime<Utc>>> = Cursor::decode(text);
-        let cursor = cursor.filter(|cursor| cursor.list.is_valid(rules)).ok_or_else(Self::invalid)?;
+        let cursor = cursor.filter(|cursor| cursor.list.is_valid(limits)).ok_or_else(Self::invalid)?;
         Ok(Self { text: text.to_owned(), cursor })
     }
 
-    fn schema() -> ObjectBuilder {
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]+$"))
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9_-]+$")).into()
     }
 }
 
@@ -136,8 +139,8 @@ pub struct ArticleList {
 
 impl ArticleList {
     /// Whether a query could ask for this list: a forged cursor must not reach further than a query.
-    fn is_valid(&self, rules: &Rules) -> bool {
-        let named = |name: &String| AuthorName::read(Input::Text(name), rules).is_ok();
+    fn is_valid(&self, limits: &Limits) -> bool {
+        let named = |name: &String| AuthorName::parse(Input::Text(name), limits).is_ok();
         let known = |micros| Instant::from_micros(micros).is_some();
         self.author.as_ref().is_none_or(named) && self.since.is_none_or(known) && self.until.is_none_or(known)
     }

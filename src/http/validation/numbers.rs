@@ -1,0 +1,165 @@
+//! Whole numbers with Pydantic's coercions (contract, section 2): ids and numbers of rows.
+
+use utoipa::openapi::{
+    KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat,
+    schema::{SchemaType, Type},
+};
+
+use super::{Field, Input, InvalidValue, Limits, Timing};
+
+/// Rows of a page if `limit` is absent.
+const DEFAULT_PAGE_SIZE: u32 = 100;
+
+/// Pydantic parses no integer of more digits.
+const MAX_DIGITS: usize = 4300;
+
+/// What a whole number must be.
+#[derive(Clone, Copy, Debug)]
+pub struct IntegerRule {
+    /// The least value.
+    pub min: i64,
+    /// The greatest value.
+    pub max: i64,
+    /// When a number out of bounds is reported.
+    pub bounds_error: Timing,
+}
+
+/// A whole number before its bounds are checked; others have more than 64 bits.
+enum Unbounded {
+    Number(i64),
+    TooLarge,
+    TooSmall,
+}
+
+/// Parses a whole number by its rule.
+pub fn parse_integer(input: Input<'_>, rule: &IntegerRule) -> Result<i64, InvalidValue> {
+    let IntegerRule { min, max, bounds_error } = *rule;
+    let invalid = match parse_unbounded(input)? {
+        Unbounded::Number(number) if (min..=max).contains(&number) => return Ok(number),
+        Unbounded::Number(number) if number > max => {
+            let msg = format!("Input should be less than or equal to {max}");
+            InvalidValue::new("less_than_equal", msg).with("le", max)
+        }
+        Unbounded::Number(_) | Unbounded::TooSmall => {
+            let msg = format!("Input should be greater than or equal to {min}");
+            InvalidValue::new("greater_than_equal", msg).with("ge", min)
+        }
+        Unbounded::TooLarge => too_large(),
+    };
+    Err(invalid.reported(bounds_error))
+}
+
+/// Paths and queries spell a whole number as an optional sign, ASCII digits, and optionally `.` with zeros.
+fn parse_unbounded(input: Input<'_>) -> Result<Unbounded, InvalidValue> {
+    let text = match input {
+        Input::Text(text) => text,
+        Input::Json(value) => return value.as_i64().map(Unbounded::Number).ok_or_else(wrong_type),
+        Input::Repeated(_) => return Err(wrong_type()),
+    };
+    let unparsed = || {
+        let msg = "Input should be a valid integer, unable to parse string as an integer";
+        InvalidValue::new("int_parsing", msg)
+    };
+    let whole = match text.split_once('.') {
+        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
+        Some(_) => return Err(unparsed()),
+        None => text,
+    };
+    let digits = whole.strip_prefix(['-', '+']).unwrap_or(whole);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(unparsed());
+    }
+    if digits.len() > MAX_DIGITS {
+        return Err(too_large());
+    }
+    Ok(match whole.parse() {
+        Ok(number) => Unbounded::Number(number),
+        Err(_) if whole.starts_with('-') => Unbounded::TooSmall,
+        Err(_) => Unbounded::TooLarge,
+    })
+}
+
+fn wrong_type() -> InvalidValue {
+    InvalidValue::new("int_type", "Input should be a valid integer")
+}
+
+fn too_large() -> InvalidValue {
+    let msg = "Unable to parse input string as an integer, exceeded maximum size";
+    InvalidValue::new("int_parsing_size", msg)
+}
+
+fn integer() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer))
+}
+
+/// A row's id. A number that no 32-bit id can have is valid, but names no row (contract, section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Id(Option<i32>);
+
+impl Id {
+    /// The id; none if no row can have it.
+    pub fn get(self) -> Option<i32> {
+        self.0
+    }
+}
+
+impl Field for Id {
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
+        Ok(match parse_unbounded(input)? {
+            Unbounded::Number(number) => Self(i32::try_from(number).ok()),
+            Unbounded::TooLarge | Unbounded::TooSmall => Self(None),
+        })
+    }
+
+    fn schema() -> RefOr<Schema> {
+        integer().format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32))).into()
+    }
+}
+
+/// A number of rows. The FastAPI blog left its bounds to the database, so their errors are late.
+fn rows(max: i64) -> IntegerRule {
+    IntegerRule { min: 0, max, bounds_error: Timing::Late }
+}
+
+/// Rows to skip.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skip(pub u64);
+
+impl Field for Skip {
+    const OPTIONAL: bool = true;
+
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
+        parse_integer(input, &rows(i64::MAX)).map(|rows| Self(rows.unsigned_abs()))
+    }
+
+    fn absent(_limits: &Limits) -> Option<Self> {
+        Some(Self(0))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        integer().minimum(Some(0)).maximum(Some(i64::MAX)).default(Some(0.into())).into()
+    }
+}
+
+/// Rows of one page, at most `MAX_PAGE_SIZE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSize(pub u64);
+
+impl Field for PageSize {
+    const OPTIONAL: bool = true;
+
+    fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue> {
+        let rule = rows(limits.max_page_size.map_or(i64::MAX, Into::into));
+        parse_integer(input, &rule).map(|rows| Self(rows.unsigned_abs()))
+    }
+
+    fn absent(limits: &Limits) -> Option<Self> {
+        let rows = limits.max_page_size.map_or(DEFAULT_PAGE_SIZE, |max| max.min(DEFAULT_PAGE_SIZE));
+        Some(Self(rows.into()))
+    }
+
+    /// With the default of `MAX_PAGE_SIZE`; `openapi` replaces it by the server's setting.
+    fn schema() -> RefOr<Schema> {
+        integer().minimum(Some(0)).maximum(Some(1000)).default(Some(DEFAULT_PAGE_SIZE.into())).into()
+    }
+}
