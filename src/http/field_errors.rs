@@ -1,12 +1,13 @@
-//! Errors of single fields: why a value is invalid, where it stands, and how a 422 lists them (contract, section 3).
+//! Errors of single fields: why a value is invalid, where it stands, and how a 422 lists them (contract,
+//! section 3).
 
 use std::{borrow::Cow, fmt};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// When an error is reported. The FastAPI blog found some invalid values only when the database refused them, after
-/// it had looked up the article: a client of it expects 404 and 403 before those errors.
+/// When an error is reported. The FastAPI blog found some invalid values only when the database refused them,
+/// after it had looked up the article: a client of it expects 404 and 403 before those errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
     /// With all other errors of the request, before anything is looked up.

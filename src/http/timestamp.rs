@@ -1,4 +1,5 @@
-//! Times in responses: UTC with `Z` and six fraction digits, or no fraction if the microseconds are 0 (contract, section 2).
+//! Times in responses: UTC with `Z` and six fraction digits, or no fraction if the microseconds are 0
+//! (contract, section 2).
 
 use std::fmt::Write as _;
 
@@ -18,7 +19,8 @@ pub struct Timestamp(pub DateTime<Utc>);
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // chrono would parse its format string for every value, which takes longer than serialising the rest of an article.
+        // chrono would parse its format string for every value, which takes longer than serialising the rest
+        // of an article.
         let (date, time, micros) = (self.0.date_naive(), self.0.time(), self.0.timestamp_subsec_micros());
         let (hour, minute, second) = (time.hour(), time.minute(), time.second());
         let mut text = String::with_capacity("2026-11-23T15:39:42.169551Z".len());

@@ -20,8 +20,8 @@ const UNPARSED: Error = Error::BadRequest("There was an error parsing the body")
 /// What stands for a body that is absent.
 static NULL: Value = Value::Null;
 
-/// A body as a handler declares it. It is received first, which checks its syntax, and extracted later, because the
-/// caller is authenticated in between.
+/// A body as a handler declares it. It is received first, which checks its syntax, and extracted later,
+/// because the caller is authenticated in between.
 pub trait Body: Sized {
     /// The body with its syntax checked.
     type Received;
@@ -105,8 +105,9 @@ impl<T: Fields> Body for Json<T> {
 pub struct Deferred<T>(std::result::Result<T, FieldErrors>);
 
 impl<T> Deferred<T> {
-    /// The fields. If there are late errors, `check` runs first and its error, a 404 or a 403, takes precedence over
-    /// them. If there are none, `check` does not run: what follows must check the same anyway.
+    /// The fields. If there are late errors, `check` runs first and its error, a 404 or a 403, takes
+    /// precedence over them. If there are none, `check` does not run: what follows must check the same
+    /// anyway.
     ///
     /// # Errors
     /// That of `check`, or 422.
@@ -205,8 +206,8 @@ fn takes_json(headers: &HeaderMap) -> bool {
     }
 }
 
-/// A syntax error as FastAPI reports it, at the character where the parser stopped. Nesting beyond the parser's 128 levels
-/// is 400, like a body that is not UTF-8.
+/// A syntax error as FastAPI reports it, at the character where the parser stopped. Nesting beyond the
+/// parser's 128 levels is 400, like a body that is not UTF-8.
 fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
     let words = error.to_string();
     if words.starts_with("recursion limit exceeded") {

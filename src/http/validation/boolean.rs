@@ -42,8 +42,8 @@ fn parse_word(text: &str) -> Option<bool> {
     }
 }
 
-/// A whole number of at most 64 bits with sign, including `2.0` and `1e18`. The bounds themselves are excluded as floats:
-/// `serde_json` parses the integers just beyond them to the same floats.
+/// A whole number of at most 64 bits with sign, including `2.0` and `1e18`. The bounds themselves are
+/// excluded as floats: `serde_json` parses the integers just beyond them to the same floats.
 fn whole_number(number: &Number) -> Option<i64> {
     const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     if number.is_f64() {

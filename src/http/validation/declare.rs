@@ -1,6 +1,7 @@
 //! The macros that declare fields and structs of fields.
 
-/// Declares a struct of [`Field`](crate::http::validation::Field)s. Extraction, errors and the schema follow from it.
+/// Declares a struct of [`Field`](crate::http::validation::Field)s. Extraction, errors and the schema follow
+/// from it.
 ///
 /// ```
 /// use byline::{
@@ -17,7 +18,7 @@
 ///
 /// choice! {
 ///     /// How the content is written.
-///     pub enum Format { /** As it is. */ Plain = "plain", /** CommonMark. */ Markdown = "markdown" }
+///     pub enum Format { /** Text. */ Plain = "plain", /** CommonMark. */ Markdown = "markdown" }
 /// }
 ///
 /// fields! {
@@ -38,7 +39,7 @@
 ///         title: Option<Name>,
 ///         /// Absent: unchanged. Null: removed. A value: replaced.
 ///         subtitle: Nullable<Name>,
-///         /// The value of an absent field: a literal, or a list or object in JSON. It is parsed like a received value.
+///         /// The value of an absent field, as JSON. It is parsed like a received value.
 ///         published: bool = false,
 ///         /// 0 to 20 items. In a query or a form, all values of the parameter: `?tags=a&tags=b`.
 ///         tags: List<Name, 0, 20> = [],
@@ -50,7 +51,7 @@
 /// }
 ///
 /// fields! {
-///     /// `in path`: parameters of a path, where they are parameters of a query or members of a body otherwise.
+///     /// Parameters of a path. Without `in path`: parameters of a query, or members of a body.
 ///     pub struct PagePath in path {
 ///         /// The page's name.
 ///         name: Name,
@@ -58,7 +59,8 @@
 /// }
 ///
 /// let limits = Limits { max_page_size: None, max_body_bytes: 1024 };
-/// let patch = PagePatch::parse(Input::Json(&json!({ "subtitle": null, "link": { "title": "a" } })), &limits).unwrap();
+/// let body = json!({ "subtitle": null, "link": { "title": "a" } });
+/// let patch = PagePatch::parse(Input::Json(&body), &limits).unwrap();
 /// assert_eq!((patch.subtitle, patch.tags.0.len()), (Nullable::Null, 0));
 /// ```
 #[macro_export]
@@ -163,7 +165,7 @@ macro_rules! fields {
     (@timing late) => { $crate::http::validation::Timing::Late };
 }
 
-/// Declares a field that is one of several words: `choice! { /// … pub enum Sort { /// … Newest = "newest" } }`.
+/// Declares a field that is one of several words; there is an example at [`fields!`](crate::fields).
 #[macro_export]
 macro_rules! choice {
     (
@@ -195,8 +197,8 @@ macro_rules! choice {
     };
 }
 
-/// Declares text fields by their [`TextRule`](crate::http::validation::TextRule):
-/// `text! { /// … pub struct Title = TextRule::without_nul(1, Some(200)); }`.
+/// Declares text fields by their [`TextRule`](crate::http::validation::TextRule); there is an example at
+/// [`fields!`](crate::fields).
 #[macro_export]
 macro_rules! text {
     ($( $(#[doc = $doc:literal])+ $vis:vis struct $name:ident = $rule:expr; )+) => { $(

@@ -95,7 +95,8 @@ fn with_null(schema_type: SchemaType) -> SchemaType {
     }
 }
 
-/// The description and the default of a schema; none for kinds of schemas that later releases of utoipa may add.
+/// The description and the default of a schema; none for kinds of schemas that later releases of utoipa may
+/// add.
 fn annotations(schema: &mut Schema) -> Option<(&mut Option<String>, &mut Option<Value>)> {
     match schema {
         Schema::Array(schema) => Some((&mut schema.description, &mut schema.default)),

@@ -13,8 +13,8 @@ use super::{Field, Input, InvalidValue, Limits};
 pub struct Instant(pub DateTime<Utc>);
 
 impl Instant {
-    /// The time, if its year in UTC has four digits, as RFC 3339 requires: PostgreSQL does not store all earlier times,
-    /// and SQLite, which compares text, sorts later ones before all others.
+    /// The time, if its year in UTC has four digits, as RFC 3339 requires: PostgreSQL does not store all
+    /// earlier times, and SQLite, which compares text, sorts later ones before all others.
     pub fn new(time: DateTime<Utc>) -> Option<Self> {
         (0..=9999).contains(&time.year()).then_some(Self(time))
     }

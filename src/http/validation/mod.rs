@@ -3,13 +3,13 @@
 //! Three words, one for each step:
 //!
 //! - *receive* takes a body off the wire and checks its syntax ([`Body::receive`]);
-//! - *extract* finds the members of a struct of fields in an object, a query, a path or a form, so that one response
-//!   names every error ([`Extractor::extract`], [`Body::extract`]);
+//! - *extract* finds the members of a struct of fields in an object, a query, a path or a form, so that one
+//!   response names every error ([`Extractor::extract`], [`Body::extract`]);
 //! - *parse* turns one received value into a value of ours, or says why it is invalid ([`Field::parse`]).
 //!
-//! A field is declared once, by its type. [`Field`] parses a value, words its error as Pydantic 2 does (contract, section 3)
-//! and describes itself to the OpenAPI document. [`text!`](crate::text) and [`choice!`](crate::choice) declare fields,
-//! [`fields!`](crate::fields) declares structs of them.
+//! A field is declared once, by its type. [`Field`] parses a value, words its error as Pydantic 2 does
+//! (contract, section 3) and describes itself to the OpenAPI document. [`text!`](crate::text) and
+//! [`choice!`](crate::choice) declare fields, [`fields!`](crate::fields) declares structs of them.
 
 mod body;
 mod boolean;

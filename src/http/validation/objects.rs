@@ -32,8 +32,8 @@ impl Fields for () {
     }
 }
 
-/// Where the values of fields come from. If a name is repeated, the last value counts; a [`List`](super::List) takes
-/// all of them.
+/// Where the values of fields come from. If a name is repeated, the last value counts; a
+/// [`List`](super::List) takes all of them.
 #[derive(Clone, Copy, Debug)]
 pub enum Members<'a> {
     /// A JSON object, as a value and as a map.
@@ -138,7 +138,8 @@ pub fn parse_object<T: Fields>(input: Input<'_>, limits: &Limits) -> Result<T, I
     Extractor::parse(Members::Object(whole, map), limits)
 }
 
-/// How errors show an object. If the struct has a secret, only members that are known not to be secret are shown.
+/// How errors show an object. If the struct has a secret, only members that are known not to be secret are
+/// shown.
 pub fn echo_object<T: Fields>(input: Input<'_>) -> Value {
     match input {
         _ if !T::HAS_SECRET => input.to_value(),

@@ -31,8 +31,8 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-/// A member of a JSON body that may be left out or null, for a nullable column: a PATCH leaves the column as it is,
-/// clears it or sets it.
+/// A member of a JSON body that may be left out or null, for a nullable column: a PATCH leaves the column as
+/// it is, clears it or sets it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Nullable<T> {
     /// The member is left out.

@@ -38,8 +38,8 @@ impl TextRule {
         Self { min, max, pattern, pattern_error: Timing::Early, format: None }
     }
 
-    /// A text of `min` to `max` code points without U+0000, which PostgreSQL cannot store. The error is late because
-    /// the FastAPI blog left this check to the database.
+    /// A text of `min` to `max` code points without U+0000, which PostgreSQL cannot store. The error is late
+    /// because the FastAPI blog left this check to the database.
     pub fn without_nul(min: usize, max: Option<usize>) -> Self {
         Self { pattern_error: Timing::Late, ..Self::new(min, max, NO_NUL) }
     }

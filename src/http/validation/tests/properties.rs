@@ -5,8 +5,8 @@ use utoipa::{PartialSchema, ToSchema as _};
 
 use super::*;
 
-/// The greatest number of errors of a [`Page`]: three tags, a name and two links of two members for each of two writers,
-/// two aliases, and one for each of the four other fields.
+/// The greatest number of errors of a [`Page`]: three tags, a name and two links of two members for each of
+/// two writers, two aliases, and one for each of the four other fields.
 const MAX_ERRORS: usize = 3 + 2 * (1 + 2 * 2) + 2 + 4;
 
 /// JSON of any shape, with the names of a [`Page`] and others.
