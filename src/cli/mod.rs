@@ -14,7 +14,7 @@ use migration::State as Schema;
 
 use crate::{
     accounts::users,
-    config::{Engine, Environment, Problems, Settings, make_data_dir},
+    config::{Engine, Environment, Settings, SettingsError, create_data_dir},
     db::Db,
     http::{
         telemetry,
@@ -136,7 +136,7 @@ async fn serve_api(settings: Settings, serve: &Serve) -> Result<(), Failure> {
 }
 
 /// Adds to the problems of a server's settings what its database would stop at, so that one look shows all.
-pub async fn complete(cli: &Cli, mut problems: Problems) -> Problems {
+pub async fn complete(cli: &Cli, mut problems: SettingsError) -> SettingsError {
     let serves = match &cli.command {
         None => true,
         Some(Command::Serve(serve)) => !serve.migrate,
@@ -152,8 +152,8 @@ pub async fn complete(cli: &Cli, mut problems: Problems) -> Problems {
         };
         match state.map(|state| obstacle(&state, true, false)) {
             Ok(None) => {}
-            Ok(Some(obstacle)) => problems.note(obstacle),
-            Err(error) => problems.note(format!("DATABASE_URL: {error}")),
+            Ok(Some(obstacle)) => problems.push(obstacle),
+            Err(error) => problems.push(format!("DATABASE_URL: {error}")),
         }
     }
     problems
@@ -223,7 +223,7 @@ async fn open(settings: &Settings) -> Result<Db, Failure> {
 
 fn prepare_directory(settings: &Settings) -> Result<(), Failure> {
     if settings.database.engine() == Engine::Sqlite {
-        make_data_dir(&settings.data_dir)?;
+        create_data_dir(&settings.data_dir)?;
     }
     Ok(())
 }

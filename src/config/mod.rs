@@ -7,7 +7,7 @@
 mod database_url;
 mod dotenv;
 mod read;
-mod secret;
+mod secret_key;
 mod value;
 
 use std::fmt::{self, Debug, Formatter};
@@ -19,7 +19,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 
 pub use self::database_url::{DatabaseUrl, Engine, InvalidDatabaseUrl};
-pub use self::secret::make_data_dir;
+pub use self::secret_key::create_data_dir;
 
 /// What the process is for: `APP_ENV`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub struct Settings {
     pub host: String,
     /// `PORT`; 0 lets the system choose.
     pub port: u16,
-    /// `DATA_DIR`, where the SQLite file and a generated key are kept; may not exist yet ([`make_data_dir`]).
+    /// `DATA_DIR`, where the SQLite file and a generated key are kept; may not exist yet ([`create_data_dir`]).
     pub data_dir: PathBuf,
     /// `DATABASE_URL`, or the SQLite file `byline.db` in the data directory.
     pub database: DatabaseUrl,
@@ -143,19 +143,19 @@ pub struct Settings {
 /// All that is wrong with the settings, each with the name of the variable, never with a secret's value.
 #[derive(Debug, Default, thiserror::Error)]
 #[error("{}", lines.join("\n"))]
-pub struct Problems {
+pub struct SettingsError {
     lines: Vec<String>,
     database: Option<DatabaseUrl>,
 }
 
-impl Problems {
+impl SettingsError {
     /// The database that production would run on, where that much is known: it may have problems too.
     pub fn database(&self) -> Option<&DatabaseUrl> {
         self.database.as_ref()
     }
 
     /// Notes one more.
-    pub fn note(&mut self, problem: impl Into<String>) {
+    pub fn push(&mut self, problem: impl Into<String>) {
         self.lines.push(problem.into());
     }
 }
@@ -163,8 +163,8 @@ impl Problems {
 impl Settings {
     /// The settings of this process: the defaults, those for production, `.env` in the working directory, the
     /// environment; later ones win. May make the data directory and a key in it.
-    pub fn load() -> Result<Self, Problems> {
-        let mut problems = Problems::default();
+    pub fn load() -> Result<Self, SettingsError> {
+        let mut problems = SettingsError::default();
         let environment: Vec<_> =
             env::vars_os().filter_map(|(name, value)| read::variable(&name, value, &mut problems)).collect();
         let file = Path::new(".env");
@@ -176,8 +176,8 @@ impl Settings {
     pub fn from_parts(
         environment: impl IntoIterator<Item = (String, String)>,
         dotenv: Option<&str>,
-    ) -> Result<Self, Problems> {
-        read::settings(environment.into_iter().collect(), dotenv, Problems::default())
+    ) -> Result<Self, SettingsError> {
+        read::settings(environment.into_iter().collect(), dotenv, SettingsError::default())
     }
 
     /// What starts but deserves a look, to be logged once.

@@ -15,7 +15,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::value::{boolean, choice, is_origin, string_list, whole};
 use super::{
-    Algorithm, DatabaseUrl, Environment, LogFormat, Origins, Problems, Registration, Settings, dotenv, secret,
+    Algorithm, DatabaseUrl, Environment, LogFormat, Origins, Registration, Settings, SettingsError, dotenv,
+    secret_key,
 };
 
 pub(super) const DEFAULT: &str = include_str!("../../config/default.toml");
@@ -64,7 +65,11 @@ written! {
 }
 
 /// A variable as text; one that isn't Unicode is a problem if it is ours.
-pub(super) fn variable(name: &OsStr, value: OsString, problems: &mut Problems) -> Option<(String, String)> {
+pub(super) fn variable(
+    name: &OsStr,
+    value: OsString,
+    problems: &mut SettingsError,
+) -> Option<(String, String)> {
     let name = name.to_str()?;
     match value.into_string() {
         Ok(value) => Some((name.to_owned(), value)),
@@ -80,14 +85,14 @@ pub(super) fn variable(name: &OsStr, value: OsString, problems: &mut Problems) -
 pub(super) fn settings(
     environment: Vec<(String, String)>,
     dotenv: Option<&str>,
-    mut problems: Problems,
-) -> Result<Settings, Problems> {
+    mut problems: SettingsError,
+) -> Result<Settings, SettingsError> {
     let named = environment.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
     let (dotenv, unreadable) = dotenv::parse(dotenv.unwrap_or_default(), &environment.into_iter().collect());
     let written = match layered(&[DEFAULT], dotenv, named) {
         Ok(written) => written,
         Err(error) => {
-            problems.note(error.to_string());
+            problems.push(error.to_string());
             return Err(problems);
         }
     };
@@ -119,7 +124,11 @@ pub(super) fn layered(
 
 /// Turns text into values. Where a value is wrong, a stand-in takes its place until all problems are known; it goes no
 /// further than this function.
-fn check(written: Written, mut warnings: Vec<String>, mut problems: Problems) -> Result<Settings, Problems> {
+fn check(
+    written: Written,
+    mut warnings: Vec<String>,
+    mut problems: SettingsError,
+) -> Result<Settings, SettingsError> {
     for (name, text) in
         [("APP_NAME", &written.app_name), ("HOST", &written.host), ("DATA_DIR", &written.data_dir)]
     {
@@ -139,7 +148,7 @@ fn check(written: Written, mut warnings: Vec<String>, mut problems: Problems) ->
         .unwrap_or(beside_the_key);
     warnings.extend(
         database
-            .dropped()
+            .ignored()
             .map(|name| format!("DATABASE_URL: the parameter {name} is for another driver and is left out")),
     );
 
@@ -148,7 +157,7 @@ fn check(written: Written, mut warnings: Vec<String>, mut problems: Problems) ->
         .map_or(Origins::Any, |listed| origins(listed, &mut warnings));
     problems.check("LOG", EnvFilter::builder().parse(&written.log));
     if let Some(key) = &written.secret_key {
-        judge_key(key, production, &mut problems, &mut warnings);
+        check_secret_key(key, production, &mut problems, &mut warnings);
     } else if production {
         problems.add("SECRET_KEY", "production needs one of at least 32 bytes: `openssl rand -hex 32`");
     }
@@ -205,7 +214,7 @@ fn check(written: Written, mut warnings: Vec<String>, mut problems: Problems) ->
 
     // Last, so that a start that fails anyway leaves nothing behind.
     if written.secret_key.is_none() && problems.lines.is_empty() {
-        match secret::kept_in(&settings.data_dir) {
+        match secret_key::load_or_create(&settings.data_dir) {
             Ok(key) => settings.secret_key = key,
             Err(error) => {
                 let path = settings.data_dir.join("secret_key");
@@ -226,11 +235,11 @@ fn check(written: Written, mut warnings: Vec<String>, mut problems: Problems) ->
 }
 
 /// What is weak about a key stops production and is a warning elsewhere; no key at all is never meant.
-fn judge_key(key: &str, production: bool, problems: &mut Problems, warnings: &mut Vec<String>) {
+fn check_secret_key(key: &str, production: bool, problems: &mut SettingsError, warnings: &mut Vec<String>) {
     if key.is_empty() {
         return problems.add("SECRET_KEY", "is empty");
     }
-    for weakness in secret::weaknesses(key) {
+    for weakness in secret_key::weaknesses(key) {
         if production {
             problems.add("SECRET_KEY", format_args!("{weakness}; make one with `openssl rand -hex 32`"));
         } else {
@@ -253,9 +262,9 @@ fn origins(listed: Vec<String>, warnings: &mut Vec<String>) -> Origins {
     Origins::Listed(origins)
 }
 
-impl Problems {
+impl SettingsError {
     fn add(&mut self, name: &str, why: impl Display) {
-        self.note(format!("{name}: {why}"));
+        self.push(format!("{name}: {why}"));
     }
 
     /// The value, or `None` with the problem noted.

@@ -13,11 +13,11 @@ fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// With a key, so that none is made.
-fn from_environment(pairs: &[(&str, &str)]) -> Result<Settings, Problems> {
+fn from_environment(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     Settings::from_parts(variables(&[&[("SECRET_KEY", GOOD_KEY)], pairs].concat()), None)
 }
 
-fn from_dotenv(text: &str) -> Result<Settings, Problems> {
+fn from_dotenv(text: &str) -> Result<Settings, SettingsError> {
     Settings::from_parts(variables(&[("SECRET_KEY", GOOD_KEY)]), Some(text))
 }
 
