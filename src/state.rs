@@ -36,10 +36,17 @@ struct Shared {
 impl AppState {
     /// Needs no live service.
     pub fn new(settings: Settings, db: Db) -> Self {
-        let rules = Rules { max_page_size: settings.max_page_size, max_body_bytes: settings.max_body_bytes };
-        let tokens = Tokens::new(&settings.secret_key, settings.algorithm, settings.access_token_expire);
-        let passwords = Passwords::new(settings.bcrypt_cost);
-        let cache = Arc::new(Cache::new(settings.cache_bytes));
+        let rules = Rules {
+            max_page_size: settings.http.max_page_size,
+            max_body_bytes: settings.http.max_body_bytes,
+        };
+        let tokens = Tokens::new(
+            &settings.auth.secret_key,
+            settings.auth.algorithm,
+            settings.auth.access_token_lifetime,
+        );
+        let passwords = Passwords::new(settings.auth.bcrypt_cost);
+        let cache = Arc::new(Cache::new(settings.cache.bytes));
         Self { db, shared: Arc::new(Shared { settings, rules, tokens, passwords, cache }) }
     }
 
@@ -76,12 +83,12 @@ impl AppState {
 
     /// What somebody without an account may see.
     pub fn public_sight(&self) -> Sight {
-        if self.shared.settings.public_drafts { Sight::Everything } else { Sight::Public }
+        if self.shared.settings.publishing.public_drafts { Sight::Everything } else { Sight::Public }
     }
 
     /// What an account may see.
     pub fn sight_of(&self, user_id: i32) -> Sight {
-        if self.shared.settings.public_drafts { Sight::Everything } else { Sight::Author(user_id) }
+        if self.shared.settings.publishing.public_drafts { Sight::Everything } else { Sight::Author(user_id) }
     }
 
     /// The one clock, in microseconds: what is answered is what both databases store.

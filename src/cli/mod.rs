@@ -92,8 +92,8 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Migrate(command) => {
             prepare_directory(&settings)?;
             let kit = migration::cli::Settings {
-                database_url: settings.database.expose().to_owned(),
-                production: settings.environment == Environment::Production,
+                database_url: settings.database.url.expose().to_owned(),
+                production: settings.app.environment == Environment::Production,
             };
             Ok(ExitCode::from(migration::cli::run(command, &kit, &mut out).await?))
         }
@@ -123,14 +123,14 @@ async fn serve_api(settings: Settings, serve: &Serve) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     prepare_directory(&settings)?;
-    let db = Db::lazy(&settings, settings.database_connections)?;
+    let db = Db::lazy(&settings, settings.database.connections)?;
     prepare_schema(&settings, &db, serve.migrate).await?;
     let server = Server::bind(AppState::new(settings.clone(), db))?;
     let mut out = io::stdout();
     let address = server.address();
-    writeln!(out, "{} serves the API on http://{address}", settings.app_name)?;
+    writeln!(out, "{} serves the API on http://{address}", settings.app.name)?;
     writeln!(out, "  try it    http://{address}/docs")?;
-    writeln!(out, "  the data  {}", settings.database)?;
+    writeln!(out, "  the data  {}", settings.database.url)?;
     out.flush()?;
     Ok(server.run().await?)
 }
@@ -188,10 +188,10 @@ fn obstacle(state: &Schema, production: bool, accept_newer: bool) -> Option<Stri
 /// The schema must be up to date before the first request. What is missing is applied here only where nobody can be
 /// surprised: with `--migrate`, or outside production on a database that is empty or Byline's own.
 async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
-    let production = settings.environment == Environment::Production;
+    let production = settings.app.environment == Environment::Production;
     let pool = db.pool();
     let state = migration::state(&pool).await?;
-    if let Some(obstacle) = obstacle(&state, production && !migrate, settings.accept_newer_database) {
+    if let Some(obstacle) = obstacle(&state, production && !migrate, settings.database.accept_newer) {
         let mended = migrate && matches!(state, Schema::Foreign { .. });
         if !mended {
             return Err(obstacle.into());
@@ -216,14 +216,14 @@ async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(
 /// A database that is up to date, for commands that write to it.
 async fn open(settings: &Settings) -> Result<Db, Failure> {
     prepare_directory(settings)?;
-    let db = Db::lazy(settings, settings.database_connections)?;
+    let db = Db::lazy(settings, settings.database.connections)?;
     prepare_schema(settings, &db, false).await?;
     Ok(db)
 }
 
 fn prepare_directory(settings: &Settings) -> Result<(), Failure> {
-    if settings.database.engine() == Engine::Sqlite {
-        create_data_dir(&settings.data_dir)?;
+    if settings.database.url.engine() == Engine::Sqlite {
+        create_data_dir(&settings.app.data_dir)?;
     }
     Ok(())
 }
@@ -254,12 +254,12 @@ fn ask_password() -> io::Result<String> {
 
 async fn check_health(settings: &Settings) -> Result<ExitCode, Failure> {
     // What listens everywhere listens here too.
-    let host = match settings.host.as_str() {
+    let host = match settings.http.host.as_str() {
         "0.0.0.0" | "::" => "localhost",
         host => host,
     };
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let url = format!("http://{host}:{}/health/ready", settings.port);
+    let url = format!("http://{host}:{}/health/ready", settings.http.port);
     let client = awc::Client::builder().timeout(HEALTH_PATIENCE).finish();
     let answer = client.get(&url).send().await.map_err(|error| format!("{url}: {error}"))?;
     if answer.status().is_success() {

@@ -85,7 +85,7 @@ async fn within_deadline<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let deadline = request.app_data::<State>().map(|state| state.settings().request_timeout);
+    let deadline = request.app_data::<State>().map(|state| state.settings().http.request_timeout);
     let head = request.request().clone();
     let work = AssertUnwindSafe(next.call(request)).catch_unwind();
     let done = match deadline {

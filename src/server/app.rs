@@ -54,8 +54,8 @@ struct Document;
 /// The OpenAPI 3.1 document of a server with these settings.
 pub fn document(settings: &Settings) -> OpenApi {
     let mut document = Document::openapi();
-    settings.app_name.clone_into(&mut document.info.title);
-    openapi::state_page_size(&mut document, settings.max_page_size);
+    settings.app.name.clone_into(&mut document.info.title);
+    openapi::state_page_size(&mut document, settings.http.max_page_size);
     document
 }
 
@@ -72,7 +72,7 @@ pub fn create_app(
         InitError = (),
     >,
 > {
-    let policy = Policy::new(&state.settings().cors_origins);
+    let policy = Policy::new(&state.settings().http.cors_origins);
     App::new()
         .app_data(ThinData(state))
         .app_data(documentation)

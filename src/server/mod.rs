@@ -51,8 +51,8 @@ impl Server {
         let settings = state.settings().clone();
         let documentation = Documentation::new(&document(&settings)).map_err(io::Error::other)?;
         let documentation = Data::from(Arc::new(documentation));
-        let workers = settings.workers.max(1);
-        let per_worker = settings.database_connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
+        let workers = settings.http.workers.max(1);
+        let per_worker = settings.database.connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
         // As many as may hash at once, and as many beside them that compress; what waits for one holds no stack and no heap.
         let blocking = state.passwords().at_once().saturating_mul(2);
         let watched = state.clone();
@@ -65,8 +65,8 @@ impl Server {
         .max_connections(CONNECTIONS_PER_WORKER)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
-        .shutdown_timeout(settings.shutdown_timeout.as_secs())
-        .bind((settings.host.as_str(), settings.port))?;
+        .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
+        .bind((settings.http.host.as_str(), settings.http.port))?;
         let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("nothing is bound"))?;
         Ok(Self { inner: server.run(), address, watched })
     }

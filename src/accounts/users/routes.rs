@@ -42,7 +42,7 @@ pub async fn register_user(
     state: State,
     call: Call<Anyone, (), (), validation::Json<NewUser>>,
 ) -> Result<(Json<UserView>, StatusCode)> {
-    if state.settings().registration == Registration::Closed {
+    if state.settings().auth.registration == Registration::Closed {
         return Err(Error::RegistrationClosed);
     }
     let account = service::register(&state.db.writer, state.passwords(), call.body.0, state.now()).await?;
