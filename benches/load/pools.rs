@@ -32,10 +32,10 @@ impl Pools {
     }
 
     fn new(settings: &Settings) -> sqlx::Result<Self> {
-        let workers = u32::try_from(settings.workers).unwrap_or(u32::MAX).max(1);
-        let connections = settings.database_connections.div_ceil(workers);
-        let url = settings.database.expose();
-        Ok(match settings.database.engine() {
+        let workers = u32::try_from(settings.http.workers).unwrap_or(u32::MAX).max(1);
+        let connections = settings.database.connections.div_ceil(workers);
+        let url = settings.database.url.expose();
+        Ok(match settings.database.url.engine() {
             Engine::Postgres => Self::Postgres(
                 PoolOptions::new()
                     .max_connections(connections.div_ceil(2))

@@ -22,9 +22,9 @@ pub(crate) fn serve() -> Result<(), Failure> {
     let settings = Settings::load()?;
     let _guard = telemetry::start(&settings);
     System::new().block_on(async {
-        let db = Db::lazy(&settings, settings.database_connections)?;
+        let db = Db::lazy(&settings, settings.database.connections)?;
         let plain = HttpServer::new(|| App::new().route(limits::CONSTANT, web::get().to(limits::constant)))
-            .workers(settings.workers)
+            .workers(settings.http.workers)
             .bind(("127.0.0.1", 0))?;
         let plain_address = plain.addrs().first().copied().ok_or("nothing is bound")?;
         let clock = Clock::system();

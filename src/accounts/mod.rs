@@ -39,13 +39,17 @@ pub struct Accounts {
 impl Accounts {
     /// The state of this area. Needs no live service.
     pub fn new(settings: &Settings, db: Db, clock: Clock) -> Self {
-        let tokens = Tokens::new(&settings.secret_key, settings.algorithm, settings.access_token_expire);
+        let tokens = Tokens::new(
+            &settings.auth.secret_key,
+            settings.auth.algorithm,
+            settings.auth.access_token_lifetime,
+        );
         Self {
             db,
             tokens: Arc::new(tokens),
-            passwords: Arc::new(Passwords::new(settings.bcrypt_cost)),
-            registration: settings.registration,
-            reads_ignore_tokens: settings.public_drafts,
+            passwords: Arc::new(Passwords::new(settings.auth.bcrypt_cost)),
+            registration: settings.auth.registration,
+            reads_ignore_tokens: settings.publishing.public_drafts,
             clock,
         }
     }

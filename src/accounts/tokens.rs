@@ -26,7 +26,7 @@ impl Tokens {
     pub fn new(secret: &SecretString, algorithm: Algorithm, lifetime: TimeDelta) -> Self {
         let secret = secret.expose_secret().as_bytes();
         Self {
-            header: Header::new(algorithm.into()),
+            header: Header::new(signed_with(algorithm)),
             signing: EncodingKey::from_secret(secret),
             verifying: DecodingKey::from_secret(secret),
             lifetime,
@@ -71,6 +71,14 @@ impl Tokens {
             return Err(Error::BadCredentials);
         }
         claims.get("sub").and_then(Value::as_str).and_then(decimal_id).ok_or(Error::BadCredentials)
+    }
+}
+
+fn signed_with(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
+    match algorithm {
+        Algorithm::HS256 => jsonwebtoken::Algorithm::HS256,
+        Algorithm::HS384 => jsonwebtoken::Algorithm::HS384,
+        Algorithm::HS512 => jsonwebtoken::Algorithm::HS512,
     }
 }
 

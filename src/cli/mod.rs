@@ -15,7 +15,7 @@ use migration::State as Schema;
 use crate::{
     accounts::{Accounts, passwords::Passwords, users},
     clock::Clock,
-    config::{Engine, Environment, Problems, Settings, make_data_dir},
+    config::{Engine, Environment, Settings, SettingsError, create_data_dir},
     db::Db,
     http::{
         telemetry,
@@ -92,8 +92,8 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Migrate(command) => {
             prepare_directory(&settings)?;
             let kit = migration::cli::Settings {
-                database_url: settings.database.expose().to_owned(),
-                production: settings.environment == Environment::Production,
+                database_url: settings.database.url.expose().to_owned(),
+                production: settings.app.environment == Environment::Production,
             };
             Ok(ExitCode::from(migration::cli::run(command, &kit, &mut out).await?))
         }
@@ -109,7 +109,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Healthcheck => check_health(&settings).await,
         Command::Seed(amount) => {
             let db = open(&settings).await?;
-            let passwords = Passwords::new(settings.bcrypt_cost);
+            let passwords = Passwords::new(settings.auth.bcrypt_cost);
             seed::run(&db.pool(), &passwords, &amount, Clock::system().now()).await?;
             writeln!(out, "{amount}")?;
             Ok(ExitCode::SUCCESS)
@@ -123,20 +123,20 @@ async fn serve_api(settings: Settings, serve: &Serve) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     prepare_directory(&settings)?;
-    let db = Db::lazy(&settings, settings.database_connections)?;
+    let db = Db::lazy(&settings, settings.database.connections)?;
     prepare_schema(&settings, &db, serve.migrate).await?;
     let server = Server::bind(&settings, db, &Clock::system())?;
     let mut out = io::stdout();
     let address = server.address();
-    writeln!(out, "{} serves the API on http://{address}", settings.app_name)?;
+    writeln!(out, "{} serves the API on http://{address}", settings.app.name)?;
     writeln!(out, "  try it    http://{address}/docs")?;
-    writeln!(out, "  the data  {}", settings.database)?;
+    writeln!(out, "  the data  {}", settings.database.url)?;
     out.flush()?;
     Ok(server.run().await?)
 }
 
 /// Adds to the problems of a server's settings what its database would stop at, so that one look shows all.
-pub async fn complete(cli: &Cli, mut problems: Problems) -> Problems {
+pub async fn complete(cli: &Cli, mut problems: SettingsError) -> SettingsError {
     let serves = match &cli.command {
         None => true,
         Some(Command::Serve(serve)) => !serve.migrate,
@@ -152,8 +152,8 @@ pub async fn complete(cli: &Cli, mut problems: Problems) -> Problems {
         };
         match state.map(|state| obstacle(&state, true, false)) {
             Ok(None) => {}
-            Ok(Some(obstacle)) => problems.note(obstacle),
-            Err(error) => problems.note(format!("DATABASE_URL: {error}")),
+            Ok(Some(obstacle)) => problems.push(obstacle),
+            Err(error) => problems.push(format!("DATABASE_URL: {error}")),
         }
     }
     problems
@@ -188,10 +188,10 @@ fn obstacle(state: &Schema, production: bool, accept_newer: bool) -> Option<Stri
 /// The schema must be up to date before the first request. What is missing is applied here only where nobody can be
 /// surprised: with `--migrate`, or outside production on a database that is empty or Byline's own.
 async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
-    let production = settings.environment == Environment::Production;
+    let production = settings.app.environment == Environment::Production;
     let pool = db.pool();
     let state = migration::state(&pool).await?;
-    if let Some(obstacle) = obstacle(&state, production && !migrate, settings.accept_newer_database) {
+    if let Some(obstacle) = obstacle(&state, production && !migrate, settings.database.accept_newer) {
         let mended = migrate && matches!(state, Schema::Foreign { .. });
         if !mended {
             return Err(obstacle.into());
@@ -216,14 +216,14 @@ async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(
 /// A database that is up to date, for commands that write to it.
 async fn open(settings: &Settings) -> Result<Db, Failure> {
     prepare_directory(settings)?;
-    let db = Db::lazy(settings, settings.database_connections)?;
+    let db = Db::lazy(settings, settings.database.connections)?;
     prepare_schema(settings, &db, false).await?;
     Ok(db)
 }
 
 fn prepare_directory(settings: &Settings) -> Result<(), Failure> {
-    if settings.database.engine() == Engine::Sqlite {
-        make_data_dir(&settings.data_dir)?;
+    if settings.database.url.engine() == Engine::Sqlite {
+        create_data_dir(&settings.app.data_dir)?;
     }
     Ok(())
 }
@@ -238,7 +238,7 @@ async fn create_user(
     let accounts = Accounts::new(&settings, db, Clock::system());
     let members = [("email", email), ("username", username), ("password", password.as_str())]
         .map(|(name, value)| (name.into(), value.into()));
-    let limits = Limits { max_page_size: None, max_body_bytes: settings.max_body_bytes };
+    let limits = Limits { max_page_size: None, max_body_bytes: settings.http.max_body_bytes };
     let mut errors = FieldErrors::default();
     let input = Extractor::extract("user", Members::Pairs(&members), &limits, &mut errors);
     let Some(input) = input else { return Err(errors.to_string().into()) };
@@ -257,12 +257,12 @@ fn ask_password() -> io::Result<String> {
 
 async fn check_health(settings: &Settings) -> Result<ExitCode, Failure> {
     // What listens everywhere listens here too.
-    let host = match settings.host.as_str() {
+    let host = match settings.http.host.as_str() {
         "0.0.0.0" | "::" => "localhost",
         host => host,
     };
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let url = format!("http://{host}:{}/health/ready", settings.port);
+    let url = format!("http://{host}:{}/health/ready", settings.http.port);
     let client = awc::Client::builder().timeout(HEALTH_PATIENCE).finish();
     let answer = client.get(&url).send().await.map_err(|error| format!("{url}: {error}"))?;
     if answer.status().is_success() {

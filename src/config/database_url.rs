@@ -1,7 +1,8 @@
-//! Where the database is: the spellings people have in their `.env` files, turned into the one that sqlx reads.
+//! The URL of the database: the forms found in existing `.env` files, converted to the form that sqlx reads.
 //!
-//! PostgreSQL URLs are split as SQLAlchemy's `make_url` splits them, because that is what wrote the old files: a
-//! password may hold `#`, `?`, `/`, `$` and blanks as they are. sqlx splits by RFC 3986 and would cut there.
+//! PostgreSQL URLs are split like SQLAlchemy's `make_url` splits them, because the FastAPI blog used
+//! SQLAlchemy: a password may contain unescaped `#`, `?`, `/`, `$` and spaces. sqlx splits by RFC 3986 and
+//! would end the password there.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,37 +14,37 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
-/// The kinds of database that Byline runs on.
+/// The kinds of database that Byline supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
     /// A PostgreSQL server.
     Postgres,
-    /// A file, or memory.
+    /// An SQLite file, or an SQLite database in memory.
     Sqlite,
 }
 
-/// A database's address. `Display` and `Debug` leave the password and the parameters out.
+/// The URL of a database. `Display` and `Debug` omit the password and the parameters.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     engine: Engine,
     url: SecretString,
-    shown: String,
-    dropped: BTreeSet<String>,
+    display: String,
+    ignored: BTreeSet<String>,
 }
 
-/// Why a text is no [`DatabaseUrl`]; never contains a part of it that may be secret.
+/// Why a text is not a valid [`DatabaseUrl`]. The message contains no part of the text that may be secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidDatabaseUrl(String);
 
-/// What stays as it is in a user name, password, path or host.
+/// Characters that need no escape in a user name, a password, a path or a host.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What sqlx would not read as part of a file's name.
+/// Characters that sqlx would not read as part of a file name.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 
-/// Parameters that sqlx understands, beyond those that say where and who.
-const KEPT: &[&str] = &[
+/// Parameters that sqlx supports, in addition to those for the address and the user.
+const SUPPORTED: &[&str] = &[
     "sslmode",
     "ssl-mode",
     "sslrootcert",
@@ -62,10 +63,10 @@ const KEPT: &[&str] = &[
 const TLS_MODES: &[&str] = &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 impl DatabaseUrl {
-    /// The SQLite file at `path`, made when it is missing.
+    /// The SQLite file at `path`, created if it does not exist.
     pub fn sqlite_file(path: &str) -> Self {
         let url = format!("sqlite://{}?mode=rwc", utf8_percent_encode(path, NOT_IN_PATH));
-        Self { engine: Engine::Sqlite, shown: url.clone(), url: url.into(), dropped: BTreeSet::new() }
+        Self { engine: Engine::Sqlite, display: url.clone(), url: url.into(), ignored: BTreeSet::new() }
     }
 
     /// The kind of database.
@@ -73,14 +74,14 @@ impl DatabaseUrl {
         self.engine
     }
 
-    /// The URL for sqlx, password and all: `postgres://…` or `sqlite:…`.
+    /// The URL for sqlx, including the password: `postgres://…` or `sqlite:…`.
     pub fn expose(&self) -> &str {
         self.url.expose_secret()
     }
 
-    /// The names of parameters that only other drivers understand, and that were therefore left out.
-    pub fn dropped(&self) -> impl Iterator<Item = &str> {
-        self.dropped.iter().map(String::as_str)
+    /// The names of the parameters that were ignored because only other drivers support them.
+    pub fn ignored(&self) -> impl Iterator<Item = &str> {
+        self.ignored.iter().map(String::as_str)
     }
 }
 
@@ -101,7 +102,7 @@ impl FromStr for DatabaseUrl {
                 rest,
             )) => Parts::split(rest)?.into_url(),
             Some((scheme, _)) if scheme.starts_with("sqlite+") => {
-                Err(invalid("names a Python driver for SQLite; write sqlite://PATH"))
+                Err(invalid("names a Python driver for SQLite; use sqlite://PATH"))
             }
             _ => {
                 Err(invalid("must start with postgresql://, postgres://, postgresql+asyncpg:// or sqlite://"))
@@ -112,7 +113,7 @@ impl FromStr for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        f.write_str(&self.display)
     }
 }
 
@@ -131,38 +132,44 @@ fn sqlite(text: &str) -> Result<DatabaseUrl, InvalidDatabaseUrl> {
     let names_mode = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "mode");
     let is_memory = path.ends_with(":memory:");
     if matches!(path, "sqlite:" | "sqlite://") && !names_mode {
-        return Err(invalid("names no file; write sqlite://PATH"));
+        return Err(invalid("names no file; use sqlite://PATH"));
     }
     let url = match query {
         _ if names_mode || is_memory => text.to_owned(),
         "" => format!("{path}?mode=rwc"),
         _ => format!("{text}&mode=rwc"),
     };
-    SqliteConnectOptions::from_str(&url).map_err(|error| invalid(format!("can't be used: {error}")))?;
-    Ok(DatabaseUrl { engine: Engine::Sqlite, shown: url.clone(), url: url.into(), dropped: BTreeSet::new() })
+    SqliteConnectOptions::from_str(&url).map_err(|error| invalid(format!("cannot be used: {error}")))?;
+    Ok(DatabaseUrl {
+        engine: Engine::Sqlite,
+        display: url.clone(),
+        url: url.into(),
+        ignored: BTreeSet::new(),
+    })
 }
 
-/// A PostgreSQL URL, taken apart and decoded.
+/// The decoded parts of a PostgreSQL URL.
 #[derive(Default)]
 struct Parts {
     user: Option<String>,
     password: Option<String>,
-    /// A name, an address without brackets, or the directory of a socket.
+    /// A host name, an IP address without brackets, or the directory of a Unix socket.
     host: Option<String>,
     port: Option<u16>,
     database: Option<String>,
     parameters: Vec<(String, String)>,
-    dropped: BTreeSet<String>,
+    ignored: BTreeSet<String>,
 }
 
 impl Parts {
-    /// Splits what follows `://`.
+    /// Splits the part of a URL that follows `://`.
     fn split(rest: &str) -> Result<Self, InvalidDatabaseUrl> {
         let mut parts = Self::default();
         let (credentials, rest) = split_credentials(rest);
-        // Not a database's name to be shown, but most likely credentials.
+        // This part is probably not the name of a database but a part of the credentials, so the message
+        // omits it.
         if credentials.is_none() && rest.split('?').next().is_some_and(|rest| rest.contains('@')) {
-            return Err(invalid("has a / before the @; within a user name, write it as %2F"));
+            return Err(invalid("has a / before the @; in a user name, write it as %2F"));
         }
         if let Some((user, password)) = credentials {
             parts.user = Some(decode(user)).filter(|user| !user.is_empty());
@@ -178,16 +185,17 @@ impl Parts {
         let bracketed = bracketed.filter(|(host, _)| !host.is_empty());
         let (host, port) = match bracketed {
             Some((host, "")) => (host, ""),
-            Some((host, port)) => {
-                (host, port.strip_prefix(':').ok_or_else(|| invalid("has something between host and port"))?)
-            }
+            Some((host, port)) => (
+                host,
+                port.strip_prefix(':').ok_or_else(|| invalid("has unexpected text between host and port"))?,
+            ),
             None => address.split_once(':').unwrap_or((address, "")),
         };
         parts.set_host(&decode(host))?;
         parts.set_port(port)?;
 
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            // As for SQLAlchemy, a parameter without a value says nothing.
+            // SQLAlchemy ignores a parameter without a value.
             if !value.is_empty() {
                 parts.set(&name, value.into_owned())?;
             }
@@ -196,9 +204,9 @@ impl Parts {
     }
 
     fn set_host(&mut self, host: &str) -> Result<(), InvalidDatabaseUrl> {
-        // The text isn't shown: with an @ in it, it is probably half a password.
+        // The message omits the text: with an @ in it, it is probably a part of the password.
         if host.contains('@') {
-            return Err(invalid("has more than one @; within a user name or password, write it as %40"));
+            return Err(invalid("has more than one @; in a user name or password, write it as %40"));
         }
         if host.contains(',') {
             return Err(invalid("names several hosts; only one is supported"));
@@ -210,12 +218,12 @@ impl Parts {
     }
 
     fn set_port(&mut self, port: &str) -> Result<(), InvalidDatabaseUrl> {
-        // The text isn't shown: after a password with a stray / it is the password's beginning.
+        // The message omits the text: if the @ is missing, it is the beginning of the password.
         if !port.is_empty() {
             let port = port.trim().parse().ok().filter(|port| *port > 0);
             self.port = Some(port.ok_or_else(|| {
                 invalid(
-                    "has no port from 1 to 65535 behind the host's colon (an @ is missing before the host?)",
+                    "has no port from 1 to 65535 after the colon of the host (is the @ before the host missing?)",
                 )
             })?);
         }
@@ -224,7 +232,7 @@ impl Parts {
 
     fn set(&mut self, name: &str, value: String) -> Result<(), InvalidDatabaseUrl> {
         match name {
-            // SQLAlchemy writes host:port here; a directory and an IPv6 address hold no port.
+            // SQLAlchemy accepts host:port here. A directory or an IPv6 address has no port.
             "host" => match value.split_once(':') {
                 Some((host, port)) if !host.starts_with('/') && !port.contains(':') => {
                     self.set_host(host)?;
@@ -237,11 +245,11 @@ impl Parts {
             "password" => self.password = Some(value),
             "dbname" | "database" => self.database = Some(value),
             "ssl" | "sslmode" | "ssl-mode" => self.parameters.push(("sslmode".to_owned(), tls_mode(&value)?)),
-            _ if KEPT.contains(&name) || name.starts_with("options[") => {
+            _ if SUPPORTED.contains(&name) || name.starts_with("options[") => {
                 self.parameters.push((name.to_owned(), value));
             }
             _ => {
-                self.dropped.insert(name.to_owned());
+                self.ignored.insert(name.to_owned());
             }
         }
         Ok(())
@@ -252,8 +260,8 @@ impl Parts {
         let mut query = Serializer::new(String::new());
         let port = self.port.map(|port| port.to_string());
 
-        // Without a host there is no place for a user before it, and sqlx doesn't take the brackets off an IPv6
-        // address: then all of it goes into parameters.
+        // A URL without a host has no place for a user, and sqlx does not remove the brackets of an IPv6
+        // address. In both cases everything goes into parameters.
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
         if let Some(host) = self.host.as_deref().filter(|host| host.chars().all(plain)) {
             if let Some(user) = &self.user {
@@ -286,16 +294,16 @@ impl Parts {
         let query = query.finish();
         let mark = if query.is_empty() { "" } else { "?" };
         let url = format!("postgres://{authority}/{path}{mark}{query}");
-        PgConnectOptions::from_str(&url).map_err(|error| invalid(format!("can't be used: {error}")))?;
+        PgConnectOptions::from_str(&url).map_err(|error| invalid(format!("cannot be used: {error}")))?;
         Ok(DatabaseUrl {
             engine: Engine::Postgres,
             url: url.into(),
-            shown: self.shown(),
-            dropped: self.dropped,
+            display: self.display(),
+            ignored: self.ignored,
         })
     }
 
-    fn shown(&self) -> String {
+    fn display(&self) -> String {
         let user = self.user.as_deref().unwrap_or_default();
         let password = self.password.as_ref().map_or("", |_| ":[redacted]");
         let at = if user.is_empty() && password.is_empty() { "" } else { "@" };
@@ -309,8 +317,9 @@ impl Parts {
     }
 }
 
-/// User and password, and what follows their `@`, by SQLAlchemy's rule: a user ends at the first `:` or `/`, a
-/// password at the first `@`; without a password the last `@` before that ends the user.
+/// Splits the user and the password from the rest after their `@`, like SQLAlchemy: the user ends at the
+/// first `:` or `/`, the password at the first `@`. Without a password, the user ends at the last `@` before
+/// the first `:` or `/`.
 fn split_credentials(text: &str) -> (Option<(&str, Option<&str>)>, &str) {
     let (user, rest) = text.split_at_checked(text.find([':', '/']).unwrap_or(text.len())).unwrap_or_default();
     if let Some((password, rest)) = rest.strip_prefix(':').and_then(|rest| rest.split_once('@')) {
@@ -322,7 +331,7 @@ fn split_credentials(text: &str) -> (Option<(&str, Option<&str>)>, &str) {
     }
 }
 
-/// asyncpg's `ssl`, libpq's and sqlx's `sslmode`. Booleans are what people write for "encrypted" and "plain".
+/// Reads `ssl` (asyncpg) or `sslmode` (libpq, sqlx). True means encrypted, false means not encrypted.
 fn tls_mode(value: &str) -> Result<String, InvalidDatabaseUrl> {
     let mode = match value.to_ascii_lowercase().replace('_', "-").as_str() {
         "true" | "1" | "yes" | "on" => "require".to_owned(),
@@ -332,11 +341,11 @@ fn tls_mode(value: &str) -> Result<String, InvalidDatabaseUrl> {
     if TLS_MODES.contains(&mode.as_str()) {
         Ok(mode)
     } else {
-        Err(invalid(format!("has an unknown ssl mode; it may be {}, true or false", TLS_MODES.join(", "))))
+        Err(invalid(format!("has an unknown ssl mode; use {}, true or false", TLS_MODES.join(", "))))
     }
 }
 
-/// Percent escapes decoded; a percent sign that starts none stays.
+/// Decodes percent escapes. A percent sign that starts no escape stays unchanged.
 fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -1,12 +1,13 @@
-//! Reads `.env` files as python-dotenv 1.0 and pydantic-settings 2 do, so that the file of the FastAPI blog means the
-//! same here. Other readers strip the quotes of a JSON list, expand a bare `$` or refuse blanks.
+//! Reads `.env` files exactly like python-dotenv 1.0 and pydantic-settings 2, so that the file of the FastAPI
+//! blog works unchanged. Other readers strip the quotes of a JSON list, expand a bare `$` or reject spaces.
 
 use std::collections::HashMap;
 
-/// The settings of a file, names in lower case, values expanded.
+/// Returns the values of a file by lower-case name, with variables expanded, and the lines that cannot be
+/// read.
 ///
-/// `environment` is what `${NAME}` falls back to when the file itself has not named `NAME` before; there the case of
-/// names counts. Lines that can't be read are skipped; their numbers, from 1, come second.
+/// `${NAME}` is an earlier value of the file, or else a variable of `environment`; here names are
+/// case-sensitive. Lines that cannot be read are skipped; the second result has their numbers, from 1.
 pub(super) fn parse(
     text: &str,
     environment: &HashMap<String, String>,
@@ -23,7 +24,8 @@ pub(super) fn parse(
         match reader.binding() {
             Ok(Some((name, value))) => {
                 let value = value.map(|value| expand(&value, &values, environment));
-                // A repeated name keeps its place, as in a Python dict: the order decides between `NAME` and `name`.
+                // A repeated name stays at its first position, as in a Python dict. The order matters for
+                // `NAME` and `name`, which are one setting: the later position wins.
                 match values.iter_mut().find(|(known, _)| *known == name) {
                     Some((_, known)) => *known = value,
                     None => values.push((name, value)),
@@ -61,16 +63,16 @@ impl<'a> Reader<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// Moves on by `length` bytes, which must end at a character's end, and returns them.
+    /// Advances by `length` bytes, which must end at a character boundary, and returns them.
     fn take(&mut self, length: usize) -> &'a str {
         let taken = self.rest().get(..length).unwrap_or_default();
         self.at = self.at.saturating_add(taken.len());
         taken
     }
 
-    fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
+    fn take_while(&mut self, matches: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
-        self.take(rest.find(|c| !wanted(c)).unwrap_or(rest.len()))
+        self.take(rest.find(|c| !matches(c)).unwrap_or(rest.len()))
     }
 
     fn skip_while(&mut self, skipped: impl Fn(char) -> bool) {
@@ -81,7 +83,8 @@ impl<'a> Reader<'a> {
         self.skip_while(|c| is_space(c) && c != '\n');
     }
 
-    /// The next name and value; a name without `=` has no value. `None` for a comment or the end of the file.
+    /// Reads the next name and value. A name without `=` has no value. `None` means a comment or the end of
+    /// the file.
     fn binding(&mut self) -> Result<Option<(String, Option<String>)>, Unreadable> {
         if self.rest().is_empty() {
             return Ok(None);
@@ -100,7 +103,7 @@ impl<'a> Reader<'a> {
         Ok(name.map(|name| (name.to_owned(), value)))
     }
 
-    /// `export` is a name like any other unless a blank follows.
+    /// Skips `export` if white space follows; otherwise it is a name like any other.
     fn skip_export(&mut self) {
         let start = self.at;
         if self.rest().starts_with("export") {
@@ -149,7 +152,7 @@ impl<'a> Reader<'a> {
         Ok(line.get(..comment).unwrap_or_default().trim_end_matches(is_space).to_owned())
     }
 
-    /// Only a comment may follow a value.
+    /// Reads the rest of a line. Only a comment may follow a value.
     fn end_of_line(&mut self) -> Result<(), Unreadable> {
         self.skip_blanks();
         if self.rest().starts_with('#') {
@@ -166,8 +169,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Bytes between the quote at the start of `text` and the one that closes it: the first without a backslash before
-/// it; if every one has a backslash, the last.
+/// The number of bytes between the quote at the start of `text` and the closing quote. The closing quote is
+/// the first one without a backslash before it, or the last one if all have a backslash.
 fn quoted_length(text: &str, quote: char) -> Option<usize> {
     let inside = text.strip_prefix(quote)?;
     let mut quotes = inside.match_indices(quote).map(|(at, _)| at);
@@ -198,8 +201,8 @@ fn unescape(written: &str, quote: char) -> String {
     value
 }
 
-/// Replaces `${NAME}` and `${NAME:-default}`; `$NAME` and anything else stays. Earlier values of the file win over
-/// the environment.
+/// Replaces `${NAME}` and `${NAME:-default}`. Everything else stays unchanged, `$NAME` included. Earlier
+/// values of the file take precedence over the environment.
 fn expand(
     value: &str,
     earlier: &[(String, Option<String>)],
@@ -209,7 +212,7 @@ fn expand(
     let mut rest = value;
     while let Some((before, after)) = rest.split_once("${") {
         expanded.push_str(before);
-        let Some((name, default, behind)) = variable(after) else {
+        let Some((name, default, remainder)) = variable(after) else {
             expanded.push_str("${");
             rest = after;
             continue;
@@ -219,23 +222,23 @@ fn expand(
             None => environment.get(name).map(String::as_str),
         };
         expanded.push_str(known.unwrap_or(default));
-        rest = behind;
+        rest = remainder;
     }
     expanded.push_str(rest);
     expanded
 }
 
-/// Name, default and what follows of `NAME}…` or `NAME:-default}…`.
+/// Splits `NAME}…` or `NAME:-default}…` into the name, the default and the rest.
 fn variable(text: &str) -> Option<(&str, &str, &str)> {
     let (name, rest) = text.split_at_checked(text.find([':', '}'])?)?;
-    if let Some(behind) = rest.strip_prefix('}') {
-        return Some((name, "", behind));
+    if let Some(remainder) = rest.strip_prefix('}') {
+        return Some((name, "", remainder));
     }
-    let (default, behind) = rest.strip_prefix(":-")?.split_once('}')?;
-    Some((name, default, behind))
+    let (default, remainder) = rest.strip_prefix(":-")?.split_once('}')?;
+    Some((name, default, remainder))
 }
 
-/// White space as Python's `\s` sees it: Unicode's, and the four information separators.
+/// White space as defined by Python's `\s`: Unicode white space and the four information separators.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
@@ -252,22 +255,22 @@ mod tests {
 
     type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-    /// What pydantic-settings 2.1.0 with python-dotenv 1.0.0 made of these files.
+    /// The results of pydantic-settings 2.1.0 with python-dotenv 1.0.0 for these files.
     #[rustfmt::skip]
     const AS_PYTHON_READS: &[Case] = &[
-        ("plain values keep blanks and dollars inside", "APP_NAME=My Blog\nA=a$b$HOME_TOWN c\n", &[("a", "a$b$HOME_TOWN c"), ("app_name", "My Blog")]),
-        ("blanks around names and values go", "  A  =  b c  \n\tB\t=\td\t\n", &[("a", "b c"), ("b", "d")]),
+        ("unquoted values may contain spaces and dollar signs", "APP_NAME=My Blog\nA=a$b$HOME_TOWN c\n", &[("a", "a$b$HOME_TOWN c"), ("app_name", "My Blog")]),
+        ("white space around names and values is removed", "  A  =  b c  \n\tB\t=\td\t\n", &[("a", "b c"), ("b", "d")]),
         ("export is dropped", "export A=1\nexport\tB=2\nexport=3\nexported=4\n", &[("a", "1"), ("b", "2"), ("export", "3"), ("exported", "4")]),
         ("a JSON list keeps its quotes", "A=[\"http://a\", \"http://b\"]\n", &[("a", "[\"http://a\", \"http://b\"]")]),
-        ("a comment needs a blank before it", "A=a#b\nB=a #b\nC=a \t# b # c\nD= # e\nE=#f\nF=a# b\n", &[("a", "a#b"), ("b", "a"), ("c", "a"), ("d", "# e"), ("e", "#f"), ("f", "a# b")]),
-        ("comments and empty lines are nothing", "# A=1\n\n   # B=2\nC=3 # D=4\n", &[("c", "3")]),
-        ("single quotes know two escapes", "A='a # b \\n \"c\" \\'d\\' \\\\'\n", &[("a", "a # b \\n \"c\" 'd' \\")]),
-        ("double quotes know the escapes of C", "A=\"a # 'b' \\\"c\\\" \\\\ \\n\\t\\a\\b\\f\\r\\v \\x \\' $\"\n", &[("a", "a # 'b' \"c\" \\ \n\t\u{7}\u{8}\u{c}\r\u{b} \\x ' $")]),
+        ("a comment needs white space before it", "A=a#b\nB=a #b\nC=a \t# b # c\nD= # e\nE=#f\nF=a# b\n", &[("a", "a#b"), ("b", "a"), ("c", "a"), ("d", "# e"), ("e", "#f"), ("f", "a# b")]),
+        ("comments and empty lines are ignored", "# A=1\n\n   # B=2\nC=3 # D=4\n", &[("c", "3")]),
+        ("single quotes have two escapes", "A='a # b \\n \"c\" \\'d\\' \\\\'\n", &[("a", "a # b \\n \"c\" 'd' \\")]),
+        ("double quotes have the escapes of C", "A=\"a # 'b' \\\"c\\\" \\\\ \\n\\t\\a\\b\\f\\r\\v \\x \\' $\"\n", &[("a", "a # 'b' \"c\" \\ \n\t\u{7}\u{8}\u{c}\r\u{b} \\x ' $")]),
         ("quoted values may span lines", "A=\"one\ntwo\"\nB='three\nfour'\nC=5\n", &[("a", "one\ntwo"), ("b", "three\nfour"), ("c", "5")]),
         ("carriage returns are line ends, within quotes too", "A=1\r\nB=\"x\r\ny\"\rC=3\r\n", &[("a", "1"), ("b", "x\ny"), ("c", "3")]),
         ("a comment may follow quotes, nothing else may", "A=\"x\" # c\nB=\"y\"#d\nC=\"z\" w\nD='v'u\nE=1\n", &[("a", "x"), ("b", "y"), ("e", "1")]),
-        ("an unclosed quote loses its line only", "A=\"x\nB=1\nC='y\nD=2\n", &[("b", "1"), ("d", "2")]),
-        ("an escaped last quote closes after all", "A='x\\'\nB=1\n", &[("a", "x\\"), ("b", "1")]),
+        ("an unclosed quote affects only its line", "A=\"x\nB=1\nC='y\nD=2\n", &[("b", "1"), ("d", "2")]),
+        ("an escaped last quote closes the value", "A='x\\'\nB=1\n", &[("a", "x\\"), ("b", "1")]),
         ("a backslash before the quote always escapes it", "A=\"x\\\\\" \"\nB=1\n", &[("a", "x\\\" "), ("b", "1")]),
         ("a name without equals sign is absent", "A\nB=1\nB\nC=\n", &[("c", "")]),
         ("names may be quoted", "'A B'=1\n'C'=2\n''=3\nD=4\n", &[("a b", "1"), ("c", "2"), ("d", "4")]),
@@ -277,20 +280,20 @@ mod tests {
         ("names of another case can be absent too", "FOO=1\nfoo\n", &[]),
         ("variables come from the file, then the environment", "SHADOWED=inside\nA=${SHADOWED} ${HOME_TOWN} ${NONE}.\nB=${LATER}\nLATER=1\n", &[("a", "inside Graz ."), ("b", ""), ("later", "1"), ("shadowed", "inside")]),
         ("a variable's default", "A=${NONE:-d e}\nB=${HOME_TOWN:-x}\nC=${NONE:-}\nD=${NONE:-a:-b}\nE=${:-e}\n", &[("a", "d e"), ("b", "Graz"), ("c", ""), ("d", "a:-b"), ("e", "e")]),
-        ("what is no variable stays", "A=$HOME_TOWN\nB=${HOME_TOWN\nC=${HOME_TOWN:x}\nD=${X:${HOME_TOWN}}\nE=$${HOME_TOWN}\nF=${}\n", &[("a", "$HOME_TOWN"), ("b", "${HOME_TOWN"), ("c", "${HOME_TOWN:x}"), ("d", "${X:Graz}"), ("e", "$Graz"), ("f", "")]),
+        ("text that is not a variable is unchanged", "A=$HOME_TOWN\nB=${HOME_TOWN\nC=${HOME_TOWN:x}\nD=${X:${HOME_TOWN}}\nE=$${HOME_TOWN}\nF=${}\n", &[("a", "$HOME_TOWN"), ("b", "${HOME_TOWN"), ("c", "${HOME_TOWN:x}"), ("d", "${X:Graz}"), ("e", "$Graz"), ("f", "")]),
         ("variables in quotes expand", "A='${HOME_TOWN}'\nB=\"${HOME_TOWN}\\n\"\nC='\\${HOME_TOWN}'\n", &[("a", "Graz"), ("b", "Graz\n"), ("c", "\\Graz")]),
-        ("case counts in variables", "A=${LOWER}${lower}\nb=1\nC=${B}${b}\n", &[("a", "l"), ("b", "1"), ("c", "1")]),
+        ("variables are case-sensitive", "A=${LOWER}${lower}\nb=1\nC=${B}${b}\n", &[("a", "l"), ("b", "1"), ("c", "1")]),
         ("a variable without a value is empty", "A\nB=[${A:-d}]\n", &[("b", "[]")]),
         ("a name can build on itself", "A=1\nA=${A}2\n", &[("a", "12")]),
         ("no line end at the end", "A=1\nB=2", &[("a", "1"), ("b", "2")]),
-        ("unicode blanks are blanks", "A=\u{a0}x\u{3000}\nB=\u{1f}y \u{1f}#z\n\u{2003}C=ü ß\n", &[("a", "x"), ("b", "y"), ("c", "ü ß")]),
+        ("unicode white space is white space", "A=\u{a0}x\u{3000}\nB=\u{1f}y \u{1f}#z\n\u{2003}C=ü ß\n", &[("a", "x"), ("b", "y"), ("c", "ü ß")]),
         ("a byte order mark belongs to the name", "\u{feff}A=1\nB=2\n", &[("b", "2"), ("\u{feff}a", "1")]),
         ("an empty quoted value", "A=''\nB=\"\"\n", &[("a", ""), ("b", "")]),
-        ("yaml is not read", "A: 1\nB=2\n", &[("b", "2")]),
+        ("yaml is not supported", "A: 1\nB=2\n", &[("b", "2")]),
     ];
 
     #[test]
-    fn files_mean_what_they_mean_to_python_dotenv() {
+    fn files_are_read_like_python_dotenv_reads_them() {
         for (what, text, expected) in AS_PYTHON_READS {
             let expected: HashMap<String, String> =
                 expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -299,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_read_are_numbered() {
+    fn lines_that_cannot_be_read_are_reported_by_number() {
         let text = "A=1\n\n= 2\nB=\"x\ny\"\r\nC='z\n  D E=3\nF=4";
         assert_eq!(parse(text, &environment()).1, [3, 6, 7]);
         assert_eq!(parse("A=1\nB # C\n", &environment()).1, Vec::<usize>::new());

@@ -1,231 +1,134 @@
-//! The settings: read once at the start from the defaults, `.env` and the environment, checked as a whole, then plain
-//! typed values.
+//! The settings of the process, in groups: read once at startup, validated as a whole, then plain typed
+//! values.
 //!
-//! Every value is text until it is checked here, wherever it comes from: so a secret that looks like a number stays
-//! what it is, a list is JSON everywhere, and all problems can be told at once.
+//! `declare.rs` explains how a setting is declared. The sources are the defaults (`config/default.toml`), the
+//! defaults for production (`config/production.toml`), `.env` in the working directory and the environment;
+//! later ones take precedence. Every value is text until it is validated, from whichever source it comes: a
+//! secret that looks like a number stays unchanged, a list is JSON everywhere, and all errors are reported at
+//! once.
 
+mod app;
+mod auth;
+mod cache;
+mod database;
 mod database_url;
+mod declare;
 mod dotenv;
-mod read;
-mod secret;
+mod error;
+mod http;
+mod kind;
+mod logging;
+mod publishing;
+mod reader;
+mod secret_key;
 mod value;
 
-use std::fmt::{self, Debug, Formatter};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 use std::{env, fs};
 
-use chrono::TimeDelta;
-use secrecy::SecretString;
-
+pub use self::app::{AppSettings, Environment};
+pub use self::auth::{Algorithm, AuthSettings, Registration};
+pub use self::cache::CacheSettings;
+pub use self::database::DatabaseSettings;
 pub use self::database_url::{DatabaseUrl, Engine, InvalidDatabaseUrl};
-pub use self::secret::make_data_dir;
+use self::declare::settings;
+pub use self::declare::{Declaration, DefaultValue, Group};
+pub use self::error::SettingsError;
+pub use self::http::{HttpSettings, Origins};
+pub use self::logging::{LogFormat, LogSettings};
+pub use self::publishing::PublishingSettings;
+use self::reader::{RawSettings, Reader};
+pub use self::secret_key::create_data_dir;
 
-/// What the process is for: `APP_ENV`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Environment {
-    /// Convenience first: a secret key is made when there is none.
-    #[default]
-    Development,
-    /// Nothing starts that isn't safe.
-    Production,
-}
-
-/// How tokens are signed: `ALGORITHM`. Only keyed hashes, so that no public key can be taken for a secret.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    #[default]
-    HS256,
-    /// HMAC with SHA-384.
-    HS384,
-    /// HMAC with SHA-512.
-    HS512,
-}
-
-impl From<Algorithm> for jsonwebtoken::Algorithm {
-    fn from(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::HS256 => Self::HS256,
-            Algorithm::HS384 => Self::HS384,
-            Algorithm::HS512 => Self::HS512,
-        }
-    }
-}
-
-/// Whether anyone may sign up over the API: `REGISTRATION`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Registration {
-    /// Anyone may.
-    Open,
-    /// Accounts are made on the command line.
-    #[default]
-    Closed,
-}
-
-/// The web origins whose pages may call the API: `BACKEND_CORS_ORIGINS`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// All of them.
-    Any,
-    /// These, each as a browser writes it: scheme, host and port, no path.
-    Listed(Vec<String>),
-}
-
-/// How log lines are written: `LOG_FORMAT`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// For machines, one object a line.
-    Json,
-}
-
-/// Everything that can be set. `Debug` shows secrets as `[redacted]`.
-#[derive(Clone)]
-pub struct Settings {
-    /// `APP_ENV`.
-    pub environment: Environment,
-    /// `APP_NAME`, the title of the API's documentation.
-    pub app_name: String,
-    /// `DEBUG`.
-    pub debug: bool,
-    /// `HOST`, the name or address to listen on.
-    pub host: String,
-    /// `PORT`; 0 lets the system choose.
-    pub port: u16,
-    /// `DATA_DIR`, where the SQLite file and a generated key are kept; may not exist yet ([`make_data_dir`]).
-    pub data_dir: PathBuf,
-    /// `DATABASE_URL`, or the SQLite file `byline.db` in the data directory.
-    pub database: DatabaseUrl,
-    /// `SECRET_KEY`, or the generated one.
-    pub secret_key: SecretString,
-    /// `ALGORITHM`.
-    pub algorithm: Algorithm,
-    /// `ACCESS_TOKEN_EXPIRE_MINUTES`, at least one minute, at most a hundred years.
-    pub access_token_expire: TimeDelta,
-    /// `BACKEND_CORS_ORIGINS`.
-    pub cors_origins: Origins,
-    /// `PUBLIC_DRAFTS`: unpublished articles are shown to everyone.
-    pub public_drafts: bool,
-    /// `MAX_PAGE_SIZE`, the largest `limit`; `None` for no maximum.
-    pub max_page_size: Option<u32>,
-    /// `MAX_BODY_BYTES`, from 1 KiB to 1 GiB.
-    pub max_body_bytes: usize,
-    /// `BCRYPT_COST`, from 4 (production: 10) to 31; each step doubles the time.
-    pub bcrypt_cost: u32,
-    /// `REGISTRATION`.
-    pub registration: Registration,
-    /// `REQUEST_TIMEOUT_SECONDS`: a request altogether.
-    pub request_timeout: Duration,
-    /// `STATEMENT_TIMEOUT_SECONDS`: one database statement.
-    pub statement_timeout: Duration,
-    /// `ACQUIRE_TIMEOUT_SECONDS`: waiting for a database connection.
-    pub acquire_timeout: Duration,
-    /// `SHUTDOWN_TIMEOUT_SECONDS`: finishing what is in flight; 0 for not at all.
-    pub shutdown_timeout: Duration,
-    /// `WORKERS`: threads that serve requests, at least one.
-    pub workers: usize,
-    /// `DATABASE_CONNECTIONS`, of the whole process, at least one.
-    pub database_connections: u32,
-    /// `CACHE_BYTES`: memory for what every stranger may read; 0 for none.
-    pub cache_bytes: u64,
-    /// `ACCEPT_NEWER_DATABASE`: start although a newer release changed the database in ways this one may not bear.
-    pub accept_newer_database: bool,
-    /// `LOG`, directives for [`tracing_subscriber::EnvFilter`].
-    pub log: String,
-    /// `LOG_FORMAT`.
-    pub log_format: LogFormat,
-    warnings: Vec<String>,
-}
-
-/// All that is wrong with the settings, each with the name of the variable, never with a secret's value.
-#[derive(Debug, Default, thiserror::Error)]
-#[error("{}", lines.join("\n"))]
-pub struct Problems {
-    lines: Vec<String>,
-    database: Option<DatabaseUrl>,
-}
-
-impl Problems {
-    /// The database that production would run on, where that much is known: it may have problems too.
-    pub fn database(&self) -> Option<&DatabaseUrl> {
-        self.database.as_ref()
-    }
-
-    /// Notes one more.
-    pub fn note(&mut self, problem: impl Into<String>) {
-        self.lines.push(problem.into());
-    }
+settings! {
+    /// The whole application.
+    app: AppSettings,
+    /// The HTTP server and the limits on requests.
+    http: HttpSettings,
+    /// The database.
+    database: DatabaseSettings,
+    /// Accounts, passwords and access tokens.
+    auth: AuthSettings,
+    /// Articles.
+    publishing: PublishingSettings,
+    /// The response cache.
+    cache: CacheSettings,
+    /// The log.
+    log: LogSettings,
 }
 
 impl Settings {
-    /// The settings of this process: the defaults, those for production, `.env` in the working directory, the
-    /// environment; later ones win. May make the data directory and a key in it.
-    pub fn load() -> Result<Self, Problems> {
-        let mut problems = Problems::default();
-        let environment: Vec<_> =
-            env::vars_os().filter_map(|(name, value)| read::variable(&name, value, &mut problems)).collect();
+    /// The settings of this process, from `.env` in the working directory and the environment. May create the
+    /// data directory and a secret key in it.
+    ///
+    /// # Errors
+    /// If a setting is invalid; reports all of them.
+    pub fn load() -> Result<Self, SettingsError> {
+        let mut error = SettingsError::default();
+        let environment =
+            env::vars_os().filter_map(|(name, value)| reader::variable(&name, value, &mut error)).collect();
         let file = Path::new(".env");
-        let dotenv = if file.is_file() { problems.check(".env", fs::read_to_string(file)) } else { None };
-        read::settings(environment, dotenv.as_deref(), problems)
+        let dotenv = if file.is_file() { fs::read_to_string(file) } else { Ok(String::new()) };
+        let dotenv = dotenv.unwrap_or_else(|why| {
+            error.push_for(".env", why);
+            String::new()
+        });
+        Self::check(environment, &dotenv, error)
     }
 
-    /// The same from given parts: `environment` instead of the process's, `dotenv` is the text of a `.env` file.
+    /// The same from `environment` instead of the variables of the process, and from `dotenv`, the text of a
+    /// `.env` file.
+    ///
+    /// # Errors
+    /// If a setting is invalid; reports all of them.
     pub fn from_parts(
         environment: impl IntoIterator<Item = (String, String)>,
         dotenv: Option<&str>,
-    ) -> Result<Self, Problems> {
-        read::settings(environment.into_iter().collect(), dotenv, Problems::default())
+    ) -> Result<Self, SettingsError> {
+        Self::check(environment.into_iter().collect(), dotenv.unwrap_or_default(), SettingsError::default())
     }
 
-    /// What starts but deserves a look, to be logged once.
-    pub fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
+    /// What does not prevent a start but needs attention. Log each once.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
-}
 
-impl Debug for Settings {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        // Taken apart without `..`, so that a new field can't be forgotten.
-        macro_rules! show {
-            ($($name:ident),+) => {{
-                let Self { $($name,)+ secret_key: _ } = self;
-                f.debug_struct("Settings")
-                    $(.field(stringify!($name), $name))+
-                    .field("secret_key", &format_args!("[redacted]"))
-                    .finish()
-            }};
+    /// Reads and validates all settings. `error` has the errors found before.
+    fn check(
+        environment: Vec<(String, String)>,
+        dotenv: &str,
+        mut error: SettingsError,
+    ) -> Result<Self, SettingsError> {
+        let (raw, warnings) = match RawSettings::collect(environment, dotenv) {
+            Ok(collected) => collected,
+            Err(why) => {
+                error.push(why.to_string());
+                return Err(error);
+            }
+        };
+        let mut reader = Reader::new(&raw, error, warnings);
+        let settings = Self::read(&mut reader);
+        let database = database::valid_url(&reader).filter(|_| reader.is_production());
+        let generates_key = reader.text("SECRET_KEY").is_none();
+        let (mut error, warnings) = reader.finish();
+
+        let Some(mut settings) = settings.filter(|_| error.is_empty()) else {
+            error.set_database(database);
+            return Err(error);
+        };
+        settings.warnings = warnings;
+        // The last step, so that a start that fails creates no file.
+        if generates_key {
+            settings.auth.secret_key = secret_key::load_or_create(&settings.app.data_dir).map_err(|why| {
+                let path = settings.app.data_dir.join("secret_key");
+                error.push_for(
+                    "SECRET_KEY",
+                    format_args!("is not set, and {} cannot be used: {why}", path.display()),
+                );
+                error
+            })?;
         }
-        show!(
-            environment,
-            app_name,
-            debug,
-            host,
-            port,
-            data_dir,
-            database,
-            algorithm,
-            access_token_expire,
-            cors_origins,
-            public_drafts,
-            max_page_size,
-            max_body_bytes,
-            bcrypt_cost,
-            registration,
-            request_timeout,
-            statement_timeout,
-            acquire_timeout,
-            shutdown_timeout,
-            workers,
-            database_connections,
-            cache_bytes,
-            accept_newer_database,
-            log,
-            log_format,
-            warnings
-        )
+        Ok(settings)
     }
 }
 

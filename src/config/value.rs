@@ -1,11 +1,12 @@
-//! What a setting's text means, as Pydantic reads it. Complaints are to be read after the variable's name.
+//! Parses the text of settings like Pydantic does. Every error is the predicate of a sentence about the
+//! setting.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use actix_web::http::Uri;
 
-/// A word for yes or no, in any case.
+/// Parses a boolean, case-insensitively.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.to_lowercase().as_str() {
         "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
@@ -14,8 +15,9 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A whole number: blanks around it, a sign, single underscores between digits and zeros behind a point are fine.
-pub(super) fn whole<T: TryFrom<i128> + Display + PartialOrd>(
+/// Parses a whole number. White space around it, a sign, single underscores between digits, and zeros after a
+/// decimal point are allowed.
+pub(super) fn whole_number<T: TryFrom<i128> + Display + PartialOrd>(
     text: &str,
     bounds: &RangeInclusive<T>,
 ) -> Result<T, String> {
@@ -28,39 +30,49 @@ pub(super) fn whole<T: TryFrom<i128> + Display + PartialOrd>(
         })
 }
 
-/// Sign and digits alone.
+/// Removes everything that is allowed but the sign and the digits.
 fn digits(text: &str) -> Option<String> {
     let text = text.trim();
     let (sign, text) = match text.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", text.strip_prefix('+').unwrap_or(text)),
     };
-    let whole = match text.split_once('.') {
-        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+    let integer = match text.split_once('.') {
+        Some((integer, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => integer,
         Some(_) => return None,
         None => text,
     };
-    let groups: Vec<&str> = whole.split('_').collect();
+    let groups: Vec<&str> = integer.split('_').collect();
     let valid = groups.iter().all(|group| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit()));
     valid.then(|| format!("{sign}{}", groups.concat()))
 }
 
-/// One of the given words.
+/// Parses one of the given words, case-sensitively.
 pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
     choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        format!("must be {}, not {text:?}", words.join(" or "))
+        format!("must be {}, not {text:?}", one_of(&words))
     })
 }
 
-/// A JSON list of strings.
+/// Lists alternatives: `a, b or c`.
+pub(super) fn one_of(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => words.concat(),
+    }
+}
+
+/// Parses a JSON list of strings.
 pub(super) fn string_list(text: &str) -> Result<Vec<String>, String> {
     serde_json::from_str(text).map_err(|_| {
         format!("must be a JSON list of strings, such as [\"https://blog.example\"], not {text:?}")
     })
 }
 
-/// Whether a browser may send exactly this as `Origin` (RFC 6454, 6.2): scheme, host, port, in lower case, no path.
+/// Whether a browser can send exactly this text as `Origin` (RFC 6454, section 6.2): scheme, host and port in
+/// lower case, without a path.
 pub(super) fn is_origin(text: &str) -> bool {
     let Some((_, address)) = text.split_once("://") else { return false };
     !address.is_empty()
@@ -74,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn booleans_are_pydantics_words_in_any_case() {
+    fn booleans_are_the_words_of_pydantic_in_any_case() {
         for yes in ["true", "TRUE", "1", "yes", "on", "t", "Y"] {
             assert_eq!(boolean(yes), Ok(true), "{yes}");
         }
@@ -87,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers_are_read_as_pydantic_reads_them() {
+    fn whole_numbers_are_parsed_like_pydantic_does() {
         let numbers = [
             (" 30 ", 30),
             ("\t30\n", 30),
@@ -106,7 +118,7 @@ mod tests {
             ("1_0.0", 10),
         ];
         for (text, number) in numbers {
-            assert_eq!(whole(text, &(-9999..=9999)), Ok(number), "{text:?}");
+            assert_eq!(whole_number(text, &(-9999..=9999)), Ok(number), "{text:?}");
         }
         let others = [
             "",
@@ -128,22 +140,29 @@ mod tests {
             "99999999999999999999999999999999999999999999",
         ];
         for text in others {
-            whole(text, &(-9999..=9999)).unwrap_err();
+            whole_number(text, &(-9999..=9999)).unwrap_err();
         }
     }
 
     #[test]
-    fn a_number_outside_its_bounds_is_told_with_them() {
+    fn the_error_for_a_number_outside_its_bounds_names_them() {
         assert_eq!(
-            whole("65536", &(0..=u16::MAX)).unwrap_err(),
+            whole_number("65536", &(0..=u16::MAX)).unwrap_err(),
             r#"must be a whole number from 0 to 65535, not "65536""#
         );
-        whole("-1", &(0..=u16::MAX)).unwrap_err();
-        whole("0", &(1..=9_u64)).unwrap_err();
+        whole_number("-1", &(0..=u16::MAX)).unwrap_err();
+        whole_number("0", &(1..=9_u64)).unwrap_err();
     }
 
     #[test]
-    fn lists_are_json_and_hold_strings() {
+    fn the_error_for_a_wrong_word_names_the_right_ones() {
+        let choices = [("a", 1), ("b", 2), ("c", 3)];
+        assert_eq!(choice("b", &choices), Ok(2));
+        assert_eq!(choice("B", &choices).unwrap_err(), r#"must be a, b or c, not "B""#);
+    }
+
+    #[test]
+    fn lists_are_json_lists_of_strings() {
         assert_eq!(string_list(r#" ["a", "b"] "#), Ok(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(string_list("[]"), Ok(vec![]));
         for other in ["", "a,b", r#""a""#, "[1]", "['a']", r#"["a",]"#, "null"] {

@@ -85,10 +85,10 @@ impl Db {
     /// When the URL is not one that the driver reads.
     pub fn lazy(settings: &Settings, connections: u32) -> Result<Self, DbErr> {
         let unreadable = |error: sqlx::Error| DbErr::Custom(format!("DATABASE_URL: {error}"));
-        let url = settings.database.expose();
-        let server = match settings.database.engine() {
+        let url = settings.database.url.expose();
+        let server = match settings.database.url.engine() {
             Engine::Postgres => {
-                let timeout = settings.statement_timeout.as_millis().to_string();
+                let timeout = settings.database.statement_timeout.as_millis().to_string();
                 let options = PgConnectOptions::from_str(url)
                     .map_err(unreadable)?
                     .application_name("byline")
@@ -108,7 +108,7 @@ impl Db {
                 Server::Sqlite(Box::new(options))
             }
         };
-        let source = Source { server, acquire_timeout: settings.acquire_timeout };
+        let source = Source { server, acquire_timeout: settings.database.acquire_timeout };
         Ok(Self {
             reader: source.reader(connections),
             writer: Writer::new(source.writer(connections), Arc::new(NoListener)),

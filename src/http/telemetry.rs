@@ -29,13 +29,13 @@ const MAX_REQUEST_ID: usize = 64;
 /// does not block the server. Dropping the guard writes what is queued.
 pub fn start(settings: &Settings) -> WorkerGuard {
     let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
-    let more = if settings.debug { ",byline=debug" } else { "" };
+    let more = if settings.log.debug { ",byline=debug" } else { "" };
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("{}{more}", settings.log)))
+        .with_env_filter(EnvFilter::new(format!("{}{more}", settings.log.filter)))
         .with_writer(writer)
         .with_target(false);
     // A second start in one process, as in tests, has no effect.
-    let _ = match settings.log_format {
+    let _ = match settings.log.format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout())).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     };

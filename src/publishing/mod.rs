@@ -26,7 +26,7 @@ pub struct Publishing {
 impl Publishing {
     /// The state of this area. Needs no live service.
     pub fn new(settings: &Settings, db: Db, clock: Clock) -> Self {
-        Self { db, public_drafts: settings.public_drafts, clock }
+        Self { db, public_drafts: settings.publishing.public_drafts, clock }
     }
 
     /// The same on the connections of another worker.

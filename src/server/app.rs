@@ -49,9 +49,9 @@ struct Document;
 /// The OpenAPI 3.1 document of a server with these settings. Needs no live service.
 pub fn document(settings: &Settings) -> OpenApi {
     let mut document = Document::openapi();
-    settings.app_name.clone_into(&mut document.info.title);
+    settings.app.name.clone_into(&mut document.info.title);
     endpoints().describe(&mut document);
-    openapi::state_page_size(&mut document, settings.max_page_size);
+    openapi::state_page_size(&mut document, settings.http.max_page_size);
     document
 }
 
@@ -81,10 +81,16 @@ impl AppState {
     /// The states for these settings. Needs no live service.
     pub fn new(settings: &Settings, db: &Db, cache: Arc<Cache>, clock: &Clock) -> Self {
         let db = db.notifying(cache.clone());
-        let limits =
-            Limits { max_page_size: settings.max_page_size, max_body_bytes: settings.max_body_bytes };
+        let limits = Limits {
+            max_page_size: settings.http.max_page_size,
+            max_body_bytes: settings.http.max_body_bytes,
+        };
         Self {
-            http: HttpState { limits: Arc::new(limits), request_timeout: settings.request_timeout, cache },
+            http: HttpState {
+                limits: Arc::new(limits),
+                request_timeout: settings.http.request_timeout,
+                cache,
+            },
             accounts: Accounts::new(settings, db.clone(), clock.clone()),
             publishing: Publishing::new(settings, db.clone(), clock.clone()),
             operations: Operations::new(db),

@@ -60,11 +60,11 @@ impl Server {
     ) -> io::Result<Self> {
         let documentation = Documentation::new(&document(settings)).map_err(io::Error::other)?;
         let documentation = Data::from(Arc::new(documentation));
-        let policy = Policy::new(&settings.cors_origins);
-        let cache = Arc::new(Cache::new(settings.cache_bytes));
+        let policy = Policy::new(&settings.http.cors_origins);
+        let cache = Arc::new(Cache::new(settings.cache.bytes));
         let state = AppState::new(settings, &db, cache, clock);
-        let workers = settings.workers.max(1);
-        let per_worker = settings.database_connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
+        let workers = settings.http.workers.max(1);
+        let per_worker = settings.database.connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
         // One for each hash that is computed at the same time, and as many for compression. Waiting for one takes no thread.
         let blocking = state.accounts.passwords.max_concurrent().saturating_mul(2);
         let (first, first_db) = (state.clone(), db.clone());
@@ -77,8 +77,8 @@ impl Server {
         .max_connections(CONNECTIONS_PER_WORKER)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
-        .shutdown_timeout(settings.shutdown_timeout.as_secs())
-        .bind((settings.host.as_str(), settings.port))?;
+        .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
+        .bind((settings.http.host.as_str(), settings.http.port))?;
         let address =
             server.addrs().first().copied().ok_or_else(|| io::Error::other("no address is bound"))?;
         Ok(Self { inner: server.run(), state, db, address })

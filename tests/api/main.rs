@@ -28,6 +28,7 @@ mod process;
 mod proxy;
 mod replay;
 mod replicas;
+mod settings;
 mod support;
 mod takeover;
 mod users;

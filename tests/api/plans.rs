@@ -83,7 +83,7 @@ async fn every_page_is_read_by_an_index() {
     .await;
     app.sql("ANALYZE articles").await;
     app.sql("ANALYZE users").await;
-    let mut connection = PgConnection::connect(app.settings.database.expose()).await.unwrap();
+    let mut connection = PgConnection::connect(app.settings.database.url.expose()).await.unwrap();
     let days_ago = |days| (app.now().date_naive() - Days::new(days)).to_string();
     let (since, until) = (format!("&since={}", days_ago(3)), format!("&until={}", days_ago(1)));
 

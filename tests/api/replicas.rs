@@ -340,7 +340,7 @@ async fn a_listener_whose_wire_dies_while_it_is_set_up_listens_again() {
     let story = "a listener that is lost while it is set up";
     let Some((whole, _lost, _wire)) = behind_a_wire(story).await else { return };
     let article = whole.sign_up("ann").await.write(true).await;
-    let url = whole.settings.database.expose().to_owned();
+    let url = whole.settings.database.url.expose().to_owned();
     let behind = Database::connect(&url).await.unwrap();
     let watching = Database::connect(&url).await.unwrap();
 
@@ -459,7 +459,7 @@ async fn nothing_is_kept_where_a_trigger_is_missing() {
         let article = path(&whole.sign_up("ann").await.write(true).await);
         warm(&whole, &article).await;
         whole.sql(&format!("ALTER TABLE {table} DISABLE TRIGGER {trigger}")).await;
-        let url = whole.settings.database.expose().to_owned();
+        let url = whole.settings.database.url.expose().to_owned();
         let deaf = TestApp::on(Place::new().await, &[("DATABASE_URL", &url)]);
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(1) {

@@ -13,7 +13,7 @@ fn for_sqlx(text: &str) -> PgConnectOptions {
     url.expose().parse().unwrap()
 }
 
-/// sqlx tells it in a URL only, and doesn't escape the other parts there.
+/// sqlx exposes the password only as part of a URL, in which it does not escape the other parts.
 fn password(options: &PgConnectOptions) -> Option<String> {
     options.clone().host("h").username("u").database("d").to_url_lossy().password().map(decode)
 }
@@ -46,7 +46,7 @@ fn user_password_host_port_and_database_reach_sqlx() {
 }
 
 #[test]
-fn a_socket_is_named_by_a_parameter_or_an_escaped_host() {
+fn a_unix_socket_is_named_by_a_parameter_or_an_escaped_host() {
     for text in [
         "postgresql://u:p@/db?host=/var/run/postgresql",
         "postgresql+asyncpg://u:p@h/db?host=/var/run/postgresql",
@@ -90,13 +90,13 @@ fn asyncpgs_ssl_becomes_sslmode() {
 }
 
 #[test]
-fn parameters_of_other_drivers_are_left_out_and_named() {
+fn parameters_of_other_drivers_are_ignored_and_reported() {
     let url = read(
         "postgresql+asyncpg://u:p@h/d?prepared_statement_cache_size=0&command_timeout=5&ssl=require\
          &server_settings={}&application_name=my+blog&options=-c%20geqo%3Doff&blank=&sslrootcert=/a%20b.pem",
     );
     assert_eq!(
-        url.dropped().collect::<Vec<_>>(),
+        url.ignored().collect::<Vec<_>>(),
         ["command_timeout", "prepared_statement_cache_size", "server_settings"]
     );
     assert!(!url.expose().contains("timeout"), "{}", url.expose());
@@ -107,7 +107,7 @@ fn parameters_of_other_drivers_are_left_out_and_named() {
 }
 
 #[test]
-fn a_normalised_url_stays_as_it_is() {
+fn a_normalised_url_does_not_change_when_it_is_read_again() {
     for text in [
         "postgresql+asyncpg://b:a#b?c/d$e f%40g@db:5433/my blog?ssl=disable",
         "postgresql://u:p@[::1]:5/db",
@@ -119,7 +119,7 @@ fn a_normalised_url_stays_as_it_is() {
 }
 
 #[test]
-fn a_sqlite_file_is_made_when_it_is_missing_unless_the_url_says_otherwise() {
+fn a_missing_sqlite_file_is_created_unless_the_url_sets_a_mode() {
     for (text, url) in [
         ("sqlite://data/byline.db", "sqlite://data/byline.db?mode=rwc"),
         ("sqlite:///var/lib/byline.db", "sqlite:///var/lib/byline.db?mode=rwc"),
@@ -133,14 +133,14 @@ fn a_sqlite_file_is_made_when_it_is_missing_unless_the_url_says_otherwise() {
 }
 
 #[test]
-fn a_file_in_any_directory_can_be_named() {
+fn a_sqlite_file_may_be_in_any_directory() {
     let url = DatabaseUrl::sqlite_file("/tmp/50% off?/a b#c/größe.db");
     let options = SqliteConnectOptions::from_str(url.expose()).unwrap();
     assert_eq!(options.get_filename().to_str(), Some("/tmp/50% off?/a b#c/größe.db"));
 }
 
 #[test]
-fn what_cannot_be_used_is_told_without_the_password() {
+fn the_error_for_an_invalid_url_does_not_contain_the_password() {
     for (text, why) in [
         ("", "must start with"),
         ("hunter2", "must start with"),
@@ -156,11 +156,11 @@ fn what_cannot_be_used_is_told_without_the_password() {
         ("postgresql://u:hunter2@a,b/d", "several hosts"),
         ("postgresql://u:hunter2@/d?host=a:1,b:2", "several hosts"),
         ("postgresql://u:hunter2@h/d?ssl=hunter2", "ssl mode"),
-        ("postgresql://u:hunter2@h/d?statement-cache-capacity=hunter2", "can't be used"),
-        ("postgresql://u:hunter2@h/d?hostaddr=hunter2", "can't be used"),
+        ("postgresql://u:hunter2@h/d?statement-cache-capacity=hunter2", "cannot be used"),
+        ("postgresql://u:hunter2@h/d?hostaddr=hunter2", "cannot be used"),
         ("sqlite://", "names no file"),
         ("sqlite+aiosqlite:///./hunter2.db", "sqlite://PATH"),
-        ("sqlite://a.db?mode=x", "can't be used"),
+        ("sqlite://a.db?mode=x", "cannot be used"),
     ] {
         let error = text.parse::<DatabaseUrl>().expect_err(text).to_string();
         assert!(error.contains(why), "{text}: {error}");

@@ -1,4 +1,4 @@
-//! The key that signs tokens: which ones are too weak, and one made by ourselves for development.
+//! The key that signs access tokens: checks for weak keys, and the generated key for development.
 
 use std::fs::{DirBuilder, OpenOptions, hard_link, read_to_string, remove_file};
 use std::io::{Error, ErrorKind, Result, Write};
@@ -8,10 +8,10 @@ use std::path::Path;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-/// Bytes of the shortest key for HS256 (RFC 7518, 3.2).
+/// The minimum length of a key for HS256, in bytes (RFC 7518, section 3.2).
 pub(super) const MIN_BYTES: usize = 32;
 
-/// Words of placeholders in examples and tutorials, compared without case and punctuation.
+/// Parts of placeholders in examples and tutorials, compared without case and punctuation.
 const PLACEHOLDERS: &[&str] = &[
     "changeme",
     "changethis",
@@ -45,7 +45,7 @@ const PLACEHOLDERS: &[&str] = &[
     "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
 ];
 
-/// What makes a key unfit for production, each to be read after the variable's name; empty for a good one.
+/// The reasons why a key is unsafe in production, each as the predicate of a sentence. Empty for a safe key.
 pub(super) fn weaknesses(key: &str) -> Vec<&'static str> {
     let mut weaknesses = Vec::new();
     if key.len() < MIN_BYTES {
@@ -60,7 +60,7 @@ pub(super) fn weaknesses(key: &str) -> Vec<&'static str> {
     weaknesses
 }
 
-/// Few different bytes, or one piece over and over.
+/// Whether the key has few different bytes, or repeats one part.
 fn is_patterned(key: &[u8]) -> bool {
     let mut distinct = key.to_vec();
     distinct.sort_unstable();
@@ -70,31 +70,31 @@ fn is_patterned(key: &[u8]) -> bool {
         || pieces.into_iter().any(|length| key.iter().zip(key.iter().skip(length)).all(|(a, b)| a == b))
 }
 
-/// Makes the directory for what the server keeps, readable by its owner alone; one that exists stays as it is.
-pub fn make_data_dir(path: &Path) -> Result<()> {
+/// Creates the data directory, with access for its owner only. An existing directory is left unchanged.
+pub fn create_data_dir(path: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// The key in `data_dir/secret_key`, made with 244 random bits from the system if there is none.
+/// Reads the key in `data_dir/secret_key`, or creates it with 244 random bits from the operating system.
 ///
-/// Processes that start together end with one key: a finished file gets its name by a hard link, and only one link
-/// of a name succeeds.
-pub(super) fn kept_in(data_dir: &Path) -> Result<SecretString> {
+/// Processes that start at the same time use the same key: each writes a temporary file and hard-links it to
+/// the final name, and only the first link succeeds.
+pub(super) fn load_or_create(data_dir: &Path) -> Result<SecretString> {
     let path = data_dir.join("secret_key");
     if !path.try_exists()? {
-        make_data_dir(data_dir)?;
+        create_data_dir(data_dir)?;
         let draft = data_dir.join(format!(".secret_key.{}", Uuid::new_v4().simple()));
         let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let named = write_private(&draft, &key).and_then(|()| hard_link(&draft, &path));
+        let linked = write_private(&draft, &key).and_then(|()| hard_link(&draft, &path));
         remove_file(&draft).ok();
-        named.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })?;
+        linked.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })?;
     }
-    let kept = read_to_string(&path)?;
-    let key = kept.trim();
+    let text = read_to_string(&path)?;
+    let key = text.trim();
     if key.len() < MIN_BYTES {
         return Err(Error::new(
             ErrorKind::InvalidData,
-            "the file holds fewer than 32 bytes; delete it to have a new key made",
+            "the file has fewer than 32 bytes; delete it to generate a new key",
         ));
     }
     Ok(key.into())
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_keys_and_long_phrases_are_good() {
+    fn random_keys_and_long_phrases_are_safe() {
         for key in [
             "f3b1c7d92e8a4f60b5d81c3e7a9260f4",
             "f3b1c7d92e8a4f60b5d81c3e7a9260f41b7e0c55d2a94e6f8c3b7a1d5e9f2046",
@@ -148,27 +148,27 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_and_only_its_owner_may_read_it() {
+    fn a_key_is_generated_once_and_only_its_owner_may_read_it() {
         let home = tempdir().unwrap();
         let dir = home.path().join("new/data");
-        let key = kept_in(&dir).unwrap();
+        let key = load_or_create(&dir).unwrap();
         assert_eq!(weaknesses(key.expose_secret()), Vec::<&str>::new());
-        assert_eq!(kept_in(&dir).unwrap().expose_secret(), key.expose_secret());
+        assert_eq!(load_or_create(&dir).unwrap().expose_secret(), key.expose_secret());
 
         assert_eq!(metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(metadata(dir.join("secret_key")).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing else is left");
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "the temporary file is still there");
         let other = tempdir().unwrap();
-        assert_ne!(kept_in(other.path()).unwrap().expose_secret(), key.expose_secret());
+        assert_ne!(load_or_create(other.path()).unwrap().expose_secret(), key.expose_secret());
     }
 
     #[test]
-    fn many_that_start_together_end_with_one_key() {
+    fn processes_that_start_together_use_one_key() {
         for _ in 0..20 {
             let home = tempdir().unwrap();
             let dir = home.path().join("data");
             let mut keys: Vec<String> = thread::scope(|scope| {
-                let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| kept_in(&dir).unwrap())).collect();
+                let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| load_or_create(&dir).unwrap())).collect();
                 racers.into_iter().map(|racer| racer.join().unwrap().expose_secret().to_owned()).collect()
             });
             keys.dedup();
@@ -178,9 +178,9 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_key_that_was_cut_is_an_error() {
+    fn a_truncated_key_file_is_an_error() {
         let dir = tempdir().unwrap();
         fs::write(dir.path().join("secret_key"), "").unwrap();
-        assert_eq!(kept_in(dir.path()).unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(load_or_create(dir.path()).unwrap_err().kind(), ErrorKind::InvalidData);
     }
 }

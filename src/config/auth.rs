@@ -1,0 +1,93 @@
+//! Settings of accounts, passwords and access tokens.
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+
+use super::declare::settings_group;
+use super::kind::{Kind, choice, number, number_by_environment};
+use super::secret_key;
+
+/// The algorithm that signs access tokens: `ALGORITHM`. Only HMAC, so that no public key can be used as a
+/// secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    HS256,
+    /// HMAC with SHA-384.
+    HS384,
+    /// HMAC with SHA-512.
+    HS512,
+}
+
+/// Whether anyone can create an account over the API: `REGISTRATION`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Anyone can create an account.
+    Open,
+    /// Accounts are created on the command line only.
+    Closed,
+}
+
+settings_group! {
+    /// Accounts and access tokens
+    AuthSettings {
+        /// Key that signs access tokens. Production requires at least 32 random bytes, such as the output of
+        /// `openssl rand -hex 32`.
+        SECRET_KEY => secret_key: SecretString = secret_key().secret().computed(
+            "generated and stored in `DATA_DIR/secret_key`; required in production",
+            "change-me-to-the-output-of-openssl-rand-hex-32",
+            // `Settings::check` generates the key, once everything else is known to be valid.
+            |reader| {
+                if reader.is_production() {
+                    reader.error(
+                        "SECRET_KEY",
+                        "production requires a key of at least 32 bytes, such as the output of `openssl rand -hex 32`",
+                    );
+                }
+                Some(SecretString::default())
+            },
+        );
+
+        /// Algorithm that signs access tokens.
+        ALGORITHM => algorithm: Algorithm = choice(&[
+            ("HS256", Algorithm::HS256),
+            ("HS384", Algorithm::HS384),
+            ("HS512", Algorithm::HS512),
+        ]).default("HS256");
+
+        /// Lifetime of an access token.
+        ACCESS_TOKEN_EXPIRE_MINUTES => access_token_lifetime: TimeDelta =
+            number(1..=MINUTES_OF_A_CENTURY).unit("minutes").map(TimeDelta::minutes).default("30");
+
+        /// Cost of password hashing. Each step doubles the time to hash a password.
+        BCRYPT_COST => bcrypt_cost: u32 = number_by_environment(4..=31, 10..=31).default("12");
+
+        /// Whether anyone can create an account over the API.
+        REGISTRATION => registration: Registration = choice(&[
+            ("open", Registration::Open),
+            ("closed", Registration::Closed),
+        ]).default_by_environment("open", "closed");
+    }
+}
+
+/// The maximum lifetime of an access token: one hundred years.
+const MINUTES_OF_A_CENTURY: i64 = 100 * 365 * 24 * 60;
+
+/// A weak key is an error in production and a warning in development. An empty key is always an error,
+/// because it is never intended.
+fn secret_key() -> Kind<SecretString> {
+    Kind::new("text", |name, key, reader| {
+        if key.is_empty() {
+            reader.error(name, "is empty");
+            return None;
+        }
+        for weakness in secret_key::weaknesses(key) {
+            if reader.is_production() {
+                reader.error(name, format_args!("{weakness}; generate a key with `openssl rand -hex 32`"));
+            } else {
+                reader.warning(name, format_args!("{weakness}; production would not start with it"));
+            }
+        }
+        Some(key.into())
+    })
+}

@@ -1,0 +1,71 @@
+//! Settings of the HTTP server and the limits on requests.
+
+use std::num::NonZero;
+use std::thread;
+use std::time::Duration;
+
+use super::declare::settings_group;
+use super::kind::{Kind, number, seconds, text};
+use super::value::{is_origin, string_list};
+
+/// The web origins whose pages may call the API: `BACKEND_CORS_ORIGINS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Every origin.
+    Any,
+    /// These origins, each as a browser sends it: scheme, host and port without a path.
+    Listed(Vec<String>),
+}
+
+settings_group! {
+    /// HTTP server
+    HttpSettings {
+        /// Host name or IP address to listen on. `0.0.0.0` means every IPv4 address.
+        HOST => host: String = text().default("127.0.0.1");
+
+        /// Port to listen on. 0 lets the operating system choose one.
+        PORT => port: u16 = number(0..=u16::MAX).default("8000");
+
+        /// Number of threads that serve requests.
+        WORKERS => workers: usize = number(1..=1024).computed(
+            "one per CPU core", "2", |_| Some(thread::available_parallelism().map_or(1, NonZero::get)),
+        );
+
+        /// Origins whose web pages may call the API. `["*"]` allows every origin.
+        BACKEND_CORS_ORIGINS => cors_origins: Origins = origins().default(r#"["http://localhost:3000"]"#);
+
+        /// Maximum size of a request body.
+        MAX_BODY_BYTES => max_body_bytes: usize = number(1 << 10..=1 << 30).unit("bytes").default("2097152");
+
+        /// Maximum `limit` of a list. 0 means no maximum.
+        MAX_PAGE_SIZE => max_page_size: Option<u32> =
+            number(0..=u32::MAX).map(|size| Some(size).filter(|size| *size > 0)).default("1000");
+
+        /// Maximum duration of a request.
+        REQUEST_TIMEOUT_SECONDS => request_timeout: Duration = seconds(1).default("30");
+
+        /// Maximum time for requests in flight to finish after SIGTERM.
+        SHUTDOWN_TIMEOUT_SECONDS => shutdown_timeout: Duration = seconds(0).default("30");
+    }
+}
+
+/// One `*` in the list allows every origin. An origin that no browser sends would never match, so it is
+/// ignored with a warning.
+fn origins() -> Kind<Origins> {
+    Kind::new("a JSON list of origins", |name, text, reader| {
+        let listed = string_list(text).map_err(|error| reader.error(name, error)).ok()?;
+        if listed.iter().any(|origin| origin == "*") {
+            return Some(Origins::Any);
+        }
+        let (origins, ignored): (Vec<_>, Vec<_>) = listed.into_iter().partition(|origin| is_origin(origin));
+        for origin in ignored {
+            reader.warning(
+                name,
+                format_args!(
+                    "no browser sends the origin {origin:?}; an origin is scheme://host:port without a path"
+                ),
+            );
+        }
+        Some(Origins::Listed(origins))
+    })
+}

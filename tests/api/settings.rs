@@ -1,0 +1,259 @@
+//! The files that describe the settings follow from their declarations in `src/config/`.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test --test api generated_files` writes them after a declaration has changed.
+
+use std::{env, fs, path::Path};
+
+use byline::config::{Declaration, DefaultValue, Settings};
+use regex::Regex;
+use tempfile::tempdir;
+
+const UPDATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --test api generated_files";
+
+/// Settings that docker-compose.yml sets itself.
+const SET_BY_COMPOSE: [&str; 3] = ["APP_ENV", "DATABASE_URL", "SECRET_KEY"];
+
+/// Settings that the image sets, or that must stay at their default because nginx.conf depends on it.
+const SET_BY_IMAGE: [&str; 3] = ["HOST", "PORT", "DATA_DIR"];
+
+/// A file that is generated as a whole, or between two lines that contain these texts.
+struct Generated {
+    path: &'static str,
+    between: Option<(&'static str, &'static str)>,
+    text: String,
+}
+
+fn generated() -> [Generated; 5] {
+    let markers = ("<!-- settings: generated", "<!-- end of settings -->");
+    let compose = ("# Generated list of settings", "# End of the generated list");
+    [
+        Generated { path: "config/default.toml", between: None, text: default_toml() },
+        Generated { path: "config/production.toml", between: None, text: production_toml() },
+        Generated { path: ".env.example", between: None, text: env_example() },
+        Generated { path: "README.md", between: Some(markers), text: readme_table() },
+        Generated { path: "docker-compose.yml", between: Some(compose), text: compose_list() },
+    ]
+}
+
+impl Generated {
+    /// The file with its generated part replaced.
+    fn expected(&self, actual: &str) -> String {
+        let Some((start, end)) = self.between else { return self.text.clone() };
+        let start = actual.find(start).unwrap_or_else(|| panic!("{} has no line {start:?}", self.path));
+        let end =
+            start + actual[start..].find(end).unwrap_or_else(|| panic!("{} has no line {end:?}", self.path));
+        let start = start + actual[start..].find('\n').unwrap() + 1;
+        let end = actual[..end].rfind('\n').unwrap() + 1;
+        format!("{}{}{}", &actual[..start], self.text, &actual[end..])
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn declarations() -> Vec<Declaration> {
+    Settings::groups().into_iter().flat_map(|group| group.settings).collect()
+}
+
+/// The comment above a setting: meaning, values, and a default that the line below does not show.
+fn comment(setting: &Declaration) -> String {
+    let default = match setting.default {
+        DefaultValue::Text { production: None, .. } => String::new(),
+        DefaultValue::Text { production: Some(value), .. } => format!(" Default in production: `{value}`."),
+        DefaultValue::Computed { description, .. } => format!(" Default: {description}."),
+    };
+    format!("# {}\n# Values: {}.{default}\n", setting.meaning, setting.values)
+}
+
+/// A TOML value: numbers and booleans as they are, everything else as a string.
+fn toml(text: &str) -> String {
+    if text.parse::<i64>().is_ok() || text.parse::<bool>().is_ok() {
+        text.to_owned()
+    } else if text.contains('"') {
+        format!("'{text}'")
+    } else {
+        format!("\"{text}\"")
+    }
+}
+
+/// The groups with their settings, each written as by `line` below its comment.
+fn in_groups(line: impl Fn(&Declaration) -> String) -> String {
+    let mut parts = Vec::new();
+    for group in Settings::groups() {
+        parts.push(format!("\n# --- {} ---\n", group.title));
+        parts.extend(
+            group.settings.iter().map(|setting| format!("\n{}{}\n", comment(setting), line(setting))),
+        );
+    }
+    parts.concat()
+}
+
+fn default_toml() -> String {
+    let settings = in_groups(|setting| {
+        let name = setting.name.to_lowercase();
+        match setting.default {
+            DefaultValue::Text { value, .. } => format!("{name} = {}", toml(value)),
+            DefaultValue::Computed { example, .. } => format!("# {name} = {}", toml(example)),
+        }
+    });
+    format!(
+        "# All settings with their defaults, compiled into the binary.\n\
+         # To change one, set the environment variable of the same name in upper case, or write it to `.env`.\n\
+         # Generated from src/config/ by `{UPDATE}`.\n{settings}"
+    )
+}
+
+fn production_toml() -> String {
+    let settings: Vec<String> = declarations()
+        .iter()
+        .filter_map(|setting| match setting.default {
+            DefaultValue::Text { production: Some(value), .. } => {
+                Some(format!("{} = {}\n", setting.name.to_lowercase(), toml(value)))
+            }
+            _ => None,
+        })
+        .collect();
+    format!(
+        "# The defaults that differ if APP_ENV is production, compiled into the binary.\n\
+         # Generated from src/config/ by `{UPDATE}`.\n\n{}",
+        settings.concat()
+    )
+}
+
+fn env_example() -> String {
+    let settings = in_groups(|setting| {
+        let (DefaultValue::Text { value, .. } | DefaultValue::Computed { example: value, .. }) =
+            setting.default;
+        format!("#{}={value}", setting.name)
+    });
+    format!(
+        "# Copy this file to `.env`. To change a setting, remove the `#` before its name and edit the value.\n\
+         # Each value is the default, or an example if the comment describes the default.\n{settings}"
+    )
+}
+
+fn readme_table() -> String {
+    let mut rows = Vec::new();
+    for group in Settings::groups() {
+        rows.push(format!("| **{}** | | | |\n", group.title));
+        for Declaration { name, meaning, values, default, .. } in &group.settings {
+            let default = match default {
+                DefaultValue::Text { value, production: None } => format!("`{value}`"),
+                DefaultValue::Text { value, production: Some(production) } => {
+                    format!("`{value}`; in production `{production}`")
+                }
+                DefaultValue::Computed { description, .. } => (*description).to_owned(),
+            };
+            rows.push(format!("| `{name}` | {default} | {values} | {meaning} |\n"));
+        }
+    }
+    format!("\n| variable | default | values | meaning |\n|---|---|---|---|\n{}\n", rows.concat())
+}
+
+fn compose_list() -> String {
+    let names: Vec<String> = declarations()
+        .iter()
+        .filter(|setting| !SET_BY_COMPOSE.contains(&setting.name) && !SET_BY_IMAGE.contains(&setting.name))
+        .map(|setting| format!("      {}:\n", setting.name))
+        .collect();
+    names.concat()
+}
+
+/// `.env.example` with the `#` removed from the settings that `wanted` accepts.
+fn uncommented(wanted: impl Fn(&Declaration) -> bool) -> String {
+    let mut text = read(".env.example");
+    for setting in declarations().into_iter().filter(wanted) {
+        text = text.replace(&format!("\n#{}=", setting.name), &format!("\n{}=", setting.name));
+    }
+    text
+}
+
+/// The settings with `dotenv` as `.env`, in a data directory of their own, as `Debug` shows them.
+fn settings(dotenv: Option<&str>) -> String {
+    let directory = tempdir().unwrap();
+    let data = ("DATA_DIR".to_owned(), directory.path().display().to_string());
+    let settings = Settings::from_parts([data], dotenv).unwrap();
+    format!("{settings:?}").replace(&directory.path().display().to_string(), "DATA_DIR")
+}
+
+#[test]
+fn generated_files_follow_from_the_declarations() {
+    for file in generated() {
+        let actual = read(file.path);
+        let expected = file.expected(&actual);
+        if env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(file.path), expected).unwrap();
+        } else if actual != expected {
+            let line = actual.lines().zip(expected.lines()).position(|(actual, expected)| actual != expected);
+            let line = line.unwrap_or_else(|| actual.lines().count().min(expected.lines().count()));
+            panic!(
+                "{}, line {}: {:?} is not {:?}, which follows from the declarations in src/config/. \
+                 Edit a declaration and run `{UPDATE}`",
+                file.path,
+                line + 1,
+                actual.lines().nth(line).unwrap_or_default(),
+                expected.lines().nth(line).unwrap_or_default(),
+            );
+        }
+    }
+}
+
+#[test]
+fn every_declaration_is_complete_and_its_name_is_unique() {
+    let name = Regex::new("^[A-Z][A-Z0-9_]*$").unwrap();
+    let declarations = declarations();
+    for Declaration { name: this, meaning, .. } in &declarations {
+        assert!(name.is_match(this), "{this}");
+        assert_eq!(declarations.iter().filter(|other| other.name == *this).count(), 1, "{this}");
+        assert!(meaning.ends_with('.'), "{this}: {meaning:?} is not a sentence");
+    }
+}
+
+#[test]
+fn every_secret_is_marked() {
+    let secrets: Vec<&str> =
+        declarations().iter().filter(|setting| setting.is_secret).map(|setting| setting.name).collect();
+    assert_eq!(secrets, ["DATABASE_URL", "SECRET_KEY"]);
+}
+
+#[test]
+fn copying_the_example_file_changes_nothing() {
+    let example = read(".env.example");
+    for line in example.lines() {
+        assert!(line.is_empty() || line.starts_with('#'), "{line}");
+    }
+    assert_eq!(settings(Some(&example)), settings(None));
+}
+
+#[test]
+fn the_values_of_the_example_file_are_the_defaults() {
+    let defaults = uncommented(|setting| matches!(setting.default, DefaultValue::Text { .. }));
+    assert_ne!(defaults, read(".env.example"));
+    assert_eq!(settings(Some(&defaults)), settings(None));
+}
+
+#[test]
+fn the_complete_example_file_starts_in_development_only() {
+    let example = uncommented(|_| true);
+    let assigned = example.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).count();
+    assert_eq!(assigned, declarations().len());
+
+    let settings = Settings::from_parts(None, Some(&example)).unwrap();
+    assert_eq!(settings.warnings(), ["SECRET_KEY: is a placeholder; production would not start with it"]);
+    let production = [("APP_ENV".to_owned(), "production".to_owned())];
+    let error = Settings::from_parts(production, Some(&example)).unwrap_err().to_string();
+    assert!(error.starts_with("SECRET_KEY: is a placeholder"), "{error}");
+}
+
+#[test]
+fn settings_that_compose_does_not_pass_on_are_set_by_it_or_by_the_image() {
+    let (compose, image) = (read("docker-compose.yml"), read("Dockerfile"));
+    for name in SET_BY_COMPOSE {
+        assert!(compose.contains(&format!("\n      {name}: ")), "{name}");
+    }
+    assert!(image.contains("\nENV HOST=0.0.0.0 DATA_DIR=/data\n"));
+    let port = declarations().into_iter().find(|setting| setting.name == "PORT").unwrap().default;
+    let DefaultValue::Text { value: port, .. } = port else { panic!("PORT has no fixed default") };
+    assert!(read("deploy/nginx.conf").contains(&format!("server byline:{port};")));
+}
