@@ -92,7 +92,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
                 database_url: settings.database.expose().to_owned(),
                 production: settings.environment == Environment::Production,
             };
-            Ok(ExitCode::from(migration::cli::run(command, &kit, &mut out).await?))
+            Ok(ExitCode::from(migration::cli::run(&migration::kit(), command, &kit, &mut out).await?))
         }
         Command::User(User::Create { email, username }) => {
             let account = create_user(settings, &email, &username).await?;

@@ -2,18 +2,16 @@
 //!
 //! - `migrations`: one file each, oldest first.
 //! - `wanted`: the schema that the entities want, which the migrations must build.
-//! - [`mod@kit`]: what runs them; it knows nothing of articles or of the server.
-//! - [`cli`]: `byline migrate …`, and this crate's own binary.
+//! - [`mod@kit`]: what runs them, and their command line.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-pub mod cli;
-pub mod kit;
 mod migrations;
 mod wanted;
 
-pub use kit::{Error, Options, Outcome, Standing, State};
+pub use migration_kit as kit;
+pub use migration_kit::{Error, Options, Outcome, Standing, State, cli};
 
 use kit::{Adoption, Kit};
 

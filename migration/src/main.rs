@@ -20,7 +20,9 @@ struct Arguments {
 async fn main() -> ExitCode {
     let Arguments { database_url, command } = Arguments::parse();
     let production = std::env::var("APP_ENV").is_ok_and(|env| env == "production");
-    match run(command, &Settings { database_url, production }, &mut std::io::stdout()).await {
+    match run(&migration::kit(), command, &Settings { database_url, production }, &mut std::io::stdout())
+        .await
+    {
         Ok(code) => code.into(),
         Err(failure) => {
             // With standard error gone there is nobody left to tell.

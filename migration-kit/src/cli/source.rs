@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Failure;
-use crate::kit::{Difference, Engine};
+use crate::{Difference, Engine};
 
 /// Writes an empty migration and registers it.
 pub(super) fn new(source: &Path, name: &str, out: &mut impl Write) -> Result<u8, Failure> {
@@ -112,7 +112,7 @@ fn empty(name: &str) -> String {
 
 use sea_orm_migration::prelude::*;
 
-use crate::kit::Migration;
+use crate::Migration;
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct {kind};
@@ -175,7 +175,7 @@ fn filled(name: &str, differences: &[Difference]) -> String {
 {review}
 use sea_orm_migration::prelude::*;
 
-use crate::kit::{{Marks, Migration}};
+use crate::{{Marks, Migration}};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct {kind};
@@ -222,7 +222,7 @@ fn raw(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kit::catalogue::{Column, Schema, Table};
+    use crate::catalogue::{Column, Schema, Table};
 
     const REGISTER: &str = "//! x\n\nmod m20990101_000002_two;\n\nuse x;\n\nfn all() {\n    vec![\n        Box::new(m20990101_000002_two::Two),\n    ]\n}\n";
 

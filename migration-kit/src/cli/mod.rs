@@ -12,7 +12,7 @@ use std::{io::Write, path::PathBuf, time::Duration};
 use clap::{Args, Subcommand, ValueEnum};
 
 pub use self::connect::redacted;
-use crate::kit::{Engine, Error, Limits};
+use crate::{Engine, Error, Kit, Limits};
 
 /// What the commands need to know of their surroundings.
 #[derive(Clone, Debug)]
@@ -250,23 +250,28 @@ pub struct Erase {
 }
 
 /// Runs one command and answers with the process's exit code.
-pub async fn run(command: Command, settings: &Settings, out: &mut impl Write) -> Result<u8, Failure> {
+pub async fn run(
+    kit: &Kit,
+    command: Command,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
     match command {
-        Command::Status { format } => story::status(settings, format, out).await,
-        Command::History { format } => story::history(settings, format, out).await,
-        Command::Show { name, format } => story::show(settings, &name, format, out).await,
-        Command::Up(up) => change::up(settings, &up, out).await,
-        Command::Down(down) => change::down(settings, &down, out).await,
-        Command::Adopt { at, waits } => change::adopt(settings, at.as_deref(), waits, out).await,
+        Command::Status { format } => story::status(kit, settings, format, out).await,
+        Command::History { format } => story::history(kit, settings, format, out).await,
+        Command::Show { name, format } => story::show(kit, settings, &name, format, out).await,
+        Command::Up(up) => change::up(kit, settings, &up, out).await,
+        Command::Down(down) => change::down(kit, settings, &down, out).await,
+        Command::Adopt { at, waits } => change::adopt(kit, settings, at.as_deref(), waits, out).await,
         Command::Repair { name, done, undone } => {
-            change::repair(settings, name.as_deref(), done, undone, out).await
+            change::repair(kit, settings, name.as_deref(), done, undone, out).await
         }
-        Command::Wait { timeout } => change::wait(settings, Duration::from_secs(timeout), out).await,
-        Command::Fresh(erase) => change::fresh(settings, &erase, out).await,
-        Command::Reset(erase) => change::reset(settings, &erase, out).await,
-        Command::Check { format } => inspect::check(settings, format, out).await,
-        Command::Diff(diff) => inspect::diff(settings, &diff, out).await,
-        Command::Lint { all, format } => inspect::lint(all, format, out).await,
+        Command::Wait { timeout } => change::wait(kit, settings, Duration::from_secs(timeout), out).await,
+        Command::Fresh(erase) => change::fresh(kit, settings, &erase, out).await,
+        Command::Reset(erase) => change::reset(kit, settings, &erase, out).await,
+        Command::Check { format } => inspect::check(kit, settings, format, out).await,
+        Command::Diff(diff) => inspect::diff(kit, settings, &diff, out).await,
+        Command::Lint { all, format } => inspect::lint(kit, all, format, out).await,
         Command::New { name, tree } => source::new(&tree.source, &name, out),
     }
 }

@@ -10,7 +10,7 @@ use sqlx::{
 };
 
 use super::Failure;
-use crate::kit::Engine;
+use crate::Engine;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::{Column, Constraint, Index, Kind, Schema, Table};
-use crate::kit::Error;
+use crate::Error;
 
 const COLUMNS: &str = "
 SELECT c.relname::text AS table_name, a.attname::text AS name,

@@ -6,7 +6,7 @@ use super::{
     ADD_NOT_NULL, BLOCKING_DROP, BLOCKING_INDEX, DROP_FOREIGN_KEY, DROP_TABLE, Danger, RENAME_COLUMN,
     RENAME_TABLE, REWRITE, add_unique, drop_column, kind_of, narrowed, set_not_null,
 };
-use crate::kit::{
+use crate::{
     catalogue::Schema,
     sql::{Token, items, normal, tokens},
 };

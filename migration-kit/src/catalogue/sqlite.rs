@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::{Column, Constraint, Index, Kind, Schema, Table};
-use crate::kit::{
+use crate::{
     Error,
     engine::{ident, literal},
     sql::{Token, group, items, normal, tokens},

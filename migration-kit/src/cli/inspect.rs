@@ -10,7 +10,7 @@ use super::{
     output::{Tone, json as print_json, paint, table},
     source,
 };
-use crate::kit::{Difference, Kit, State};
+use crate::{Difference, Kit, State};
 
 /// A read-only connection, or one to an empty database where there is no file yet.
 async fn connect(settings: &Settings) -> Result<sea_orm::DatabaseConnection, Failure> {
@@ -23,9 +23,14 @@ async fn connect(settings: &Settings) -> Result<sea_orm::DatabaseConnection, Fai
     }
 }
 
-pub(super) async fn check(settings: &Settings, format: Format, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) async fn check(
+    kit: &Kit,
+    settings: &Settings,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
     let db = connect(settings).await?;
-    let check = crate::kit().check(&db).await?;
+    let check = kit.check(&db).await?;
     let models: Vec<_> =
         check.models.iter().map(|(engine, change)| format!("{}: {change}", engine.name())).collect();
     let live: Vec<_> = check.live.iter().map(ToString::to_string).collect();
@@ -55,11 +60,15 @@ pub(super) async fn check(settings: &Settings, format: Format, out: &mut impl Wr
     Ok(if check.passed() { 0 } else { 3 })
 }
 
-pub(super) async fn diff(settings: &Settings, diff: &Diff, out: &mut impl Write) -> Result<u8, Failure> {
-    let kit = crate::kit();
+pub(super) async fn diff(
+    kit: &Kit,
+    settings: &Settings,
+    diff: &Diff,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
     let db = connect(settings).await?;
     if let Some(name) = &diff.write {
-        return write(&kit, &db, diff, name, out).await;
+        return write(kit, &db, diff, name, out).await;
     }
     let difference = kit.diff(&db).await?;
     if diff.sql {
@@ -125,8 +134,8 @@ fn told(difference: &Difference) -> Value {
     json!({ "engine": difference.engine.name(), "changes": changes, "up": difference.up, "down": difference.down })
 }
 
-pub(super) async fn lint(all: bool, format: Format, out: &mut impl Write) -> Result<u8, Failure> {
-    let findings = crate::kit().lint().await?;
+pub(super) async fn lint(kit: &Kit, all: bool, format: Format, out: &mut impl Write) -> Result<u8, Failure> {
+    let findings = kit.lint().await?;
     let open = findings.iter().filter(|finding| !finding.accepted).count();
     let shown: Vec<_> = findings.into_iter().filter(|finding| all || !finding.accepted).collect();
     if format.json {

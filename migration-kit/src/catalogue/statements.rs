@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Change, Column, Constraint, Index, Kind, Schema, Table, changes};
-use crate::kit::{Engine, engine::ident};
+use crate::{Engine, engine::ident};
 
 /// The statements that lead from `have` to `want` on `engine`. On SQLite a table whose columns or constraints change
 /// is rebuilt, which wants foreign keys switched off around the transaction.

@@ -6,6 +6,7 @@
 
 mod adopt;
 pub mod catalogue;
+pub mod cli;
 mod compare;
 mod engine;
 mod error;

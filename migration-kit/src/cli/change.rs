@@ -10,12 +10,11 @@ use super::{
     connect::{Access, Target},
     output::{Tone, agrees, paint, types_name},
 };
-use crate::kit::{Engine, Error, Kit, Options, Outcome, State};
+use crate::{Engine, Error, Kit, Options, Outcome, State};
 
 const POLL: Duration = Duration::from_millis(250);
 
-pub(super) async fn up(settings: &Settings, up: &Up, out: &mut impl Write) -> Result<u8, Failure> {
-    let kit = crate::kit();
+pub(super) async fn up(kit: &Kit, settings: &Settings, up: &Up, out: &mut impl Write) -> Result<u8, Failure> {
     let target = Target::parse(&settings.database_url)?;
     let to = up.to.as_deref();
     if up.sql {
@@ -30,7 +29,7 @@ pub(super) async fn up(settings: &Settings, up: &Up, out: &mut impl Write) -> Re
         ..Options::default()
     };
     if up.dry_run {
-        return dry_run(&kit, &target, &options, out).await;
+        return dry_run(kit, &target, &options, out).await;
     }
     let Some(db) = target.connect(Access::Write).await? else { return Ok(0) };
     let outcome = kit.up(&db, &options).await?;
@@ -68,8 +67,12 @@ async fn dry_run(
     Ok(0)
 }
 
-pub(super) async fn down(settings: &Settings, down: &Down, out: &mut impl Write) -> Result<u8, Failure> {
-    let kit = crate::kit();
+pub(super) async fn down(
+    kit: &Kit,
+    settings: &Settings,
+    down: &Down,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
     let target = Target::parse(&settings.database_url)?;
     let steps = if down.to.is_some() { None } else { Some(down.steps) };
     if down.sql {
@@ -103,12 +106,12 @@ pub(super) async fn down(settings: &Settings, down: &Down, out: &mut impl Write)
 }
 
 pub(super) async fn adopt(
+    kit: &Kit,
     settings: &Settings,
     at: Option<&str>,
     waits: Waits,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let kit = crate::kit();
     let target = Target::parse(&settings.database_url)?;
     if target.connect(Access::Read).await?.is_none() {
         return Err(Error::NothingToAdopt { program: kit.program }.into());
@@ -120,13 +123,13 @@ pub(super) async fn adopt(
 }
 
 pub(super) async fn repair(
+    kit: &Kit,
     settings: &Settings,
     name: Option<&str>,
     done: bool,
     undone: bool,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let kit = crate::kit();
     let target = Target::parse(&settings.database_url)?;
     let dirty = match target.connect(Access::Read).await? {
         Some(db) => match kit.state(&db).await? {
@@ -159,15 +162,15 @@ pub(super) async fn repair(
 }
 
 pub(super) async fn wait(
+    kit: &Kit,
     settings: &Settings,
     timeout: Duration,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let kit = crate::kit();
     let target = Target::parse(&settings.database_url)?;
     let started = Instant::now();
     loop {
-        let why = match ready(&kit, &target).await {
+        let why = match ready(kit, &target).await {
             Ok(None) => {
                 writeln!(out, "{} is reachable and up to date", target.name())?;
                 return Ok(0);
@@ -194,17 +197,27 @@ async fn ready(kit: &Kit, target: &Target) -> Result<Option<String>, Failure> {
     })
 }
 
-pub(super) async fn fresh(settings: &Settings, erase: &Erase, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) async fn fresh(
+    kit: &Kit,
+    settings: &Settings,
+    erase: &Erase,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
     let target = permitted(settings, erase, out)?;
     let Some(db) = target.connect(Access::Write).await? else { return Ok(0) };
-    report(out, &crate::kit().fresh(&db, &erasing(erase)).await?, "applied")?;
+    report(out, &kit.fresh(&db, &erasing(erase)).await?, "applied")?;
     Ok(0)
 }
 
-pub(super) async fn reset(settings: &Settings, erase: &Erase, out: &mut impl Write) -> Result<u8, Failure> {
+pub(super) async fn reset(
+    kit: &Kit,
+    settings: &Settings,
+    erase: &Erase,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
     let target = permitted(settings, erase, out)?;
     let Some(db) = target.connect(Access::Write).await? else { return Ok(0) };
-    report(out, &crate::kit().reset(&db, &erasing(erase)).await?, "reverted")?;
+    report(out, &kit.reset(&db, &erasing(erase)).await?, "reverted")?;
     Ok(0)
 }
 

@@ -9,7 +9,7 @@ use super::{
     connect::{Access, Target},
     output::{Tone, json as print_json, table},
 };
-use crate::kit::{Engine, Error, Kit, Marks, Migration, Phase, Record, Standing, State, script};
+use crate::{Engine, Error, Kit, Marks, Migration, Phase, Record, Standing, State, script};
 
 /// One migration and where it stands.
 struct Line<'a> {
@@ -19,9 +19,13 @@ struct Line<'a> {
     record: Option<&'a Record>,
 }
 
-pub(super) async fn status(settings: &Settings, format: Format, out: &mut impl Write) -> Result<u8, Failure> {
-    let kit = crate::kit();
-    let state = read(&kit, settings).await?;
+pub(super) async fn status(
+    kit: &Kit,
+    settings: &Settings,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
+    let state = read(kit, settings).await?;
     let nothing = Standing::default();
     let (word, standing) = match &state {
         State::Empty => ("empty", &nothing),
@@ -29,7 +33,7 @@ pub(super) async fn status(settings: &Settings, format: Format, out: &mut impl W
         State::Ours(standing) => ("ours", standing),
     };
     let current = word == "ours" && standing.is_current();
-    let lines = lines(&kit, standing);
+    let lines = lines(kit, standing);
     if format.json {
         let migrations: Vec<_> = lines.iter().map(|line| told(line.name, line.state, line.record)).collect();
         print_json(
@@ -52,12 +56,12 @@ pub(super) async fn status(settings: &Settings, format: Format, out: &mut impl W
 }
 
 pub(super) async fn history(
+    kit: &Kit,
     settings: &Settings,
     format: Format,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let kit = crate::kit();
-    let State::Ours(standing) = read(&kit, settings).await? else {
+    let State::Ours(standing) = read(kit, settings).await? else {
         if format.json {
             print_json(out, &json!([]))?;
         } else {
@@ -65,7 +69,7 @@ pub(super) async fn history(
         }
         return Ok(0);
     };
-    let mut lines: Vec<_> = lines(&kit, &standing).into_iter().filter(|line| line.record.is_some()).collect();
+    let mut lines: Vec<_> = lines(kit, &standing).into_iter().filter(|line| line.record.is_some()).collect();
     lines.sort_by_key(|line| line.record.and_then(|record| record.applied_at.as_deref()));
     if format.json {
         let all: Vec<_> = lines.iter().map(|line| told(line.name, line.state, line.record)).collect();
@@ -78,18 +82,18 @@ pub(super) async fn history(
 }
 
 pub(super) async fn show(
+    kit: &Kit,
     settings: &Settings,
     name: &str,
     format: Format,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let kit = crate::kit();
     let migration = kit.find(name)?;
-    let standing = match read(&kit, settings).await? {
+    let standing = match read(kit, settings).await? {
         State::Ours(standing) => standing,
         State::Empty | State::Foreign { .. } => Standing::default(),
     };
-    let lines = lines(&kit, &standing);
+    let lines = lines(kit, &standing);
     let (state, record) = lines
         .iter()
         .find(|line| line.name == migration.name())
