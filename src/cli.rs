@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use migration::State as Schema;
+use migration::DatabaseState as Schema;
 
 use crate::{
     app,
@@ -92,7 +92,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
                 database_url: settings.database.expose().to_owned(),
                 production: settings.environment == Environment::Production,
             };
-            Ok(ExitCode::from(migration::cli::run(&migration::kit(), command, &kit, &mut out).await?))
+            Ok(ExitCode::from(migration::cli::run(command, &kit, &mut out).await?))
         }
         Command::User(User::Create { email, username }) => {
             let account = create_user(settings, &email, &username).await?;
@@ -159,9 +159,9 @@ pub async fn complete(cli: &Cli, mut problems: Problems) -> Problems {
 /// Why a server doesn't start on a database as it is; what is behind can be mended by migrating.
 fn obstacle(state: &Schema, production: bool, accept_newer: bool) -> Option<String> {
     let standing = match state {
-        Schema::Ours(standing) => standing,
+        Schema::Managed(standing) => standing,
         Schema::Empty => return production.then(|| BEHIND.to_owned()),
-        Schema::Foreign { .. } => {
+        Schema::Unmanaged { .. } => {
             return Some(
                 "the database holds tables that Byline has not taken over: \
                  look at it with `byline migrate status`, take it over with `byline migrate up`"
@@ -169,8 +169,8 @@ fn obstacle(state: &Schema, production: bool, accept_newer: bool) -> Option<Stri
             );
         }
     };
-    if !standing.changed.is_empty() || !standing.dirty.is_empty() {
-        return Some(format!("the database is not as it was left: {}", standing.faults().join("; ")));
+    if !standing.changed.is_empty() || !standing.incomplete.is_empty() {
+        return Some(format!("the database is not as it was left: {}", standing.explain().join("; ")));
     }
     if production && !accept_newer && !standing.only_additive_unknown() {
         return Some(
@@ -189,12 +189,12 @@ async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(
     let pool = db.pool();
     let state = migration::state(&pool).await?;
     if let Some(obstacle) = obstacle(&state, production && !migrate, settings.accept_newer_database) {
-        let mended = migrate && matches!(state, Schema::Foreign { .. });
+        let mended = migrate && matches!(state, Schema::Unmanaged { .. });
         if !mended {
             return Err(obstacle.into());
         }
     }
-    if matches!(&state, Schema::Ours(standing) if standing.pending.is_empty()) {
+    if matches!(&state, Schema::Managed(standing) if standing.pending.is_empty()) {
         return Ok(());
     }
     let outcome = migration::up(&pool).await?;

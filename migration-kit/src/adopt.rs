@@ -1,27 +1,28 @@
-//! Taking over a database whose tables another program made: recorded as applied only if they are what the migrations
-//! would have built.
+//! Adoption: recording migrations as applied in a database whose tables another program made.
+//!
+//! The tables are compared with what the migrations build. Only a match is recorded.
 
 use std::collections::BTreeSet;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{
-    Engine, Error, Kit, Options, Outcome, Phase, State,
+    DatabaseState, Engine, Error, Migrator, Options, Outcome, Phase,
     catalogue::{self, Change, changes},
-    execute::sum,
     ledger,
+    render::up_checksum,
     scratch::Scratch,
     session::Session,
 };
 
-/// What a program has to say about a database that it takes over.
+/// What a program reports about a database that it adopts.
 #[async_trait::async_trait]
 pub trait Adoption: Send + Sync {
-    /// One line each, for the person at the command line. The tables are adopted, later migrations not yet applied.
+    /// One line each, printed on the command line. `txn` sees the adopted tables before later migrations run.
     async fn notices(&self, txn: &DatabaseTransaction) -> Result<Vec<String>, DbErr>;
 }
 
-/// Nothing to say.
+/// No notices.
 #[async_trait::async_trait]
 impl Adoption for () {
     async fn notices(&self, _: &DatabaseTransaction) -> Result<Vec<String>, DbErr> {
@@ -29,17 +30,17 @@ impl Adoption for () {
     }
 }
 
-/// How far the tables at hand have come.
-struct Fit {
-    /// So many of the migrations, counted from the oldest, are already there.
+/// The migrations that the tables in the database match.
+struct Match {
+    /// How many migrations, counted from the oldest.
     migrations: usize,
-    /// Indexes that no migration made.
-    further: Vec<String>,
+    /// Indexes that no migration makes, one line each.
+    extra_indexes: Vec<String>,
 }
 
-impl Kit {
-    /// Records the migrations up to `at` as applied, if the tables are what these build; without `at`, the most that
-    /// fit. Changes no table but the records.
+impl Migrator {
+    /// Records the migrations up to `at` as applied if the tables match them. Without `at`, records as many
+    /// as match. Writes to the ledger tables only.
     pub async fn adopt(
         &self,
         db: &sea_orm::DatabaseConnection,
@@ -48,17 +49,17 @@ impl Kit {
     ) -> Result<Outcome, Error> {
         let engine = Engine::of(db)?;
         let at = at.map(|name| self.position(name)).transpose()?;
-        let session = Session::open(db, self.ledger, options.limits, false).await?;
+        let session = Session::open(db, self.lock_key, options.timeouts, false).await?;
         let txn = session.begin().await?;
         match self.state(&txn).await? {
-            State::Ours(standing) if !standing.records.is_empty() => {
-                return Err(Error::AlreadyOurs { program: self.program });
+            DatabaseState::Managed(status) if !status.records.is_empty() => {
+                return Err(Error::AlreadyManaged { program: self.program });
             }
-            State::Empty => return Err(Error::NothingToAdopt { program: self.program }),
-            State::Ours(_) | State::Foreign { .. } => {}
+            DatabaseState::Empty => return Err(Error::NothingToAdopt { program: self.program }),
+            DatabaseState::Managed(_) | DatabaseState::Unmanaged { .. } => {}
         }
         let mut outcome = Outcome::default();
-        if !self.take_over(&txn, engine, at, at, &mut outcome).await? {
+        if !self.adopt_in(&txn, engine, at, at, &mut outcome).await? {
             return Err(Error::NothingToAdopt { program: self.program });
         }
         txn.commit().await?;
@@ -66,70 +67,74 @@ impl Kit {
         Ok(outcome)
     }
 
-    /// Adopts what is there, and answers whether there was anything. `least` and `most` are positions.
-    pub(crate) async fn take_over(
+    /// Adopts the tables in the database and returns whether there were any. `first` and `last` are the
+    /// positions of the migrations to compare with.
+    pub(crate) async fn adopt_in(
         &self,
         txn: &DatabaseTransaction,
         engine: Engine,
-        least: Option<usize>,
-        most: Option<usize>,
+        first: Option<usize>,
+        last: Option<usize>,
         outcome: &mut Outcome,
     ) -> Result<bool, Error> {
-        let Some(fit) = self.fit(txn, least, most).await? else { return Ok(false) };
-        for sql in ledger::install(engine, self.ledger) {
+        let Some(matched) = self.match_tables(txn, first, last).await? else { return Ok(false) };
+        for sql in ledger::create_tables(engine, self.ledger) {
             txn.execute_unprepared(&sql).await?;
         }
-        for migration in self.migrations.iter().take(fit.migrations) {
-            let checksum = sum(migration.as_ref(), engine).await?;
-            let entry = ledger::Entry {
+        for migration in self.migrations.iter().take(matched.migrations) {
+            let checksum = up_checksum(migration.as_ref(), engine).await?;
+            let record = ledger::NewRecord {
                 name: migration.name(),
                 phase: Phase::Adopted,
                 checksum: checksum.as_deref(),
-                additive: migration.marks().additive,
+                additive: migration.attributes().additive,
                 version: self.version,
                 duration_ms: 0,
             };
-            for sql in ledger::record(engine, self.ledger, &entry) {
+            for sql in ledger::insert(engine, self.ledger, &record) {
                 txn.execute_unprepared(&sql).await?;
             }
             outcome.adopted.push(migration.name().to_owned());
         }
-        outcome.notices.extend(fit.further);
+        outcome.notices.extend(matched.extra_indexes);
         outcome.notices.extend(self.adoption.notices(txn).await?);
         Ok(true)
     }
 
-    async fn fit(
+    async fn match_tables(
         &self,
         txn: &DatabaseTransaction,
-        least: Option<usize>,
-        most: Option<usize>,
-    ) -> Result<Option<Fit>, Error> {
-        let stages = self.stages(Scratch::on(Engine::of(txn)?, txn).await?).await?;
-        let names: BTreeSet<_> = stages.iter().flat_map(|stage| stage.tables.keys()).collect();
-        let live = catalogue::read(txn).await?.only(|name| names.iter().any(|known| *known == name));
+        first: Option<usize>,
+        last: Option<usize>,
+    ) -> Result<Option<Match>, Error> {
+        let steps = self.schema_after_each(Scratch::open(Engine::of(txn)?, txn).await?).await?;
+        let names: BTreeSet<_> = steps.iter().flat_map(|step| step.tables.keys()).collect();
+        let live = catalogue::load(txn).await?.filter(|name| names.iter().any(|known| *known == name));
         if live.tables.is_empty() {
             return Ok(None);
         }
         let mut closest: Option<(usize, Vec<String>)> = None;
-        let range = least.unwrap_or(0)..=most.unwrap_or(usize::MAX);
-        for (position, stage) in
-            stages.iter().enumerate().rev().filter(|(position, _)| range.contains(position))
+        let range = first.unwrap_or(0)..=last.unwrap_or(usize::MAX);
+        for (position, step) in
+            steps.iter().enumerate().rev().filter(|(position, _)| range.contains(position))
         {
-            let (further, misfits): (Vec<_>, Vec<_>) =
-                changes(&live, stage).into_iter().partition(|change| matches!(change, Change::DropIndex(..)));
-            if misfits.is_empty() {
-                // What a catalogue doesn't tell (triggers, rows) is applied again rather than taken for granted.
-                let same = |earlier: &usize| stages.get(*earlier) == Some(stage) && range.contains(earlier);
+            let (extra, differences): (Vec<_>, Vec<_>) =
+                changes(&live, step).into_iter().partition(|change| matches!(change, Change::DropIndex(..)));
+            if differences.is_empty() {
+                // Several migrations may build the same catalogue, because it shows neither triggers nor
+                // rows. Those after the first one are not assumed to have run: they are applied.
+                let same = |earlier: &usize| steps.get(*earlier) == Some(step) && range.contains(earlier);
                 let position = (0..position).rev().take_while(same).last().unwrap_or(position);
-                let further = further.iter().map(|change| format!("{change}; left as it is")).collect();
-                return Ok(Some(Fit { migrations: position.saturating_add(1), further }));
+                let extra_indexes =
+                    extra.iter().map(|change| format!("{change}; it is left as it is")).collect();
+                return Ok(Some(Match { migrations: position.saturating_add(1), extra_indexes }));
             }
-            if closest.as_ref().is_none_or(|(_, least)| misfits.len() <= least.len()) {
-                closest = Some((position, misfits.iter().map(ToString::to_string).collect()));
+            if closest.as_ref().is_none_or(|(_, fewest)| differences.len() <= fewest.len()) {
+                closest = Some((position, differences.iter().map(ToString::to_string).collect()));
             }
         }
-        let (position, misfits) = closest.unwrap_or_default();
-        Err(Error::Misfit { name: self.names().nth(position).unwrap_or_default().to_owned(), misfits })
+        let (position, differences) = closest.unwrap_or_default();
+        let name = self.names().nth(position).unwrap_or_default().to_owned();
+        Err(Error::Mismatch { name, differences })
     }
 }

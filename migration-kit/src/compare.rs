@@ -1,51 +1,50 @@
-//! Three schemas that should be one: what the models want, what the migrations build, what the database holds.
+//! Compares three schemas: what the models want, what the migrations build, and what the database holds.
 
 use std::collections::BTreeSet;
 
 use sea_orm::{DatabaseConnection, TransactionTrait};
 
 use super::{
-    Engine, Error, Kit, Standing, State,
+    DatabaseState, Direction, Engine, Error, Migrator,
     catalogue::{self, Change, Schema, changes, statements},
     scratch::Scratch,
-    script::Direction,
 };
 
-/// The three questions of `check`. All empty: everything is as it should be.
+/// The answers to the three questions of `check`. It passes if all three are empty.
 #[derive(Clone, Debug, Default)]
 pub struct Check {
-    /// (a) Not applied, changed since, half-way or unknown, each with its reason.
-    pub standing: Vec<String>,
-    /// (b) What the models want beyond what the migrations build, per engine.
+    /// (a) Migrations that are pending, changed, incomplete or unknown, each with the reason.
+    pub history: Vec<String>,
+    /// (b) How the schema that the migrations build differs from the models, per engine.
     pub models: Vec<(Engine, Change)>,
-    /// (c) What the migrations build beyond what the database holds.
+    /// (c) How the database differs from the schema that its applied migrations build.
     pub live: Vec<Change>,
-    /// Indexes that the database holds beyond; said, and not counted as a fault.
-    pub further: Vec<Change>,
+    /// Indexes in the database that no migration makes. They do not fail the check.
+    pub extra_indexes: Vec<Change>,
 }
 
 impl Check {
-    /// No question has a fault for an answer.
+    /// All three questions are answered with yes.
     pub fn passed(&self) -> bool {
-        self.standing.is_empty() && self.models.is_empty() && self.live.is_empty()
+        self.history.is_empty() && self.models.is_empty() && self.live.is_empty()
     }
 }
 
-/// What separates two schemas on one engine, and the SQL that leads from one to the other and back.
+/// The differences between two schemas on one engine, and the SQL for both directions.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// On which engine.
+    /// The engine.
     pub engine: Engine,
-    /// Each step.
+    /// The changes.
     pub changes: Vec<Change>,
-    /// The SQL of the steps.
+    /// The SQL of the changes.
     pub up: Vec<String>,
-    /// The SQL of the way back.
+    /// The SQL that reverts them.
     pub down: Vec<String>,
 }
 
 impl Difference {
-    /// The way from `have` to `want`.
+    /// What turns `have` into `want`.
     pub fn between(engine: Engine, have: &Schema, want: &Schema) -> Self {
         Self {
             engine,
@@ -56,93 +55,75 @@ impl Difference {
     }
 }
 
-impl Standing {
-    /// What keeps it from being current, one line each.
-    pub fn faults(&self) -> Vec<String> {
-        let each = |names: &[String], words: &str| {
-            names.iter().map(|name| format!("{name} {words}")).collect::<Vec<_>>()
-        };
-        let pending: Vec<_> =
-            self.pending.iter().filter(|name| !self.dirty.contains(name)).cloned().collect();
-        let unknown: Vec<_> = self.unknown.iter().map(|unknown| unknown.name.clone()).collect();
-        [
-            each(&pending, "is not applied"),
-            each(&self.dirty, "stopped half-way outside a transaction"),
-            each(&self.changed, "was changed since it was applied"),
-            each(&unknown, "is not known to this release"),
-        ]
-        .concat()
-    }
-}
-
-impl Kit {
-    /// Compares all three. Builds what it needs in a scratch place and leaves nothing behind.
+impl Migrator {
+    /// Compares all three schemas. Scratch schemas are rolled back, so the database does not change.
     pub async fn check(&self, db: &DatabaseConnection) -> Result<Check, Error> {
         let mut check = Check::default();
         let txn = db.begin().await?;
         let engine = Engine::of(&txn)?;
 
-        let recorded: BTreeSet<String> = match self.state(&txn).await? {
-            State::Ours(standing) => {
-                check.standing = standing.faults();
-                let dirty = &standing.dirty;
-                standing
+        let applied: BTreeSet<String> = match self.state(&txn).await? {
+            DatabaseState::Managed(status) => {
+                check.history = status.explain();
+                let incomplete = &status.incomplete;
+                status
                     .records
                     .into_iter()
                     .map(|record| record.name)
-                    .filter(|name| !dirty.contains(name))
+                    .filter(|name| !incomplete.contains(name))
                     .collect()
             }
-            State::Empty | State::Foreign { .. } => {
-                check.standing = self.names().map(|name| format!("{name} is not applied")).collect();
+            DatabaseState::Empty | DatabaseState::Unmanaged { .. } => {
+                check.history = self.names().map(|name| format!("{name} is not applied")).collect();
                 BTreeSet::new()
             }
         };
 
-        let scratch = Scratch::on(engine, &txn).await?;
-        for migration in self.migrations.iter().filter(|migration| recorded.contains(migration.name())) {
+        let scratch = Scratch::open(engine, &txn).await?;
+        for migration in self.migrations.iter().filter(|migration| applied.contains(migration.name())) {
             scratch.migrate(migration.as_ref(), Direction::Up).await?;
         }
-        let expected = scratch.read().await?;
-        scratch.drop().await?;
+        let expected = scratch.load().await?;
+        scratch.discard().await?;
 
         let mut managed: BTreeSet<String> = expected.tables.keys().cloned().collect();
-        for engine in at_hand(engine) {
-            let stages = self.stages(Scratch::on(engine, &txn).await?).await?;
-            managed.extend(stages.iter().flat_map(|stage| stage.tables.keys().cloned()));
-            let built = stages.into_iter().next_back().unwrap_or_default();
-            let want = self.wanted_schema(Scratch::on(engine, &txn).await?).await?;
+        for engine in comparable_engines(engine) {
+            let steps = self.schema_after_each(Scratch::open(engine, &txn).await?).await?;
+            managed.extend(steps.iter().flat_map(|step| step.tables.keys().cloned()));
+            let built = steps.into_iter().next_back().unwrap_or_default();
+            let want = self.wanted_schema(Scratch::open(engine, &txn).await?).await?;
             check.models.extend(changes(&built, &want).into_iter().map(|change| (engine, change)));
         }
 
-        let live = catalogue::read(&txn).await?.only(|name| managed.contains(name));
-        (check.further, check.live) =
+        let live = catalogue::load(&txn).await?.filter(|name| managed.contains(name));
+        (check.extra_indexes, check.live) =
             changes(&live, &expected).into_iter().partition(|change| matches!(change, Change::DropIndex(..)));
         txn.rollback().await?;
         Ok(check)
     }
 
-    /// What separates the models from the database. Tables that neither they nor the migrations ever knew are left out.
+    /// How the database differs from the models. Tables that neither the models nor any migration names are
+    /// ignored.
     pub async fn diff(&self, db: &DatabaseConnection) -> Result<Difference, Error> {
         let txn = db.begin().await?;
         let engine = Engine::of(&txn)?;
-        let stages = self.stages(Scratch::on(engine, &txn).await?).await?;
-        let want = self.wanted_schema(Scratch::on(engine, &txn).await?).await?;
+        let steps = self.schema_after_each(Scratch::open(engine, &txn).await?).await?;
+        let want = self.wanted_schema(Scratch::open(engine, &txn).await?).await?;
         let known: BTreeSet<_> =
-            stages.iter().chain([&want]).flat_map(|schema| schema.tables.keys()).collect();
-        let live = catalogue::read(&txn).await?.only(|name| known.iter().any(|known| *known == name));
+            steps.iter().chain([&want]).flat_map(|schema| schema.tables.keys()).collect();
+        let live = catalogue::load(&txn).await?.filter(|name| known.iter().any(|known| *known == name));
         txn.rollback().await?;
         Ok(Difference::between(engine, &live, &want))
     }
 
-    /// What separates the models from the migrations: on SQLite, which is always at hand, and on the engine of `db`.
+    /// How the migrations differ from the models: on SQLite, and on the engine of `db`.
     pub async fn missing(&self, db: &DatabaseConnection) -> Result<Vec<Difference>, Error> {
         let txn = db.begin().await?;
         let mut differences = Vec::new();
-        for engine in at_hand(Engine::of(&txn)?) {
-            let stages = self.stages(Scratch::on(engine, &txn).await?).await?;
-            let want = self.wanted_schema(Scratch::on(engine, &txn).await?).await?;
-            let built = stages.into_iter().next_back().unwrap_or_default();
+        for engine in comparable_engines(Engine::of(&txn)?) {
+            let steps = self.schema_after_each(Scratch::open(engine, &txn).await?).await?;
+            let want = self.wanted_schema(Scratch::open(engine, &txn).await?).await?;
+            let built = steps.into_iter().next_back().unwrap_or_default();
             differences.push(Difference::between(engine, &built, &want));
         }
         txn.rollback().await?;
@@ -150,8 +131,8 @@ impl Kit {
     }
 }
 
-/// The engines that can be compared on when connected to this one: SQLite needs no server.
-fn at_hand(connected: Engine) -> Vec<Engine> {
+/// The engines on which schemas can be built: the connected one, and SQLite, which needs no server.
+fn comparable_engines(connected: Engine) -> Vec<Engine> {
     match connected {
         Engine::Postgres => vec![Engine::Sqlite, Engine::Postgres],
         Engine::Sqlite => vec![Engine::Sqlite],

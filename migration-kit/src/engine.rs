@@ -1,10 +1,10 @@
-//! The two databases, and the few words that differ between them.
+//! The two supported database engines, and how SQL literals and identifiers are quoted.
 
 use sea_orm::{ConnectionTrait, DbBackend};
 
 use super::Error;
 
-/// A database engine that the kit can run on.
+/// A database engine that the kit supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// PostgreSQL.
@@ -14,16 +14,16 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// The engine behind a connection; an error for any other.
+    /// The engine of a connection; an error for unsupported engines.
     pub fn of(db: &impl ConnectionTrait) -> Result<Self, Error> {
         match db.get_database_backend() {
             DbBackend::Postgres => Ok(Self::Postgres),
             DbBackend::Sqlite => Ok(Self::Sqlite),
-            other => Err(Error::Engine(other.as_str().to_owned())),
+            other => Err(Error::UnsupportedEngine(other.as_str().to_owned())),
         }
     }
 
-    /// SeaORM's name for it.
+    /// The same engine as a SeaORM value.
     pub fn backend(self) -> DbBackend {
         match self {
             Self::Postgres => DbBackend::Postgres,
@@ -31,7 +31,7 @@ impl Engine {
         }
     }
 
-    /// `postgres` or `sqlite`, as written on the command line and in file names.
+    /// `postgres` or `sqlite`, as in command-line arguments and file names.
     pub fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",

@@ -1,123 +1,133 @@
-//! Everything that can stop the kit, each in one line that says what to do.
+//! The kit's errors: each is one line that says what to do.
 
 use std::time::Duration;
 
 use sea_orm::{DbErr, RuntimeErr};
 
-/// Why the kit stopped. `Display` is one line and holds no password.
+/// Why an operation failed. `Display` is one line and contains no password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database is neither PostgreSQL nor SQLite.
-    #[error("{0} is not supported: PostgreSQL and SQLite are")]
-    Engine(String),
+    #[error("{0} is not supported, only PostgreSQL and SQLite are")]
+    UnsupportedEngine(String),
     /// No migration has this name.
-    #[error("{program} has no migration named {name:?}; `history` lists them")]
+    #[error("{program} has no migration named {name:?}; `history` and `status` list the names")]
     UnknownName {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// Whose migrations were searched.
+        /// The program whose migrations were searched.
         program: &'static str,
     },
     /// The database holds tables, and none of them are recorded as this program's.
-    #[error("the database holds tables that {program} did not make ({tables}); nothing was changed")]
-    Foreign {
-        /// Whose tables were expected.
+    #[error("the database holds tables that {program} did not create ({tables}); nothing was changed")]
+    Unmanaged {
+        /// The program.
         program: &'static str,
-        /// The first few found.
+        /// The tables found.
         tables: String,
     },
-    /// Applied migrations whose SQL is another today.
+    /// The SQL of applied migrations differs from the SQL in this release.
     #[error("changed since it was applied: {0}; nothing was changed")]
     Changed(String),
-    /// The database knows migrations that this program does not.
-    #[error("the database is newer than this {program} {version}: it has {names}")]
+    /// The database has migrations that this release does not know.
+    #[error("the database is newer than {program} {version}: it has {names}")]
     Newer {
-        /// Which program is too old.
+        /// The program.
         program: &'static str,
-        /// Its release.
+        /// The running release.
         version: &'static str,
         /// The unknown migrations.
         names: String,
     },
-    /// A migration outside a transaction stopped half-way, now or in an earlier run.
+    /// A migration outside a transaction did not complete in an earlier run.
     #[error(
-        "{0} stopped half-way outside a transaction; look at `show {0}`, put the schema right, then `repair`"
+        "{0} is incomplete: it stopped outside a transaction; see its statements with `show {0}`, complete or undo \
+         them, then run `repair {0}`"
     )]
-    Dirty(String),
-    /// A migration outside a transaction stopped half-way just now.
-    #[error("{migration}{}: {source}; what ran before it stays: `repair` shows the way", at(*.number))]
-    HalfWay {
+    Incomplete(String),
+    /// A migration outside a transaction failed in this run.
+    #[error(
+        "{migration}{}: {source}; the statements before it are not rolled back: see `repair`", location(*.number)
+    )]
+    Interrupted {
         /// The migration.
         migration: String,
-        /// Counted from 1; 0 where it is not known.
+        /// The statement, counted from 1; 0 if not known.
         number: usize,
-        /// What the database said.
+        /// The database's error.
         source: Cause,
     },
-    /// A migration that loses data wants to be allowed.
-    #[error("{0} loses data: read `show {0}`, then say --allow-destructive; nothing was changed")]
+    /// A destructive migration needs permission to run.
+    #[error("{0} loses data: read `show {0}`, then pass --allow-destructive; nothing was changed")]
     Destructive(String),
-    /// The tables are not what the migrations build.
-    #[error("the tables are not those of {name}: {}; nothing was changed", .misfits.join("; "))]
-    Misfit {
-        /// The migration that came closest.
+    /// The tables differ from what the migrations build.
+    #[error("the tables do not match {name}: {}; nothing was changed", .differences.join("; "))]
+    Mismatch {
+        /// The migration with the fewest differences.
         name: String,
-        /// What does not fit.
-        misfits: Vec<String>,
+        /// The differences.
+        differences: Vec<String>,
     },
-    /// There is nothing to take over.
+    /// The database has no table to adopt.
     #[error("the database holds no table of {program}; nothing was changed")]
     NothingToAdopt {
-        /// Whose tables were looked for.
+        /// The program.
         program: &'static str,
     },
-    /// It has been taken over already.
-    #[error("{program} keeps records in this database already; `status` shows them")]
-    AlreadyOurs {
-        /// Whose records.
+    /// The database was adopted or migrated before.
+    #[error("the database already has records of {program}; `status` shows them")]
+    AlreadyManaged {
+        /// The program.
         program: &'static str,
     },
-    /// Repairing what is not broken.
-    #[error("{0} did not stop half-way; `repair` without a name shows what did")]
-    NotDirty(String),
-    /// Another runner kept the lock.
+    /// `repair` was called for a migration that is not incomplete.
+    #[error("{0} is not incomplete; `repair` without a name lists the migrations that are")]
+    NotIncomplete(String),
+    /// Another runner held the lock for too long.
     #[error("another process is migrating this database; gave up after {} s (--lock-timeout)", .0.as_secs())]
     Busy(Duration),
-    /// One statement failed; the run was rolled back.
-    #[error("{migration}{}: {source}; rolled back, nothing of it stays", at(*.number))]
+    /// A statement failed and the run was rolled back.
+    #[error("{migration}{}: {source}; the run was rolled back", location(*.number))]
     Statement {
         /// The migration.
         migration: String,
-        /// Counted from 1; 0 where it is not known.
+        /// The statement, counted from 1; 0 if not known.
         number: usize,
-        /// What the database said.
+        /// The database's error.
         source: Cause,
     },
-    /// A rebuilt table left rows that point nowhere.
-    #[error("foreign keys would be broken in {0}; rolled back, the database is as before")]
+    /// The run would leave foreign keys without the row that they reference.
+    #[error("the run would violate foreign keys: {0}; it was rolled back")]
     ForeignKeys(String),
-    /// The migration asks the database questions, so its SQL can't be told beforehand.
-    #[error("{0} reads from the database, so its SQL can't be written down beforehand")]
+    /// The migration queries the database, so its SQL depends on the answers.
+    #[error("{0} reads from the database, so its SQL is not known in advance")]
     NotStatic(String),
-    /// A migration stopped before it had told its SQL.
+    /// A migration returned an error instead of its SQL.
     #[error("{migration}: {source}; nothing was changed")]
-    Refused {
+    NotRendered {
         /// The migration.
         migration: String,
-        /// What it said.
+        /// The migration's error.
         source: Cause,
     },
-    /// The database or the way to it failed.
+    /// A snapshot file can't be read or written.
+    #[error("{path}: {source}")]
+    Snapshot {
+        /// The file.
+        path: String,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The database, or the connection to it, failed.
     #[error("{0}")]
     Database(#[from] Cause),
 }
 
-/// Where in a migration, if that is known.
-fn at(number: usize) -> String {
+fn location(number: usize) -> String {
     if number == 0 { String::new() } else { format!(", statement {number}") }
 }
 
-/// What a database said, without the layers around it.
+/// A database error that displays only the database's own message, on one line.
 #[derive(Debug)]
 pub struct Cause(pub DbErr);
 
@@ -134,7 +144,7 @@ impl std::fmt::Display for Cause {
             RuntimeErr::SqlxError(error) => match error.as_ref() {
                 sqlx::Error::Database(error) => {
                     let hint = match error.code().as_deref() {
-                        Some("55P03") => "; another session keeps the table busy (--table-lock-timeout)",
+                        Some("55P03") => "; another session holds a lock on the table (--table-lock-timeout)",
                         _ => "",
                     };
                     write!(f, "{}{hint}", one_line(error.message()))

@@ -1,16 +1,12 @@
-//! The statements of a run, one after the other.
+//! Runs the statements of a migration one after the other, and ends the transaction of a run.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement, TransactionTrait};
 use sea_orm_migration::SchemaManager;
 
-use super::{
-    Engine, Error, Event, Migration, Options,
-    error::Cause,
-    script::{Direction, checksum, render},
-};
+use super::{Direction, Engine, Error, Event, Migration, Options, error::Cause, render};
 
-/// Runs one migration's statements.
-pub(crate) async fn execute<C>(
+/// Runs the statements of one migration.
+pub(crate) async fn run_migration<C>(
     db: &C,
     options: &Options<'_>,
     migration: &dyn Migration,
@@ -28,7 +24,9 @@ where
     match render(migration, Engine::of(db)?, direction).await {
         Ok(statements) => {
             for (number, sql) in (1..).zip(&statements) {
-                step(db, options, migration.name(), sql).await.map_err(|error| failed(number, error))?;
+                run_statement(db, options, migration.name(), sql)
+                    .await
+                    .map_err(|error| failed(number, error))?;
             }
         }
         Err(Error::NotStatic(_)) => {
@@ -44,45 +42,38 @@ where
     Ok(())
 }
 
-/// The checksum of what `up` runs; none where it can't be told beforehand.
-pub(crate) async fn sum(migration: &dyn Migration, engine: Engine) -> Result<Option<String>, Error> {
-    match render(migration, engine, Direction::Up).await {
-        Ok(statements) => Ok(Some(checksum(&statements))),
-        Err(Error::NotStatic(_)) => Ok(None),
-        Err(other) => Err(other),
-    }
-}
-
-/// Runs one statement, told to the observer before.
-pub(crate) async fn step(
+/// Emits the event and runs one statement.
+pub(crate) async fn run_statement(
     db: &impl ConnectionTrait,
     options: &Options<'_>,
     migration: &str,
     sql: &str,
 ) -> Result<(), sea_orm::DbErr> {
-    options.tell(Event::Statement { migration, sql });
+    options.emit(Event::Statement { migration, sql });
     db.execute_unprepared(sql).await.map(drop)
 }
 
-/// Commits, or rolls back a rehearsal. `before` are the foreign keys that were broken when the run started.
-pub(crate) async fn finish(
+/// Commits, or rolls back a rehearsal. `before` are the foreign key violations that existed when the run
+/// started.
+pub(crate) async fn commit_or_roll_back(
     txn: DatabaseTransaction,
     options: &Options<'_>,
     before: &[String],
 ) -> Result<(), Error> {
-    let broken: Vec<_> = broken_keys(&txn).await?.into_iter().filter(|row| !before.contains(row)).collect();
-    if !broken.is_empty() {
-        return Err(Error::ForeignKeys(broken.join(", ")));
+    let after = foreign_key_violations(&txn).await?;
+    let new: Vec<_> = after.into_iter().filter(|violation| !before.contains(violation)).collect();
+    if !new.is_empty() {
+        return Err(Error::ForeignKeys(new.join(", ")));
     }
     if options.rehearse {
         return Ok(txn.rollback().await?);
     }
-    options.tell(Event::Commit);
+    options.emit(Event::Commit);
     Ok(txn.commit().await?)
 }
 
-/// On SQLite, the rows whose foreign keys point nowhere; PostgreSQL lets none come to be.
-pub(crate) async fn broken_keys(txn: &DatabaseTransaction) -> Result<Vec<String>, Error> {
+/// The rows on SQLite whose foreign keys reference no row. PostgreSQL enforces foreign keys at all times.
+pub(crate) async fn foreign_key_violations(txn: &DatabaseTransaction) -> Result<Vec<String>, Error> {
     let engine = Engine::of(txn)?;
     if engine == Engine::Postgres {
         return Ok(Vec::new());

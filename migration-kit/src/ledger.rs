@@ -1,5 +1,5 @@
-//! What a database remembers: SeaORM's `seaql_migrations`, and beside it the kit's own table with what SeaORM's two
-//! columns can't hold. Times are the database's own, in UTC.
+//! The records of applied migrations: SeaORM's `seaql_migrations`, and the kit's own table, the ledger, with
+//! what SeaORM's two columns can't hold. All times come from the database's clock, in UTC.
 
 use sea_orm::{ConnectionTrait, Schema, Statement};
 use sea_orm_migration::seaql_migrations;
@@ -9,14 +9,14 @@ use super::{
     engine::{ident, literal},
 };
 
-/// How a recorded migration came to be there.
+/// How a migration was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Its statements ran here.
+    /// Its statements ran in this database.
     Applied,
-    /// The schema was there already and fitted.
+    /// The schema existed already and matched.
     Adopted,
-    /// Started outside of a transaction, not finished.
+    /// It started outside a transaction and has not completed.
     Running,
 }
 
@@ -30,27 +30,27 @@ impl Phase {
     }
 }
 
-/// One remembered migration. What only the kit's table holds is `None` for one that SeaORM's own tool applied.
+/// One recorded migration. Columns of the ledger are `None` if SeaORM's own tool applied the migration.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The migration.
+    /// The migration's name.
     pub name: String,
-    /// How it came there.
+    /// How it was recorded.
     pub phase: Phase,
-    /// SHA-256 of its statements; none where they can't be told beforehand.
+    /// SHA-256 of its statements; `None` if they are not known in advance.
     pub checksum: Option<String>,
-    /// Whether older releases can live with it.
+    /// Whether it was recorded as additive.
     pub additive: Option<bool>,
     /// The release that applied it.
     pub version: Option<String>,
-    /// RFC 3339, UTC.
+    /// When it was applied: RFC 3339, UTC.
     pub applied_at: Option<String>,
-    /// Milliseconds.
+    /// How long its statements took, in milliseconds.
     pub duration_ms: Option<i64>,
 }
 
-/// The tables of the schema that unqualified names mean, in order; those that belong to extensions left out.
-pub(crate) async fn tables(db: &impl ConnectionTrait) -> Result<Vec<String>, Error> {
+/// The names of the tables and views in the current schema, sorted, without those of extensions.
+pub(crate) async fn table_names(db: &impl ConnectionTrait) -> Result<Vec<String>, Error> {
     let engine = Engine::of(db)?;
     let sql = match engine {
         Engine::Postgres => {
@@ -69,8 +69,8 @@ pub(crate) async fn tables(db: &impl ConnectionTrait) -> Result<Vec<String>, Err
     rows.iter().map(|row| Ok(row.try_get("", "name")?)).collect()
 }
 
-/// Everything recorded, by name. Reads only.
-pub(crate) async fn read(
+/// All records, sorted by name. Reads only.
+pub(crate) async fn records(
     db: &impl ConnectionTrait,
     ledger: &str,
     tables: &[String],
@@ -105,7 +105,7 @@ pub(crate) async fn read(
         for row in db.query_all_raw(Statement::from_string(engine.backend(), sql)).await? {
             versions.push(row.try_get::<String>("", "version")?);
         }
-        // SeaORM's table has the last word on what is applied; a mark of an unfinished one stands only in ours.
+        // SeaORM's table decides what is applied. Only the ledger knows migrations that are running.
         records.retain(|record| record.phase == Phase::Running || versions.contains(&record.name));
         for name in versions {
             if !records.iter().any(|record| record.name == name) {
@@ -127,21 +127,21 @@ pub(crate) async fn read(
     Ok(records)
 }
 
-/// The statements that make both tables where they are missing.
-pub(crate) fn install(engine: Engine, ledger: &str) -> [String; 2] {
-    let mut theirs = Schema::new(engine.backend()).create_table_from_entity(seaql_migrations::Entity);
-    theirs.if_not_exists();
-    let ours = format!(
+/// The statements that create both tables if they are missing.
+pub(crate) fn create_tables(engine: Engine, ledger: &str) -> [String; 2] {
+    let mut seaql = Schema::new(engine.backend()).create_table_from_entity(seaql_migrations::Entity);
+    seaql.if_not_exists();
+    let own = format!(
         "CREATE TABLE IF NOT EXISTS {} (name varchar(255) NOT NULL PRIMARY KEY, phase varchar(16) NOT NULL, \
          checksum varchar(64), additive boolean NOT NULL, version varchar(64) NOT NULL, \
          applied_at varchar(32) NOT NULL, duration_ms bigint NOT NULL)",
         ident(ledger)
     );
-    [engine.backend().build(&theirs).to_string(), ours]
+    [engine.backend().build(&seaql).to_string(), own]
 }
 
-/// What is to be noted of one migration.
-pub(crate) struct Entry<'a> {
+/// A migration to record.
+pub(crate) struct NewRecord<'a> {
     pub(crate) name: &'a str,
     pub(crate) phase: Phase,
     pub(crate) checksum: Option<&'a str>,
@@ -151,7 +151,7 @@ pub(crate) struct Entry<'a> {
 }
 
 /// The statements that record a migration.
-pub(crate) fn record(engine: Engine, ledger: &str, entry: &Entry<'_>) -> Vec<String> {
+pub(crate) fn insert(engine: Engine, ledger: &str, record: &NewRecord<'_>) -> Vec<String> {
     let (seconds, now) = match engine {
         Engine::Postgres => (
             "extract(epoch from clock_timestamp())::bigint",
@@ -159,32 +159,32 @@ pub(crate) fn record(engine: Engine, ledger: &str, entry: &Entry<'_>) -> Vec<Str
         ),
         Engine::Sqlite => ("CAST(strftime('%s', 'now') AS INTEGER)", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"),
     };
-    let name = literal(entry.name);
-    let mut statements = forget_ours(ledger, entry.name);
+    let name = literal(record.name);
+    let mut statements = delete_from_ledger(ledger, record.name);
     statements.push(format!(
         "INSERT INTO {} (name, phase, checksum, additive, version, applied_at, duration_ms) \
          VALUES ({name}, {}, {}, {}, {}, {now}, {})",
         ident(ledger),
-        literal(entry.phase.name()),
-        entry.checksum.map_or_else(|| "NULL".to_owned(), literal),
-        entry.additive,
-        literal(entry.version),
-        entry.duration_ms,
+        literal(record.phase.name()),
+        record.checksum.map_or_else(|| "NULL".to_owned(), literal),
+        record.additive,
+        literal(record.version),
+        record.duration_ms,
     ));
-    if entry.phase != Phase::Running {
+    if record.phase != Phase::Running {
         statements
             .push(format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ({name}, {seconds})"));
     }
     statements
 }
 
-fn forget_ours(ledger: &str, name: &str) -> Vec<String> {
+fn delete_from_ledger(ledger: &str, name: &str) -> Vec<String> {
     vec![format!("DELETE FROM {} WHERE name = {}", ident(ledger), literal(name))]
 }
 
-/// The statements that forget a migration.
-pub(crate) fn forget(ledger: &str, name: &str) -> Vec<String> {
-    let mut statements = forget_ours(ledger, name);
+/// The statements that delete the record of a migration.
+pub(crate) fn delete(ledger: &str, name: &str) -> Vec<String> {
+    let mut statements = delete_from_ledger(ledger, name);
     statements.push(format!("DELETE FROM seaql_migrations WHERE version = {}", literal(name)));
     statements
 }

@@ -1,22 +1,21 @@
-//! Ways out: of a half-way migration, and back to an empty database.
+//! Repairs incomplete migrations, and removes the program's tables from a database.
 
 use std::collections::BTreeSet;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 
 use super::{
-    Engine, Error, Kit, Options, Outcome, Phase, State,
+    DatabaseState, Direction, Engine, Error, Migrator, Options, Outcome, Phase,
     engine::{ident, literal},
-    execute::sum,
-    ledger::{self, Entry},
+    ledger,
+    render::up_checksum,
     scratch::Scratch,
-    script::Direction,
     session::Session,
 };
 
-impl Kit {
-    /// Clears the mark of a migration that stopped half-way: `done` says that its work was finished by hand, and it is
-    /// recorded as applied; otherwise that what it did was undone, and it is pending again.
+impl Migrator {
+    /// Ends the incomplete state of a migration. With `done`, its statements were completed by hand and it is
+    /// recorded as applied. Otherwise its statements were undone by hand and it is pending again.
     pub async fn repair(
         &self,
         db: &DatabaseConnection,
@@ -26,29 +25,29 @@ impl Kit {
     ) -> Result<(), Error> {
         let engine = Engine::of(db)?;
         let position = self.position(name)?;
-        let session = Session::open(db, self.ledger, options.limits, false).await?;
+        let session = Session::open(db, self.lock_key, options.timeouts, false).await?;
         let txn = session.begin().await?;
-        let dirty = match self.state(&txn).await? {
-            State::Ours(standing) => standing.dirty,
-            State::Empty | State::Foreign { .. } => Vec::new(),
+        let incomplete = match self.state(&txn).await? {
+            DatabaseState::Managed(status) => status.incomplete,
+            DatabaseState::Empty | DatabaseState::Unmanaged { .. } => Vec::new(),
         };
-        if !dirty.iter().any(|marked| marked == name) {
-            return Err(Error::NotDirty(name.to_owned()));
+        if !incomplete.iter().any(|each| each == name) {
+            return Err(Error::NotIncomplete(name.to_owned()));
         }
         let statements = match self.migrations.get(position) {
             Some(migration) if done => {
-                let checksum = sum(migration.as_ref(), engine).await?;
-                let entry = Entry {
+                let checksum = up_checksum(migration.as_ref(), engine).await?;
+                let record = ledger::NewRecord {
                     name,
                     phase: Phase::Applied,
                     checksum: checksum.as_deref(),
-                    additive: migration.marks().additive,
+                    additive: migration.attributes().additive,
                     version: self.version,
                     duration_ms: 0,
                 };
-                ledger::record(engine, self.ledger, &entry)
+                ledger::insert(engine, self.ledger, &record)
             }
-            _ => ledger::forget(self.ledger, name),
+            _ => ledger::delete(self.ledger, name),
         };
         for sql in statements {
             txn.execute_unprepared(&sql).await?;
@@ -57,25 +56,25 @@ impl Kit {
         session.close().await
     }
 
-    /// Reverts everything and forgets that it was ever here.
+    /// Reverts all migrations and deletes the records.
     pub async fn reset(&self, db: &DatabaseConnection, options: &Options<'_>) -> Result<Outcome, Error> {
         let outcome = self.down(db, &Options { to: None, steps: None, ..*options }).await?;
         self.erase(db, options, &[]).await?;
         Ok(outcome)
     }
 
-    /// Drops every table and function that a migration ever made, with all rows, and applies all migrations anew. Tables of others
-    /// stay.
+    /// Drops every table and routine that any migration makes, with all rows, and applies all migrations
+    /// again. Other tables are not touched.
     pub async fn fresh(&self, db: &DatabaseConnection, options: &Options<'_>) -> Result<Outcome, Error> {
         let txn = db.begin().await?;
-        let scratch = Scratch::on(Engine::of(&txn)?, &txn).await?;
+        let scratch = Scratch::open(Engine::of(&txn)?, &txn).await?;
         let mut tables = BTreeSet::new();
         for migration in &self.migrations {
             scratch.migrate(migration.as_ref(), Direction::Up).await?;
-            tables.extend(scratch.read().await?.tables.into_keys().map(|table| ident(&table)));
+            tables.extend(scratch.load().await?.tables.into_keys().map(|table| ident(&table)));
         }
         let routines = scratch.routines().await?;
-        scratch.drop().await?;
+        scratch.discard().await?;
         txn.rollback().await?;
         let drops: Vec<_> = tables
             .iter()
@@ -86,7 +85,7 @@ impl Kit {
         self.up(db, options).await
     }
 
-    /// Drops what is named, with what depends on it, and the records.
+    /// Drops the named objects with everything that depends on them, and deletes the records.
     async fn erase(
         &self,
         db: &DatabaseConnection,
@@ -97,13 +96,14 @@ impl Kit {
             Engine::Postgres => " CASCADE",
             Engine::Sqlite => "",
         };
-        let session = Session::open(db, self.ledger, options.limits, true).await?;
+        let session = Session::open(db, self.lock_key, options.timeouts, true).await?;
         let result = async {
             let txn = session.begin().await?;
-            let mut statements: Vec<_> = drops.iter().map(|what| format!("DROP {what}{cascade}")).collect();
+            let mut statements: Vec<_> =
+                drops.iter().map(|object| format!("DROP {object}{cascade}")).collect();
             statements.push(format!("DROP TABLE IF EXISTS {}", ident(self.ledger)));
-            // Another SeaORM program may keep its records in the same table.
-            if ledger::tables(&txn).await?.iter().any(|table| table == "seaql_migrations") {
+            // Another SeaORM program may use the same table.
+            if ledger::table_names(&txn).await?.iter().any(|table| table == "seaql_migrations") {
                 let names: Vec<_> = self.names().map(literal).collect();
                 statements
                     .push(format!("DELETE FROM seaql_migrations WHERE version IN ({})", names.join(", ")));

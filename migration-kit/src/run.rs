@@ -1,103 +1,104 @@
-//! Up and down: one runner, and all or nothing for the run.
+//! Applies and reverts migrations: one runner at a time, one transaction for the whole run.
 
 use std::time::{Duration, Instant};
 
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
 use super::{
-    Engine, Error, Kit, Migration, Phase, State,
-    execute::{broken_keys, execute, finish, step, sum},
+    DatabaseState, Direction, Engine, Error, Migration, Migrator, Phase,
+    execute::{commit_or_roll_back, foreign_key_violations, run_migration, run_statement},
     ledger,
-    script::Direction,
+    render::up_checksum,
     session::Session,
 };
 
-/// How long a run waits before it gives up. Zero means for ever, except for `lock`.
+/// How long a run waits before it fails. Zero means no limit, except for `lock`.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// For another runner to finish.
+pub struct Timeouts {
+    /// For another runner to release the lock.
     pub lock: Duration,
-    /// For a lock on a table, on PostgreSQL: a migration fails rather than stall the site behind it.
+    /// For a lock on a table, on PostgreSQL. Without a limit, a waiting migration blocks all later queries on
+    /// the table.
     pub table_lock: Duration,
-    /// For one statement, on PostgreSQL.
+    /// For one statement to complete, on PostgreSQL.
     pub statement: Duration,
 }
 
-impl Default for Limits {
+impl Default for Timeouts {
     fn default() -> Self {
         Self { lock: Duration::from_mins(1), table_lock: Duration::from_secs(5), statement: Duration::ZERO }
     }
 }
 
-/// What the runner is about to do, told to [`Options::observe`].
+/// What the runner does next, passed to [`Options::on_event`].
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A statement is next.
+    /// It runs a statement.
     Statement {
-        /// Of which migration; empty for the runner's own tables.
+        /// The migration; empty for the ledger tables.
         migration: &'a str,
         /// The SQL.
         sql: &'a str,
     },
-    /// The commit is next.
+    /// It commits.
     Commit,
-    /// A migration has run; not yet committed.
+    /// It has run a migration, and continues.
     Done {
-        /// Which.
+        /// The migration.
         migration: &'a str,
-        /// How long its statements took.
+        /// How long the statements took.
         duration: Duration,
     },
 }
 
-/// How to run.
+/// Options of a run.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
-    /// Up to and including this one (up), or back to it, which stays (down). None: all the way.
+    /// The migration to stop at: `up` applies it, `down` does not revert it. `None` applies or reverts all.
     pub to: Option<&'a str>,
-    /// Down only: at most so many.
+    /// The maximum number of migrations that `down` reverts.
     pub steps: Option<usize>,
     /// How long to wait.
-    pub limits: Limits,
-    /// Run migrations that are marked as destructive.
+    pub timeouts: Timeouts,
+    /// Run destructive migrations.
     pub allow_destructive: bool,
-    /// Do everything, then roll back.
+    /// Run everything, then roll back.
     pub rehearse: bool,
-    /// Hears of every step before it is taken.
-    pub observe: Option<&'a (dyn Fn(Event<'_>) + Send + Sync)>,
+    /// Called before each step.
+    pub on_event: Option<&'a (dyn Fn(Event<'_>) + Send + Sync)>,
 }
 
 impl Options<'_> {
-    pub(crate) fn tell(&self, event: Event<'_>) {
-        if let Some(observe) = self.observe {
-            observe(event);
+    pub(crate) fn emit(&self, event: Event<'_>) {
+        if let Some(on_event) = self.on_event {
+            on_event(event);
         }
     }
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Migrations found to be there already, and recorded.
+    /// Migrations that were recorded because the tables matched them.
     pub adopted: Vec<String>,
     /// Migrations applied, oldest first, or reverted, newest first.
     pub applied: Vec<String>,
-    /// What the person at the command line should know, one line each.
+    /// Messages for the administrator, one line each.
     pub notices: Vec<String>,
 }
 
-impl Kit {
-    /// Applies what is pending. With nothing pending it takes no lock and writes nothing. Tables that another program
-    /// made are adopted first, if they fit.
+impl Migrator {
+    /// Applies pending migrations. If none are pending, takes no lock and writes nothing. If another program
+    /// made the tables and they match, adopts them first.
     pub async fn up(&self, db: &DatabaseConnection, options: &Options<'_>) -> Result<Outcome, Error> {
-        let plan = self.way_up(self.state(db).await?, options)?;
+        let plan = self.migrations_up(self.state(db).await?, options)?;
         if plan.is_empty() {
             return Ok(Outcome::default());
         }
-        let session = self.session(db, options, &plan).await?;
+        let session = self.open_session(db, options, &plan).await?;
         let mut outcome = Outcome::default();
         let result = loop {
-            match self.apply(&session, options, &mut outcome).await {
+            match self.apply_batch(&session, options, &mut outcome).await {
                 Ok(true) => {}
                 Ok(false) => break Ok(outcome),
                 Err(error) => break Err(error),
@@ -109,11 +110,11 @@ impl Kit {
 
     /// Reverts applied migrations, newest first.
     pub async fn down(&self, db: &DatabaseConnection, options: &Options<'_>) -> Result<Outcome, Error> {
-        let plan = self.way_down(self.state(db).await?, options)?;
+        let plan = self.migrations_down(self.state(db).await?, options)?;
         if plan.is_empty() {
             return Ok(Outcome::default());
         }
-        let session = self.session(db, options, &plan).await?;
+        let session = self.open_session(db, options, &plan).await?;
         let result = self.revert_all(&session, options, &plan).await;
         session.close().await?;
         result
@@ -129,32 +130,32 @@ impl Kit {
         for chunk in plan.chunk_by(|a, b| transactional(*a) && transactional(*b)) {
             match chunk {
                 [migration] if !transactional(*migration) => {
-                    self.alone(session, options, *migration, Direction::Down).await?;
+                    self.run_outside_transaction(session, options, *migration, Direction::Down).await?;
                     outcome.applied.push(migration.name().to_owned());
                 }
-                chunk => self.revert(session, options, chunk, &mut outcome).await?,
+                chunk => self.revert_batch(session, options, chunk, &mut outcome).await?,
             }
         }
         Ok(outcome)
     }
 
-    async fn session(
+    async fn open_session(
         &self,
         db: &DatabaseConnection,
         options: &Options<'_>,
         plan: &[&dyn Migration],
     ) -> Result<Session, Error> {
-        let rebuilds = plan.iter().any(|migration| migration.marks().rebuilds_tables);
-        let session = Session::open(db, self.ledger, options.limits, rebuilds).await?;
+        let rebuilds = plan.iter().any(|migration| migration.attributes().rebuilds_tables);
+        let session = Session::open(db, self.lock_key, options.timeouts, rebuilds).await?;
         if plan.iter().any(|migration| !transactional(*migration)) {
-            session.hold().await?;
+            session.lock().await?;
         }
         Ok(session)
     }
 
-    /// One transaction's worth: everything up to the next migration that wants none, which then runs alone. Answers
-    /// whether more is to be done.
-    async fn apply(
+    /// Applies all migrations up to the next one that needs no transaction in one transaction, then that one
+    /// alone. Returns whether more are pending.
+    async fn apply_batch(
         &self,
         session: &Session,
         options: &Options<'_>,
@@ -162,37 +163,39 @@ impl Kit {
     ) -> Result<bool, Error> {
         let txn = session.begin().await?;
         let engine = Engine::of(&txn)?;
-        let before = broken_keys(&txn).await?;
+        let before = foreign_key_violations(&txn).await?;
         let state = self.state(&txn).await?;
-        if matches!(state, State::Foreign { .. }) {
-            let most = options.to.map(|name| self.position(name)).transpose()?;
-            self.take_over(&txn, engine, None, most, outcome).await?;
+        if matches!(state, DatabaseState::Unmanaged { .. }) {
+            let last = options.to.map(|name| self.position(name)).transpose()?;
+            self.adopt_in(&txn, engine, None, last, outcome).await?;
         }
-        for sql in ledger::install(engine, self.ledger) {
-            step(&txn, options, "", &sql).await?;
+        for sql in ledger::create_tables(engine, self.ledger) {
+            run_statement(&txn, options, "", &sql).await?;
         }
-        let plan = self.way_up(self.state(&txn).await?, options)?;
+        let plan = self.migrations_up(self.state(&txn).await?, options)?;
         let mut rest = plan.iter();
         for migration in rest.by_ref().take_while(|migration| transactional(**migration)) {
             let started = Instant::now();
-            execute(&txn, options, *migration, Direction::Up).await?;
+            run_migration(&txn, options, *migration, Direction::Up).await?;
             let duration = started.elapsed();
-            self.note(&txn, options, *migration, Phase::Applied, duration).await?;
-            options.tell(Event::Done { migration: migration.name(), duration });
+            self.record(&txn, options, *migration, Phase::Applied, duration).await?;
+            options.emit(Event::Done { migration: migration.name(), duration });
             outcome.applied.push(migration.name().to_owned());
         }
-        finish(txn, options, &before).await?;
+        commit_or_roll_back(txn, options, &before).await?;
         let Some(next) = plan.iter().find(|migration| !transactional(**migration)) else { return Ok(false) };
         if options.rehearse {
-            outcome.notices.push(format!("{} runs outside a transaction: not rehearsed", next.name()));
+            outcome
+                .notices
+                .push(format!("{} runs outside a transaction, so it was not rehearsed", next.name()));
             return Ok(false);
         }
-        self.alone(session, options, *next, Direction::Up).await?;
+        self.run_outside_transaction(session, options, *next, Direction::Up).await?;
         outcome.applied.push(next.name().to_owned());
         Ok(true)
     }
 
-    async fn revert(
+    async fn revert_batch(
         &self,
         session: &Session,
         options: &Options<'_>,
@@ -200,29 +203,30 @@ impl Kit {
         outcome: &mut Outcome,
     ) -> Result<(), Error> {
         let txn = session.begin().await?;
-        let before = broken_keys(&txn).await?;
-        // Another runner may have been here since the plan was made.
-        let standing = match self.state(&txn).await? {
-            State::Ours(standing) => standing,
-            State::Empty | State::Foreign { .. } => return Ok(()),
+        let before = foreign_key_violations(&txn).await?;
+        // Another runner may have reverted some of them since the plan was made.
+        let status = match self.state(&txn).await? {
+            DatabaseState::Managed(status) => status,
+            DatabaseState::Empty | DatabaseState::Unmanaged { .. } => return Ok(()),
         };
         for migration in plan {
-            if standing.records.iter().all(|record| record.name != migration.name()) {
+            if status.records.iter().all(|record| record.name != migration.name()) {
                 continue;
             }
             let started = Instant::now();
-            execute(&txn, options, *migration, Direction::Down).await?;
-            for sql in ledger::forget(self.ledger, migration.name()) {
-                step(&txn, options, migration.name(), &sql).await?;
+            run_migration(&txn, options, *migration, Direction::Down).await?;
+            for sql in ledger::delete(self.ledger, migration.name()) {
+                run_statement(&txn, options, migration.name(), &sql).await?;
             }
-            options.tell(Event::Done { migration: migration.name(), duration: started.elapsed() });
+            options.emit(Event::Done { migration: migration.name(), duration: started.elapsed() });
             outcome.applied.push(migration.name().to_owned());
         }
-        finish(txn, options, &before).await
+        commit_or_roll_back(txn, options, &before).await
     }
 
-    /// Runs one migration outside of a transaction. The mark set before stays if it does not come to its end.
-    async fn alone(
+    /// Runs one migration outside a transaction. It is recorded as running first, and stays so if it does not
+    /// complete.
+    async fn run_outside_transaction(
         &self,
         session: &Session,
         options: &Options<'_>,
@@ -230,34 +234,38 @@ impl Kit {
         direction: Direction,
     ) -> Result<(), Error> {
         let txn = session.begin().await?;
-        for sql in ledger::forget(self.ledger, migration.name()) {
-            step(&txn, options, migration.name(), &sql).await?;
+        for sql in ledger::delete(self.ledger, migration.name()) {
+            run_statement(&txn, options, migration.name(), &sql).await?;
         }
-        self.note(&txn, options, migration, Phase::Running, Duration::ZERO).await?;
+        self.record(&txn, options, migration, Phase::Running, Duration::ZERO).await?;
         txn.commit().await?;
 
         let started = Instant::now();
-        execute(session.connection(), options, migration, direction).await.map_err(|error| match error {
-            Error::Statement { migration, number, source } => Error::HalfWay { migration, number, source },
-            other => other,
-        })?;
+        run_migration(session.connection(), options, migration, direction).await.map_err(
+            |error| match error {
+                Error::Statement { migration, number, source } => {
+                    Error::Interrupted { migration, number, source }
+                }
+                other => other,
+            },
+        )?;
         let duration = started.elapsed();
 
         let txn = session.begin().await?;
         match direction {
-            Direction::Up => self.note(&txn, options, migration, Phase::Applied, duration).await?,
+            Direction::Up => self.record(&txn, options, migration, Phase::Applied, duration).await?,
             Direction::Down => {
-                for sql in ledger::forget(self.ledger, migration.name()) {
-                    step(&txn, options, migration.name(), &sql).await?;
+                for sql in ledger::delete(self.ledger, migration.name()) {
+                    run_statement(&txn, options, migration.name(), &sql).await?;
                 }
             }
         }
-        options.tell(Event::Done { migration: migration.name(), duration });
-        options.tell(Event::Commit);
+        options.emit(Event::Done { migration: migration.name(), duration });
+        options.emit(Event::Commit);
         Ok(txn.commit().await?)
     }
 
-    async fn note(
+    async fn record(
         &self,
         txn: &DatabaseTransaction,
         options: &Options<'_>,
@@ -266,17 +274,17 @@ impl Kit {
         duration: Duration,
     ) -> Result<(), Error> {
         let engine = Engine::of(txn)?;
-        let checksum = sum(migration, engine).await?;
-        let entry = ledger::Entry {
+        let checksum = up_checksum(migration, engine).await?;
+        let record = ledger::NewRecord {
             name: migration.name(),
             phase,
             checksum: checksum.as_deref(),
-            additive: migration.marks().additive,
+            additive: migration.attributes().additive,
             version: self.version,
             duration_ms: duration.as_millis(),
         };
-        for sql in ledger::record(engine, self.ledger, &entry) {
-            step(txn, options, migration.name(), &sql).await?;
+        for sql in ledger::insert(engine, self.ledger, &record) {
+            run_statement(txn, options, migration.name(), &sql).await?;
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Schemas built for real and thrown away: on PostgreSQL inside a transaction that is rolled back, on SQLite in memory.
+//! Scratch schemas: built in the database engine, read, and discarded. On PostgreSQL they live in a
+//! transaction that is rolled back, on SQLite in memory.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,17 +9,17 @@ use sea_orm::{
 use sea_orm_migration::SchemaManager;
 
 use super::{
-    Engine, Error, Kit, Migration,
+    Direction, Engine, Error, Migration, Migrator,
     catalogue::{self, Schema},
     engine::ident,
     error::Cause,
-    script::{Direction, render},
-    sql::tokens,
+    render,
+    sql::tokenize,
 };
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-/// An empty place to build in.
+/// A schema that is empty at first.
 pub(crate) struct Scratch {
     txn: DatabaseTransaction,
     engine: Engine,
@@ -26,15 +27,16 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// On PostgreSQL in the database of `txn`, so that the same server reads both schemas.
-    pub(crate) async fn on(engine: Engine, txn: &DatabaseTransaction) -> Result<Self, Error> {
+    /// Opens one on `engine`. On PostgreSQL it is in the database of `txn`, so that one server normalises
+    /// both schemas.
+    pub(crate) async fn open(engine: Engine, txn: &DatabaseTransaction) -> Result<Self, Error> {
         match engine {
-            Engine::Postgres => Self::schema(txn).await,
-            Engine::Sqlite => Self::memory().await,
+            Engine::Postgres => Self::postgres(txn).await,
+            Engine::Sqlite => Self::sqlite().await,
         }
     }
 
-    async fn schema(txn: &DatabaseTransaction) -> Result<Self, Error> {
+    async fn postgres(txn: &DatabaseTransaction) -> Result<Self, Error> {
         let txn = txn.begin().await?;
         let sql = "SELECT has_database_privilege(current_database(), 'CREATE') AS granted";
         let row = txn.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
@@ -44,15 +46,15 @@ impl Scratch {
             let name = ident(&format!("scratch_{}_{number}", std::process::id()));
             format!("CREATE SCHEMA {name}; SET LOCAL search_path TO {name}")
         } else {
-            // Everyone may make temporary tables, and the schema that holds them serves as well.
+            // Every role may create temporary tables, and their schema works for this too.
             "SET LOCAL search_path TO pg_temp".to_owned()
         };
         txn.execute_unprepared(&sql).await?;
         Ok(Self { txn, engine: Engine::Postgres, temporary: !granted })
     }
 
-    /// On SQLite, which is always at hand.
-    pub(crate) async fn memory() -> Result<Self, Error> {
+    /// Opens one on SQLite, which needs no server.
+    pub(crate) async fn sqlite() -> Result<Self, Error> {
         let mut options = ConnectOptions::new("sqlite::memory:");
         options.max_connections(1).sqlx_logging(false);
         let db = Database::connect(options).await?;
@@ -60,12 +62,12 @@ impl Scratch {
         Ok(Self { txn: db.begin().await?, engine: Engine::Sqlite, temporary: false })
     }
 
-    /// On which engine.
+    /// The engine.
     pub(crate) fn engine(&self) -> Engine {
         self.engine
     }
 
-    /// Runs one migration here.
+    /// Runs one migration in this schema.
     pub(crate) async fn migrate(&self, migration: &dyn Migration, direction: Direction) -> Result<(), Error> {
         match render(migration, self.engine, direction).await {
             Ok(statements) => self.run(migration.name(), &statements).await,
@@ -81,11 +83,12 @@ impl Scratch {
         }
     }
 
-    /// Runs statements here. CONCURRENTLY is left out: it can't be had inside a transaction, and builds the same.
+    /// Runs statements in this schema. CONCURRENTLY is removed: it does not work in a transaction, and the
+    /// resulting index is the same.
     pub(crate) async fn run(&self, name: &str, statements: &[String]) -> Result<(), Error> {
         for (number, sql) in (1..).zip(statements) {
-            // PostgreSQL finds no function in its schema for temporary tables, and neither is compared.
-            if self.temporary && routine_or_trigger(sql) {
+            // PostgreSQL never searches pg_temp for functions. Neither functions nor triggers are compared.
+            if self.temporary && is_routine_or_trigger(sql) {
                 continue;
             }
             let sql = sql.replace(" CONCURRENTLY", "");
@@ -98,12 +101,12 @@ impl Scratch {
         Ok(())
     }
 
-    /// What stands here now.
-    pub(crate) async fn read(&self) -> Result<Schema, Error> {
-        catalogue::read(&self.txn).await
+    /// The schema as it is now.
+    pub(crate) async fn load(&self) -> Result<Schema, Error> {
+        catalogue::load(&self.txn).await
     }
 
-    /// The functions and procedures made here, with the types of their arguments, as DROP ROUTINE takes them.
+    /// The functions and procedures in this schema with their argument types, as DROP ROUTINE expects them.
     pub(crate) async fn routines(&self) -> Result<Vec<String>, Error> {
         if self.engine == Engine::Sqlite {
             return Ok(Vec::new());
@@ -114,14 +117,14 @@ impl Scratch {
         rows.iter().map(|row| Ok(row.try_get("", "routine")?)).collect()
     }
 
-    /// Throws everything away.
-    pub(crate) async fn drop(self) -> Result<(), Error> {
+    /// Discards the schema.
+    pub(crate) async fn discard(self) -> Result<(), Error> {
         Ok(self.txn.rollback().await?)
     }
 }
 
-fn routine_or_trigger(statement: &str) -> bool {
-    let tokens = tokens(statement);
+fn is_routine_or_trigger(statement: &str) -> bool {
+    let tokens = tokenize(statement);
     let mut words = tokens.iter().filter(|token| !token.is("or") && !token.is("replace"));
     words.next().is_some_and(|first| first.is("create") || first.is("drop"))
         && words
@@ -129,23 +132,23 @@ fn routine_or_trigger(statement: &str) -> bool {
             .is_some_and(|kind| ["function", "procedure", "trigger"].iter().any(|word| kind.is(word)))
 }
 
-impl Kit {
-    /// The schemas that the migrations build one after the other.
-    pub(crate) async fn stages(&self, scratch: Scratch) -> Result<Vec<Schema>, Error> {
-        let mut stages = Vec::new();
+impl Migrator {
+    /// The schema after each migration, oldest first.
+    pub(crate) async fn schema_after_each(&self, scratch: Scratch) -> Result<Vec<Schema>, Error> {
+        let mut schemas = Vec::new();
         for migration in &self.migrations {
             scratch.migrate(migration.as_ref(), Direction::Up).await?;
-            stages.push(scratch.read().await?);
+            schemas.push(scratch.load().await?);
         }
-        scratch.drop().await?;
-        Ok(stages)
+        scratch.discard().await?;
+        Ok(schemas)
     }
 
     /// The schema that the program's models want.
     pub(crate) async fn wanted_schema(&self, scratch: Scratch) -> Result<Schema, Error> {
         scratch.run("the models", &(self.wanted)(scratch.engine())).await?;
-        let schema = scratch.read().await?;
-        scratch.drop().await?;
+        let schema = scratch.load().await?;
+        scratch.discard().await?;
         Ok(schema)
     }
 }

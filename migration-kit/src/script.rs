@@ -1,57 +1,101 @@
-//! The SQL of a migration, told by the migration itself to a connection that only listens.
+//! A whole run as an SQL script, to be applied by other tools. The script also writes the records, so later
+//! runs see the migrations as applied.
 
-use sea_orm::{DbErr, MockDatabase, MockExecResult, Statement};
-use sea_orm_migration::SchemaManager;
-use sha2::{Digest, Sha256};
+use super::{Direction, Engine, Error, Migration, Migrator, Phase, checksum, ledger, render};
 
-use super::{Engine, Error, Migration, error::Cause};
+impl Migrator {
+    /// The script from an empty database up to `to`, or to the newest migration.
+    pub async fn script_up(&self, engine: Engine, to: Option<&str>) -> Result<Vec<String>, Error> {
+        let last = to.map(|name| self.position(name)).transpose()?;
+        let count = last.map_or(self.migrations.len(), |last| last.saturating_add(1));
+        let mut script = Script::new(engine);
+        for statement in ledger::create_tables(engine, self.ledger) {
+            script.push(&statement);
+        }
+        for migration in self.migrations.iter().take(count) {
+            let statements = render(migration.as_ref(), engine, Direction::Up).await?;
+            let checksum = checksum(&statements);
+            script.add(migration.as_ref(), statements);
+            let record = ledger::NewRecord {
+                name: migration.name(),
+                phase: Phase::Applied,
+                checksum: Some(&checksum),
+                additive: migration.attributes().additive,
+                version: self.version,
+                duration_ms: 0,
+            };
+            for statement in ledger::insert(engine, self.ledger, &record) {
+                script.push(&statement);
+            }
+        }
+        Ok(script.finish())
+    }
 
-/// Up or down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Towards the newest schema.
-    Up,
-    /// Back.
-    Down,
+    /// The script from the newest migration down to `to`, which is not reverted, or by `steps` migrations.
+    pub async fn script_down(
+        &self,
+        engine: Engine,
+        to: Option<&str>,
+        steps: Option<usize>,
+    ) -> Result<Vec<String>, Error> {
+        let first = to.map(|name| self.position(name)).transpose()?.map_or(0, |to| to.saturating_add(1));
+        let mut script = Script::new(engine);
+        for migration in self.migrations.iter().skip(first).rev().take(steps.unwrap_or(usize::MAX)) {
+            let statements = render(migration.as_ref(), engine, Direction::Down).await?;
+            script.add(migration.as_ref(), statements);
+            for statement in ledger::delete(self.ledger, migration.name()) {
+                script.push(&statement);
+            }
+        }
+        Ok(script.finish())
+    }
 }
 
-/// More statements than any migration has; the listening connection wants its answers counted beforehand.
-const MOST_STATEMENTS: usize = 10_000;
-
-/// The statements of `migration` on `engine`, in order, values written in.
-///
-/// # Errors
-/// [`Error::NotStatic`] where the migration reads from the database.
-pub async fn render(
-    migration: &dyn Migration,
+struct Script {
     engine: Engine,
-    direction: Direction,
-) -> Result<Vec<String>, Error> {
-    let answers = vec![MockExecResult { last_insert_id: 0, rows_affected: 1 }; MOST_STATEMENTS];
-    let listener = MockDatabase::new(engine.backend()).append_exec_results(answers).into_connection();
-    let manager = SchemaManager::new(&listener);
-    let told = match direction {
-        Direction::Up => migration.up(&manager).await,
-        Direction::Down => migration.down(&manager).await,
-    };
-    match told {
-        Ok(()) => {}
-        // A query finds no answer prepared for it.
-        Err(DbErr::Query(_)) => return Err(Error::NotStatic(migration.name().to_owned())),
-        Err(other) => {
-            return Err(Error::Refused { migration: migration.name().to_owned(), source: Cause(other) });
+    lines: Vec<String>,
+}
+
+impl Script {
+    fn new(engine: Engine) -> Self {
+        let mut lines = Vec::new();
+        if engine == Engine::Sqlite {
+            lines.push("PRAGMA foreign_keys = OFF;".to_owned());
+        }
+        lines.push(Self::begin(engine).to_owned());
+        Self { engine, lines }
+    }
+
+    fn begin(engine: Engine) -> &'static str {
+        match engine {
+            Engine::Postgres => "BEGIN;",
+            Engine::Sqlite => "BEGIN IMMEDIATE;",
         }
     }
-    let log = listener.into_transaction_log();
-    Ok(log.iter().flat_map(sea_orm::Transaction::statements).map(Statement::to_string).collect())
-}
 
-/// SHA-256 of the statements, in hexadecimal.
-pub fn checksum(statements: &[String]) -> String {
-    let mut digest = Sha256::new();
-    for statement in statements {
-        digest.update(statement.as_bytes());
-        digest.update(b";\n");
+    fn push(&mut self, statement: &str) {
+        self.lines.push(format!("{};", statement.trim_end_matches(';')));
     }
-    format!("{:x}", digest.finalize())
+
+    fn add(&mut self, migration: &dyn Migration, statements: Vec<String>) {
+        self.lines.push(format!("\n-- {}", migration.name()));
+        let outside = migration.use_transaction() == Some(false);
+        if outside {
+            self.lines.push("COMMIT;".to_owned());
+        }
+        for statement in statements {
+            self.push(&statement);
+        }
+        if outside {
+            self.lines.push(Self::begin(self.engine).to_owned());
+        }
+    }
+
+    fn finish(mut self) -> Vec<String> {
+        if self.engine == Engine::Sqlite {
+            self.lines.push("PRAGMA foreign_key_check;".to_owned());
+        }
+        self.lines.push("COMMIT;".to_owned());
+        self.lines
+    }
 }

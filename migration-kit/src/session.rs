@@ -1,4 +1,4 @@
-//! The connection a run works on, and the lock that makes it the only runner.
+//! The connection of a run, and the lock that allows only one runner at a time.
 
 use std::time::{Duration, Instant};
 
@@ -7,41 +7,41 @@ use sea_orm::{
     SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
 };
 
-use super::{Engine, Error, Limits, engine::literal};
+use super::{Engine, Error, Timeouts, engine::literal};
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// One connection of its own, closed at the end of the run.
+/// A connection for one run.
 pub(crate) struct Session {
     db: DatabaseConnection,
     engine: Engine,
-    key: String,
-    limits: Limits,
-    private: bool,
+    lock_key: String,
+    timeouts: Timeouts,
+    owned: bool,
     foreign_keys_off: bool,
 }
 
 impl Session {
-    /// Opens a connection beside the caller's pool, whose other users must not see foreign keys switched off. A
-    /// database in memory lives in the pool's connection, so there the pool itself is used.
+    /// Opens a new connection instead of using the caller's pool, whose other users must not see foreign keys
+    /// switched off. A database in memory exists only in the pool's connection, so there the pool is used.
     pub(crate) async fn open(
         db: &DatabaseConnection,
-        ledger: &str,
-        limits: Limits,
+        lock_key: &str,
+        timeouts: Timeouts,
         foreign_keys_off: bool,
     ) -> Result<Self, Error> {
         let engine = Engine::of(db)?;
-        let (own, private) = match engine {
+        let (own, owned) = match engine {
             Engine::Postgres => {
                 let options = db.get_postgres_connection_pool().connect_options();
-                // A pool that replaces an old connection would give the lock away in the middle of a long run.
+                // If the pool replaced an old connection during a long run, the lock would be lost.
                 let pool = sqlx::postgres::PgPoolOptions::new()
                     .max_connections(1)
                     .max_lifetime(None)
                     .idle_timeout(None)
                     .connect_with(options.as_ref().clone())
                     .await
-                    .map_err(connection)?;
+                    .map_err(connection_error)?;
                 (SqlxPostgresConnector::from_sqlx_postgres_pool(pool), true)
             }
             Engine::Sqlite => {
@@ -49,19 +49,20 @@ impl Session {
                 if in_memory(&options) {
                     (db.clone(), false)
                 } else {
-                    let options = options.as_ref().clone().busy_timeout(limits.lock);
+                    let options = options.as_ref().clone().busy_timeout(timeouts.lock);
                     let pool = sqlx::sqlite::SqlitePoolOptions::new()
                         .max_connections(1)
                         .max_lifetime(None)
                         .idle_timeout(None)
                         .connect_with(options)
                         .await
-                        .map_err(connection)?;
+                        .map_err(connection_error)?;
                     (SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), true)
                 }
             }
         };
-        let session = Self { db: own, engine, key: ledger.to_owned(), limits, private, foreign_keys_off };
+        let session =
+            Self { db: own, engine, lock_key: lock_key.to_owned(), timeouts, owned, foreign_keys_off };
         if foreign_keys_off && engine == Engine::Sqlite {
             session.db.execute_unprepared("PRAGMA foreign_keys = OFF").await?;
         }
@@ -72,21 +73,22 @@ impl Session {
         &self.db
     }
 
-    /// Keeps other runners out until the session is closed, for runs of more than one transaction. On SQLite there is
-    /// no such lock: the mark of an unfinished migration keeps them out.
-    pub(crate) async fn hold(&self) -> Result<(), Error> {
+    /// Locks out other runners until the session is closed, for runs of more than one transaction. SQLite has
+    /// no such lock: there, other runners refuse to start because the migration is recorded as running.
+    pub(crate) async fn lock(&self) -> Result<(), Error> {
         if self.engine == Engine::Sqlite {
             return Ok(());
         }
         let started = Instant::now();
         while !self.try_lock(&self.db, "pg_try_advisory_lock").await? {
-            self.pause(started).await?;
+            self.wait(started).await?;
         }
         Ok(())
     }
 
-    /// A transaction that no other runner can be in at the same time. The lock is polled: a blocking wait holds a
-    /// snapshot, and `CREATE INDEX CONCURRENTLY` in the holder would wait for it for ever.
+    /// Begins a transaction that only one runner can have at a time. The lock is polled: a blocking wait
+    /// would hold a snapshot, and `CREATE INDEX CONCURRENTLY` in the other runner would wait for that
+    /// snapshot forever.
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, Error> {
         let started = Instant::now();
         loop {
@@ -94,7 +96,7 @@ impl Session {
                 Engine::Postgres => {
                     let txn = self.db.begin().await?;
                     if self.try_lock(&txn, "pg_try_advisory_xact_lock").await? {
-                        self.limit(&txn).await?;
+                        self.set_timeouts(&txn).await?;
                         return Ok(txn);
                     }
                     txn.rollback().await?;
@@ -111,13 +113,13 @@ impl Session {
                     }
                 }
             }
-            self.pause(started).await?;
+            self.wait(started).await?;
         }
     }
 
-    async fn pause(&self, started: Instant) -> Result<(), Error> {
-        if started.elapsed() >= self.limits.lock {
-            return Err(Error::Busy(self.limits.lock));
+    async fn wait(&self, started: Instant) -> Result<(), Error> {
+        if started.elapsed() >= self.timeouts.lock {
+            return Err(Error::Busy(self.timeouts.lock));
         }
         tokio::time::sleep(POLL).await;
         Ok(())
@@ -126,26 +128,26 @@ impl Session {
     async fn try_lock(&self, db: &impl ConnectionTrait, function: &str) -> Result<bool, Error> {
         let sql = format!(
             "SELECT {function}(hashtext({}), hashtext(coalesce(current_schema()::text, ''))) AS locked",
-            literal(&self.key)
+            literal(&self.lock_key)
         );
         let row = db.query_one_raw(Statement::from_string(self.engine.backend(), sql)).await?;
         Ok(row.map(|row| row.try_get("", "locked")).transpose()?.unwrap_or(false))
     }
 
-    async fn limit(&self, txn: &DatabaseTransaction) -> Result<(), Error> {
+    async fn set_timeouts(&self, txn: &DatabaseTransaction) -> Result<(), Error> {
         txn.execute_unprepared(&format!(
             "SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
              SET LOCAL idle_in_transaction_session_timeout = 0",
-            self.limits.table_lock.as_millis(),
-            self.limits.statement.as_millis(),
+            self.timeouts.table_lock.as_millis(),
+            self.timeouts.statement.as_millis(),
         ))
         .await?;
         Ok(())
     }
 
-    /// Gives the connection back as it was.
+    /// Closes the connection, or restores the shared one.
     pub(crate) async fn close(self) -> Result<(), Error> {
-        if self.private {
+        if self.owned {
             self.db.clone().close().await?;
         } else if self.foreign_keys_off {
             self.db.execute_unprepared("PRAGMA foreign_keys = ON").await?;
@@ -154,12 +156,12 @@ impl Session {
     }
 }
 
-/// As sqlx names databases in memory.
+/// Whether the database is in memory, by the names that sqlx gives such databases.
 fn in_memory(options: &sqlx::sqlite::SqliteConnectOptions) -> bool {
     let name = options.get_filename().to_string_lossy();
     name == ":memory:" || name.starts_with("file:sqlx-in-memory-")
 }
 
-fn connection(error: sqlx::Error) -> Error {
+fn connection_error(error: sqlx::Error) -> Error {
     sea_orm::DbErr::Conn(sea_orm::RuntimeErr::SqlxError(std::sync::Arc::new(error))).into()
 }

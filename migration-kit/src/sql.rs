@@ -1,12 +1,13 @@
-//! Just enough of SQL's grammar to read a statement: what SQLite's pragmas don't tell, and what a linter asks.
+//! A tokenizer for SQL, for what SQLite's pragmas do not report and for the linter.
 
-/// One token: a word or number in lower case, a quoted name without its quotes, a string as written, or a sign.
+/// One token: a word or number in lower case, a quoted name without its quotes, a string as written, or a
+/// symbol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     Word(String),
     Name(String),
     Text(String),
-    Sign(char),
+    Symbol(char),
 }
 
 impl Token {
@@ -18,30 +19,30 @@ impl Token {
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::Word(name) | Self::Name(name) => Some(name),
-            Self::Text(_) | Self::Sign(_) => None,
+            Self::Text(_) | Self::Symbol(_) => None,
         }
     }
 
     fn text(&self) -> String {
         match self {
             Self::Word(word) => word.clone(),
-            // A name that reads the same without its quotes is the same name.
-            Self::Name(name) if plain(name) => name.clone(),
+            // A quoted name equals the unquoted one if it needs no quotes.
+            Self::Name(name) if !needs_quotes(name) => name.clone(),
             Self::Name(name) => format!("\"{}\"", name.replace('"', "\"\"")),
             Self::Text(text) => text.clone(),
-            Self::Sign(sign) => sign.to_string(),
+            Self::Symbol(symbol) => symbol.to_string(),
         }
     }
 }
 
-fn plain(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_ascii_digit())
-        && !name.is_empty()
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+fn needs_quotes(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_digit())
+        || name.is_empty()
+        || name.chars().any(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
 }
 
-/// The tokens of a statement, comments left out.
-pub(crate) fn tokens(sql: &str) -> Vec<Token> {
+/// The tokens of a statement, without comments.
+pub(crate) fn tokenize(sql: &str) -> Vec<Token> {
     let mut rest = sql.chars().peekable();
     let mut tokens = Vec::new();
     while let Some(&next) = rest.peek() {
@@ -60,9 +61,9 @@ pub(crate) fn tokens(sql: &str) -> Vec<Token> {
                 }
                 tokens.push(Token::Word(word));
             }
-            sign => {
+            symbol => {
                 rest.next();
-                match (sign, rest.peek()) {
+                match (symbol, rest.peek()) {
                     ('-', Some('-')) => while rest.next_if(|c| *c != '\n').is_some() {},
                     ('/', Some('*')) => {
                         let mut last = ' ';
@@ -73,7 +74,7 @@ pub(crate) fn tokens(sql: &str) -> Vec<Token> {
                             last = c;
                         }
                     }
-                    _ => tokens.push(Token::Sign(sign)),
+                    _ => tokens.push(Token::Symbol(symbol)),
                 }
             }
         }
@@ -93,14 +94,14 @@ fn quoted(rest: &mut std::iter::Peekable<std::str::Chars<'_>>, end: char) -> Str
     text
 }
 
-/// Tokens as text in one spelling, so that two spellings of one expression compare equal.
-pub(crate) fn normal(tokens: &[Token]) -> String {
+/// The tokens as text in a normal form, so that different spellings of the same expression are equal.
+pub(crate) fn normalize(tokens: &[Token]) -> String {
     let mut text = String::new();
     let mut last: Option<&Token> = None;
     for token in tokens {
-        let tight = matches!(token, Token::Sign(')' | ',' | '.'))
-            || matches!(last, None | Some(Token::Sign('(' | '.')))
-            || matches!((last, token), (Some(Token::Sign(a)), Token::Sign(b)) if operator(*a) && operator(*b));
+        let tight = matches!(token, Token::Symbol(')' | ',' | '.'))
+            || matches!(last, None | Some(Token::Symbol('(' | '.')))
+            || matches!((last, token), (Some(Token::Symbol(a)), Token::Symbol(b)) if operator(*a) && operator(*b));
         if !tight {
             text.push(' ');
         }
@@ -110,17 +111,17 @@ pub(crate) fn normal(tokens: &[Token]) -> String {
     text
 }
 
-fn operator(sign: char) -> bool {
-    matches!(sign, '<' | '>' | '=' | '!' | '|')
+fn operator(symbol: char) -> bool {
+    matches!(symbol, '<' | '>' | '=' | '!' | '|')
 }
 
-/// The tokens inside the parenthesis that opens at `open`, and where it closes.
-pub(crate) fn group(tokens: &[Token], open: usize) -> Option<(&[Token], usize)> {
+/// The tokens inside the parentheses that open at `open`, and the position of the closing one.
+pub(crate) fn parenthesized(tokens: &[Token], open: usize) -> Option<(&[Token], usize)> {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
         match token {
-            Token::Sign('(') => depth = depth.saturating_add(1),
-            Token::Sign(')') => {
+            Token::Symbol('(') => depth = depth.saturating_add(1),
+            Token::Symbol(')') => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
                     return Some((tokens.get(open.saturating_add(1)..at)?, at));
@@ -132,17 +133,17 @@ pub(crate) fn group(tokens: &[Token], open: usize) -> Option<(&[Token], usize)> 
     None
 }
 
-/// Splits at the commas that stand in no inner parenthesis.
-pub(crate) fn items(tokens: &[Token]) -> Vec<&[Token]> {
+/// Splits at the commas that are not inside parentheses.
+pub(crate) fn split_at_commas(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_usize;
     tokens
         .split(|token| {
             match token {
-                Token::Sign('(') => depth = depth.saturating_add(1),
-                Token::Sign(')') => depth = depth.saturating_sub(1),
+                Token::Symbol('(') => depth = depth.saturating_add(1),
+                Token::Symbol(')') => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            depth == 0 && *token == Token::Sign(',')
+            depth == 0 && *token == Token::Symbol(',')
         })
         .collect()
 }
@@ -152,8 +153,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_expression_are_one_text() {
-        let text = |sql| normal(&tokens(sql));
+    fn different_spellings_of_an_expression_normalize_to_the_same_text() {
+        let text = |sql| normalize(&tokenize(sql));
         assert_eq!(
             text("\"Price\">0 -- cheap\n AND (a||'It''s')  <> [b]"),
             text("\"Price\" > 0 and (a || 'It''s') <> b")
@@ -163,12 +164,12 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_split_at_its_outer_commas_only() {
-        let all = tokens("CREATE TABLE t (a decimal(10, 2), CHECK (a IN (1, 2)))");
-        let open = all.iter().position(|token| *token == Token::Sign('(')).unwrap();
-        let (inside, close) = group(&all, open).unwrap();
+    fn a_table_definition_is_split_at_its_outer_commas_only() {
+        let all = tokenize("CREATE TABLE t (a decimal(10, 2), CHECK (a IN (1, 2)))");
+        let open = all.iter().position(|token| *token == Token::Symbol('(')).unwrap();
+        let (inside, close) = parenthesized(&all, open).unwrap();
         assert_eq!(close, all.len() - 1);
-        let texts: Vec<_> = items(inside).into_iter().map(normal).collect();
+        let texts: Vec<_> = split_at_commas(inside).into_iter().map(normalize).collect();
         assert_eq!(texts, ["a decimal (10, 2)", "check (a in (1, 2))"]);
     }
 }

@@ -1,11 +1,11 @@
-//! The migrations without the server: `cargo run -p migration -- status`.
+//! The command line without the server: `cargo run -p migration -- status`.
 
 use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use migration::cli::{Command, Settings, run};
 
-/// Byline's migrations.
+/// Byline's migrations
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -20,12 +20,10 @@ struct Arguments {
 async fn main() -> ExitCode {
     let Arguments { database_url, command } = Arguments::parse();
     let production = std::env::var("APP_ENV").is_ok_and(|env| env == "production");
-    match run(&migration::kit(), command, &Settings { database_url, production }, &mut std::io::stdout())
-        .await
-    {
+    match run(command, &Settings { database_url, production }, &mut std::io::stdout()).await {
         Ok(code) => code.into(),
         Err(failure) => {
-            // With standard error gone there is nobody left to tell.
+            // If standard error is closed, the exit code is the only report.
             let _ = writeln!(std::io::stderr(), "error: {failure}");
             ExitCode::FAILURE
         }

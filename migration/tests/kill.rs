@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use migration::kit::{Engine, Error, Event, Kit, Options, State, catalogue::Schema};
+use migration_kit::{DatabaseState, Engine, Error, Event, Migrator, Options, catalogue::Schema};
 use support::{Place, connect, kit, sql};
 
 #[tokio::main(flavor = "current_thread")]
@@ -49,13 +49,13 @@ async fn run_until(step: usize, url: &str) {
             Command::new("kill").args(["-KILL", &me]).status().unwrap();
         }
     };
-    let options = Options { observe: Some(&observe), ..Options::default() };
-    let kit = if std::env::var_os("KILL_MIXED").is_some() { mixed() } else { migration::kit() };
+    let options = Options { on_event: Some(&observe), ..Options::default() };
+    let kit = if std::env::var_os("KILL_MIXED").is_some() { mixed() } else { migration::migrator() };
     kit.up(&connect(url).await, &options).await.unwrap();
 }
 
 /// Three migrations, the middle one outside of a transaction.
-fn mixed() -> Kit {
+fn mixed() -> Migrator {
     let mut alone = sql("m2", &["CREATE INDEX a_id ON a (id)", "CREATE INDEX a_x ON a (x)"], &[]);
     alone.transaction = Some(false);
     let first = sql("m1", &["CREATE TABLE a (id integer, x integer)"], &[]);
@@ -81,12 +81,11 @@ async fn kill_outside_transactions(start: impl AsyncFn() -> Option<Place>) {
         }
         assert_eq!(status.signal(), Some(9), "at statement {step}");
         let (schema, _) = picture(&place).await;
-        let dirty =
-            matches!(mixed().state(&place.db).await.unwrap(), State::Ours(own) if !own.dirty.is_empty());
-        if dirty {
+        let incomplete = matches!(mixed().state(&place.db).await.unwrap(), DatabaseState::Managed(own) if !own.incomplete.is_empty());
+        if incomplete {
             marked += 1;
             let refused = mixed().up(&place.db, &Options::default()).await.unwrap_err();
-            assert!(matches!(refused, Error::Dirty(_)), "{refused}");
+            assert!(matches!(refused, Error::Incomplete(_)), "{refused}");
         } else {
             let indexes = schema.tables.get("a").map_or(0, |table| table.indexes.len());
             assert!(indexes == 0 || indexes == 2, "half done and not marked, at statement {step}");
@@ -132,7 +131,7 @@ async fn picture(place: &Place) -> (Schema, Vec<String>) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    let schema = Schema::of(&place.db).await.unwrap();
+    let schema = Schema::load(&place.db).await.unwrap();
     let mut rows = Vec::new();
     if place.engine == Engine::Postgres {
         for table in schema.tables.keys() {

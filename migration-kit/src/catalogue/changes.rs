@@ -1,50 +1,52 @@
-//! What separates two schemas. Renames are never guessed: one name gone and one come is a drop and an addition.
+//! The changes between two schemas. Renames are not guessed: they appear as a drop and an addition.
 
 use std::fmt;
 
-use super::{Column, Constraint, Index, Kind, Schema, Table};
+use super::{Column, Constraint, ConstraintKind, Index, Schema, Table};
 
-/// One step from the schema at hand to the schema wanted.
+/// One change from the existing schema to the wanted one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A table is missing.
     CreateTable(Table),
-    /// A table is too many.
+    /// A table is not wanted.
     DropTable(Table),
     /// A column is missing.
     AddColumn(String, Column),
-    /// A column is too many.
+    /// A column is not wanted.
     DropColumn(String, Column),
-    /// A column is another than wanted.
+    /// A column differs from the wanted one.
     AlterColumn {
-        /// Of this table.
+        /// The table.
         table: String,
-        /// As it is.
+        /// The existing column.
         from: Column,
-        /// As it should be.
+        /// The wanted column.
         to: Column,
     },
     /// A constraint is missing.
     AddConstraint(String, Constraint),
-    /// A constraint is too many.
+    /// A constraint is not wanted.
     DropConstraint(String, Constraint),
     /// An index is missing.
     CreateIndex(String, Index),
-    /// An index is too many.
+    /// An index is not wanted.
     DropIndex(String, Index),
 }
 
 impl Change {
-    /// Whether taking this step may lose data.
+    /// Whether this change may lose data.
     pub fn destructive(&self) -> bool {
         match self {
             Self::DropTable(_) | Self::DropColumn(..) => true,
-            Self::AlterColumn { from, to, .. } => from.kind != to.kind || from.generated != to.generated,
+            Self::AlterColumn { from, to, .. } => {
+                from.data_type != to.data_type || from.generated != to.generated
+            }
             _ => false,
         }
     }
 
-    /// The table it concerns.
+    /// The table that it belongs to.
     pub fn table(&self) -> &str {
         match self {
             Self::CreateTable(table) | Self::DropTable(table) => &table.name,
@@ -58,7 +60,7 @@ impl Change {
         }
     }
 
-    /// `+` for what is to come, `-` for what is to go, `~` for what is to change.
+    /// `+` for an addition, `-` for a removal, `~` for an alteration.
     pub fn sign(&self) -> char {
         match self {
             Self::CreateTable(_) | Self::AddColumn(..) | Self::AddConstraint(..) | Self::CreateIndex(..) => {
@@ -98,7 +100,7 @@ impl fmt::Display for Change {
 
 impl fmt::Display for Column {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.kind)?;
+        write!(f, "{}", self.data_type)?;
         if let Some(collation) = &self.collation {
             write!(f, " collate {collation}")?;
         }
@@ -111,8 +113,8 @@ impl fmt::Display for Column {
         if let Some(generated) = &self.generated {
             write!(f, " generated as {generated}")?;
         }
-        if let Some(numbering) = &self.numbering {
-            write!(f, " {numbering}")?;
+        if let Some(auto_increment) = &self.auto_increment {
+            write!(f, " {auto_increment}")?;
         }
         Ok(())
     }
@@ -134,13 +136,13 @@ impl fmt::Display for Index {
     }
 }
 
-/// The steps from `have` to `want`.
+/// The changes that turn `have` into `want`.
 pub fn changes(have: &Schema, want: &Schema) -> Vec<Change> {
     let mut steps = Vec::new();
     for (name, table) in &want.tables {
         match have.tables.get(name) {
             None => steps.push(Change::CreateTable(table.clone())),
-            Some(old) => inside(old, table, &mut steps),
+            Some(old) => table_changes(old, table, &mut steps),
         }
     }
     for (name, table) in &have.tables {
@@ -151,7 +153,7 @@ pub fn changes(have: &Schema, want: &Schema) -> Vec<Change> {
     steps
 }
 
-fn inside(have: &Table, want: &Table, steps: &mut Vec<Change>) {
+fn table_changes(have: &Table, want: &Table, steps: &mut Vec<Change>) {
     let name = &want.name;
     for column in &want.columns {
         match have.columns.iter().find(|old| old.name == column.name) {
@@ -171,38 +173,39 @@ fn inside(have: &Table, want: &Table, steps: &mut Vec<Change>) {
             steps.push(Change::DropColumn(name.clone(), column.clone()));
         }
     }
-    let stands = |table: &Table, constraint: &Constraint| {
+    let has_constraint = |table: &Table, constraint: &Constraint| {
         table.constraints.contains(constraint)
-            || table.indexes.iter().any(|index| same_key(constraint, index))
+            || table.indexes.iter().any(|index| is_same_key(constraint, index))
     };
-    for constraint in want.constraints.iter().filter(|constraint| !stands(have, constraint)) {
+    for constraint in want.constraints.iter().filter(|constraint| !has_constraint(have, constraint)) {
         steps.push(Change::AddConstraint(name.clone(), constraint.clone()));
     }
-    for constraint in have.constraints.iter().filter(|constraint| !stands(want, constraint)) {
+    for constraint in have.constraints.iter().filter(|constraint| !has_constraint(want, constraint)) {
         steps.push(Change::DropConstraint(name.clone(), constraint.clone()));
     }
-    let stands = |table: &Table, index: &Index| {
+    let has_index = |table: &Table, index: &Index| {
         table.indexes.contains(index)
-            || table.constraints.iter().any(|constraint| same_key(constraint, index))
+            || table.constraints.iter().any(|constraint| is_same_key(constraint, index))
     };
-    for index in want.indexes.iter().filter(|index| !stands(have, index)) {
+    for index in want.indexes.iter().filter(|index| !has_index(have, index)) {
         steps.push(Change::CreateIndex(name.clone(), index.clone()));
     }
-    for index in have.indexes.iter().filter(|index| !stands(want, index)) {
+    for index in have.indexes.iter().filter(|index| !has_index(want, index)) {
         steps.push(Change::DropIndex(name.clone(), index.clone()));
     }
 }
 
-/// A UNIQUE constraint and a unique index on the same plain columns forbid the same rows. Where the constraint has a
-/// name, the index must bear it: a migration's `down` drops by name.
-fn same_key(constraint: &Constraint, index: &Index) -> bool {
+/// Whether a UNIQUE constraint and a unique index are equivalent: they are on the same columns, without
+/// predicate. If the constraint has a name, the index must have the same name, because a migration's `down`
+/// drops it by name.
+fn is_same_key(constraint: &Constraint, index: &Index) -> bool {
     let columns = |text: &str| text.replace('"', "").to_lowercase();
     let Some(key) = constraint.definition.strip_prefix("UNIQUE ") else { return false };
-    let of_index = index.definition.strip_prefix("USING btree ").unwrap_or(&index.definition);
+    let index_columns = index.definition.strip_prefix("USING btree ").unwrap_or(&index.definition);
     index.unique
-        && constraint.kind == Kind::Unique
+        && constraint.kind == ConstraintKind::Unique
         && (constraint.name.is_empty() || constraint.name == index.name)
-        && columns(key) == columns(of_index)
+        && columns(key) == columns(index_columns)
 }
 
 #[cfg(test)]
@@ -214,16 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn a_unique_index_is_as_good_as_the_constraint_of_its_name() {
+    fn a_unique_index_is_equivalent_to_the_constraint_of_the_same_name() {
         let constraint = |name: &str| Constraint {
             name: name.into(),
-            kind: Kind::Unique,
+            kind: ConstraintKind::Unique,
             definition: "UNIQUE (email)".into(),
         };
-        assert!(same_key(&constraint("users_email_key"), &index(true, "USING btree (email)")));
-        assert!(same_key(&constraint(""), &index(true, "(\"email\")")));
-        assert!(!same_key(&constraint("other"), &index(true, "USING btree (email)")));
-        assert!(!same_key(&constraint(""), &index(false, "(email)")));
-        assert!(!same_key(&constraint(""), &index(true, "(email) where active")));
+        assert!(is_same_key(&constraint("users_email_key"), &index(true, "USING btree (email)")));
+        assert!(is_same_key(&constraint(""), &index(true, "(\"email\")")));
+        assert!(!is_same_key(&constraint("other"), &index(true, "USING btree (email)")));
+        assert!(!is_same_key(&constraint(""), &index(false, "(email)")));
+        assert!(!is_same_key(&constraint(""), &index(true, "(email) where active")));
     }
 }

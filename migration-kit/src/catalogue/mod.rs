@@ -1,7 +1,8 @@
-//! A schema as the database itself describes it.
+//! Schemas as the database describes them in its catalogue.
 //!
-//! Two schemas are compared only after the same database has read both, so it has normalised both: a default, a cast
-//! or a predicate written in two ways compares equal when it is. Views, triggers, functions and rights are not seen.
+//! Two schemas are compared only after the same database engine has normalised both. Two spellings of a
+//! default, a cast or a predicate therefore compare equal. Views, triggers, functions and privileges are not
+//! part of a schema here.
 
 mod changes;
 mod postgres;
@@ -19,7 +20,7 @@ use super::{Engine, Error};
 /// The tables of one schema, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
-    /// By name.
+    /// The tables by name.
     pub tables: BTreeMap<String, Table>,
 }
 
@@ -28,13 +29,13 @@ pub struct Schema {
 pub struct Table {
     /// Its name.
     pub name: String,
-    /// In the order in which they were made; the order is not compared.
+    /// In the order of their creation, which is not compared.
     pub columns: Vec<Column>,
     /// Primary key, unique, foreign and check constraints.
     pub constraints: Vec<Constraint>,
-    /// Indexes that belong to no constraint.
+    /// Indexes that do not implement a constraint.
     pub indexes: Vec<Index>,
-    /// SQLite's words behind the closing parenthesis (`strict`, `without rowid`).
+    /// SQLite's table options after the closing parenthesis (`strict`, `without rowid`).
     pub options: String,
 }
 
@@ -44,22 +45,23 @@ pub struct Column {
     /// Its name.
     pub name: String,
     /// Its type, with length or precision.
-    pub kind: String,
-    /// Whether it takes NULL.
+    pub data_type: String,
+    /// Whether it may be NULL.
     pub nullable: bool,
     /// The default's expression.
     pub default: Option<String>,
-    /// The expression of a generated column, with `stored` or `virtual` behind it.
+    /// The expression of a generated column, followed by `stored` or `virtual`.
     pub generated: Option<String>,
-    /// What gives it numbers by itself: `serial`, `identity always`, `identity by default`, `autoincrement`.
-    pub numbering: Option<String>,
+    /// How the database numbers new rows: `serial`, `identity always`, `identity by default`,
+    /// `autoincrement`.
+    pub auto_increment: Option<String>,
     /// A collation other than the type's own.
     pub collation: Option<String>,
 }
 
-/// What a constraint demands.
+/// The kind of a constraint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ConstraintKind {
     /// PRIMARY KEY
     Primary,
     /// UNIQUE
@@ -73,57 +75,55 @@ pub enum Kind {
 /// One constraint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Constraint {
-    /// Its name; empty on SQLite, which does not tell it.
+    /// Its name; empty on SQLite, which does not report it.
     pub name: String,
-    /// What it demands.
-    pub kind: Kind,
-    /// `UNIQUE (email)`, as it may stand in a CREATE TABLE.
+    /// Its kind.
+    pub kind: ConstraintKind,
+    /// Its definition as in CREATE TABLE: `UNIQUE (email)`.
     pub definition: String,
 }
 
-/// One index that belongs to no constraint.
+/// One index that does not implement a constraint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
     /// Its name.
     pub name: String,
-    /// Whether it forbids twins.
+    /// Whether it is unique.
     pub unique: bool,
-    /// Everything behind the table's name: method, columns with order, predicate.
+    /// What follows the table's name: method, columns with order, predicate.
     pub definition: String,
 }
 
 impl Schema {
-    /// The same without the tables that `keep` refuses.
+    /// The schema with only those tables whose name satisfies `predicate`.
     #[must_use]
-    pub fn only(mut self, keep: impl Fn(&str) -> bool) -> Self {
-        self.tables.retain(|name, _| keep(name));
+    pub fn filter(mut self, predicate: impl Fn(&str) -> bool) -> Self {
+        self.tables.retain(|name, _| predicate(name));
         self
     }
-}
 
-impl Schema {
-    /// The schema that unqualified names mean, at this moment.
-    pub async fn of(db: &DatabaseConnection) -> Result<Self, Error> {
+    /// Reads the current schema of the connection.
+    pub async fn load(db: &DatabaseConnection) -> Result<Self, Error> {
         let txn = db.begin().await?;
-        let schema = read(&txn).await?;
+        let schema = load(&txn).await?;
         txn.rollback().await?;
         Ok(schema)
     }
 }
 
-/// Reads the schema that unqualified names mean. PostgreSQL writes a name without its schema only if that is the whole
-/// search path, which is set for the time of the reading alone.
-pub(crate) async fn read(txn: &DatabaseTransaction) -> Result<Schema, Error> {
+/// Reads the current schema. PostgreSQL omits the schema from a name only if the schema is on the search
+/// path, so the path is reduced to the current schema while reading.
+pub(crate) async fn load(txn: &DatabaseTransaction) -> Result<Schema, Error> {
     match Engine::of(txn)? {
         Engine::Postgres => {
             let inner = txn.begin().await?;
             inner
                 .execute_unprepared("SELECT set_config('search_path', quote_ident(current_schema()), true)")
                 .await?;
-            let schema = postgres::read(&inner).await?;
+            let schema = postgres::load(&inner).await?;
             inner.rollback().await?;
             Ok(schema)
         }
-        Engine::Sqlite => sqlite::read(txn).await,
+        Engine::Sqlite => sqlite::load(txn).await,
     }
 }

@@ -1,13 +1,13 @@
-//! PostgreSQL's catalogue.
+//! Reads a schema from PostgreSQL's catalogue.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use super::{Column, Constraint, Index, Kind, Schema, Table};
+use super::{Column, Constraint, ConstraintKind, Index, Schema, Table};
 use crate::Error;
 
 const COLUMNS: &str = "
 SELECT c.relname::text AS table_name, a.attname::text AS name,
-       pg_catalog.format_type(a.atttypid, a.atttypmod) AS kind,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS data_type,
        NOT a.attnotnull AS nullable,
        pg_catalog.pg_get_expr(d.adbin, d.adrelid, true) AS expression,
        a.attidentity::text AS identity, a.attgenerated::text AS generated,
@@ -44,7 +44,7 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k
                   WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x'))
 ORDER BY c.relname, i.relname";
 
-pub(super) async fn read(db: &impl ConnectionTrait) -> Result<Schema, Error> {
+pub(super) async fn load(db: &impl ConnectionTrait) -> Result<Schema, Error> {
     let mut schema = Schema::default();
     for row in rows(db, COLUMNS).await? {
         let column = column(&row)?;
@@ -52,10 +52,10 @@ pub(super) async fn read(db: &impl ConnectionTrait) -> Result<Schema, Error> {
     }
     for row in rows(db, CONSTRAINTS).await? {
         let kind = match row.try_get::<String>("", "kind")?.as_str() {
-            "p" => Kind::Primary,
-            "u" => Kind::Unique,
-            "f" => Kind::Foreign,
-            _ => Kind::Check,
+            "p" => ConstraintKind::Primary,
+            "u" => ConstraintKind::Unique,
+            "f" => ConstraintKind::Foreign,
+            _ => ConstraintKind::Check,
         };
         let constraint =
             Constraint { name: row.try_get("", "name")?, kind, definition: row.try_get("", "definition")? };
@@ -80,18 +80,18 @@ fn column(row: &QueryResult) -> Result<Column, DbErr> {
     let stored = row.try_get::<String>("", "generated")? == "s";
     let serial = row.try_get("", "owns_sequence")?
         && expression.as_ref().is_some_and(|text| text.starts_with("nextval("));
-    let numbering = match row.try_get::<String>("", "identity")?.as_str() {
+    let auto_increment = match row.try_get::<String>("", "identity")?.as_str() {
         "a" => Some("identity always"),
         "d" => Some("identity by default"),
         _ => serial.then_some("serial"),
     };
     Ok(Column {
         name: row.try_get("", "name")?,
-        kind: row.try_get("", "kind")?,
+        data_type: row.try_get("", "data_type")?,
         nullable: row.try_get("", "nullable")?,
         generated: expression.as_ref().filter(|_| stored).map(|text| format!("({text}) stored")),
         default: expression.filter(|_| !stored && !serial),
-        numbering: numbering.map(str::to_owned),
+        auto_increment: auto_increment.map(str::to_owned),
         collation: row.try_get("", "collation")?,
     })
 }

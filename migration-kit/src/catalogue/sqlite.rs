@@ -1,15 +1,15 @@
-//! SQLite's catalogue: pragmas, and the CREATE statements for what the pragmas leave out.
+//! Reads a schema from SQLite's pragmas, and from the CREATE statements what the pragmas do not report.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use super::{Column, Constraint, Index, Kind, Schema, Table};
+use super::{Column, Constraint, ConstraintKind, Index, Schema, Table};
 use crate::{
     Error,
     engine::{ident, literal},
-    sql::{Token, group, items, normal, tokens},
+    sql::{Token, normalize, parenthesized, split_at_commas, tokenize},
 };
 
-pub(super) async fn read(db: &impl ConnectionTrait) -> Result<Schema, Error> {
+pub(super) async fn load(db: &impl ConnectionTrait) -> Result<Schema, Error> {
     let mut schema = Schema::default();
     let sql =
         "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
@@ -22,32 +22,34 @@ pub(super) async fn read(db: &impl ConnectionTrait) -> Result<Schema, Error> {
 }
 
 async fn table(db: &impl ConnectionTrait, name: &str, sql: &str) -> Result<Table, Error> {
-    let all = tokens(sql);
-    let open = all.iter().position(|token| *token == Token::Sign('(')).unwrap_or(all.len());
-    let (body, close) = group(&all, open).unwrap_or((&[], all.len()));
-    let body = items(body);
+    let all = tokenize(sql);
+    let open = all.iter().position(|token| *token == Token::Symbol('(')).unwrap_or(all.len());
+    let (body, close) = parenthesized(&all, open).unwrap_or((&[], all.len()));
+    let body = split_at_commas(body);
     let mut table = Table {
         name: name.to_owned(),
-        options: normal(all.get(close.saturating_add(1)..).unwrap_or_default()),
+        options: normalize(all.get(close.saturating_add(1)..).unwrap_or_default()),
         ..Table::default()
     };
 
     let mut primary = Vec::new();
     for row in rows(db, &format!("SELECT * FROM pragma_table_xinfo({})", literal(name))).await? {
         let column = column(&row, &body)?;
-        let place: i64 = row.try_get("", "pk")?;
-        if place > 0 {
-            primary.push((place, ident(&column.name)));
+        let position: i64 = row.try_get("", "pk")?;
+        if position > 0 {
+            primary.push((position, ident(&column.name)));
         }
         table.columns.push(column);
     }
     primary.sort();
     if !primary.is_empty() {
         let columns: Vec<_> = primary.into_iter().map(|(_, name)| name).collect();
-        table.constraints.push(constraint(Kind::Primary, format!("PRIMARY KEY ({})", columns.join(", "))));
+        table
+            .constraints
+            .push(constraint(ConstraintKind::Primary, format!("PRIMARY KEY ({})", columns.join(", "))));
     }
-    for check in body.iter().flat_map(|item| after(item, "check")) {
-        table.constraints.push(constraint(Kind::Check, format!("CHECK ({check})")));
+    for check in body.iter().flat_map(|item| arguments_of(item, "check")) {
+        table.constraints.push(constraint(ConstraintKind::Check, format!("CHECK ({check})")));
     }
     foreign_keys(db, &mut table).await?;
     indexes(db, &mut table).await?;
@@ -55,7 +57,7 @@ async fn table(db: &impl ConnectionTrait, name: &str, sql: &str) -> Result<Table
     Ok(table)
 }
 
-fn constraint(kind: Kind, definition: String) -> Constraint {
+fn constraint(kind: ConstraintKind, definition: String) -> Constraint {
     Constraint { name: String::new(), kind, definition }
 }
 
@@ -67,37 +69,40 @@ fn column(row: &QueryResult, body: &[&[Token]]) -> Result<Column, DbErr> {
     });
     let item = item.copied().unwrap_or_default();
     let hidden: i64 = row.try_get("", "hidden")?;
-    let way = match hidden {
+    let storage = match hidden {
         2 => Some("virtual"),
         3 => Some("stored"),
         _ => None,
     };
-    let expression = after(item, "as").into_iter().next().unwrap_or_default();
+    let expression = arguments_of(item, "as").into_iter().next().unwrap_or_default();
     let collation =
         item.iter().position(|token| token.is("collate")).and_then(|at| item.get(at.saturating_add(1)));
     let default: Option<String> = row.try_get("", "dflt_value")?;
-    let kind: String = row.try_get("", "type")?;
+    let data_type: String = row.try_get("", "type")?;
     Ok(Column {
-        kind: normal(&tokens(&kind)).replace(" (", "("),
+        data_type: normalize(&tokenize(&data_type)).replace(" (", "("),
         nullable: row.try_get::<i64>("", "notnull")? == 0,
-        default: default.map(|text| normal(&tokens(&text))),
-        generated: way.map(|way| format!("({expression}) {way}")),
-        numbering: item.iter().any(|token| token.is("autoincrement")).then(|| "autoincrement".to_owned()),
-        collation: collation.map(|token| normal(std::slice::from_ref(token))),
+        default: default.map(|text| normalize(&tokenize(&text))),
+        generated: storage.map(|storage| format!("({expression}) {storage}")),
+        auto_increment: item
+            .iter()
+            .any(|token| token.is("autoincrement"))
+            .then(|| "autoincrement".to_owned()),
+        collation: collation.map(|token| normalize(std::slice::from_ref(token))),
         name,
     })
 }
 
-/// What stands in parentheses behind each `word`.
-fn after(item: &[Token], word: &str) -> Vec<String> {
+/// The contents of the parentheses after each occurrence of `word`.
+fn arguments_of(item: &[Token], word: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, token) in item.iter().enumerate() {
         let open = at.saturating_add(1);
         if token.is(word)
-            && item.get(open) == Some(&Token::Sign('('))
-            && let Some((inside, _)) = group(item, open)
+            && item.get(open) == Some(&Token::Symbol('('))
+            && let Some((inside, _)) = parenthesized(item, open)
         {
-            found.push(normal(inside));
+            found.push(normalize(inside));
         }
     }
     found
@@ -118,27 +123,28 @@ async fn foreign_keys(db: &impl ConnectionTrait, table: &mut Table) -> Result<()
                 }
             }
             let parent = ident(&row.try_get::<String>("", "table")?);
-            keys.push(ForeignKey { id, own: Vec::new(), theirs: Vec::new(), parent, actions });
+            keys.push(ForeignKey { id, columns: Vec::new(), references: Vec::new(), parent, actions });
         }
         if let Some(key) = keys.last_mut() {
-            key.own.push(ident(&row.try_get::<String>("", "from")?));
-            key.theirs.extend(row.try_get::<Option<String>>("", "to")?.map(|to| ident(&to)));
+            key.columns.push(ident(&row.try_get::<String>("", "from")?));
+            key.references.extend(row.try_get::<Option<String>>("", "to")?.map(|to| ident(&to)));
         }
     }
-    for ForeignKey { own, theirs, parent, actions, .. } in keys {
-        let own = own.join(", ");
-        // Without columns it means the parent's primary key.
-        let theirs = if theirs.is_empty() { String::new() } else { format!(" ({})", theirs.join(", ")) };
-        let definition = format!("FOREIGN KEY ({own}) REFERENCES {parent}{theirs}{actions}");
-        table.constraints.push(constraint(Kind::Foreign, definition));
+    for ForeignKey { columns, references, parent, actions, .. } in keys {
+        let columns = columns.join(", ");
+        // Without columns, the key references the parent's primary key.
+        let references =
+            if references.is_empty() { String::new() } else { format!(" ({})", references.join(", ")) };
+        let definition = format!("FOREIGN KEY ({columns}) REFERENCES {parent}{references}{actions}");
+        table.constraints.push(constraint(ConstraintKind::Foreign, definition));
     }
     Ok(())
 }
 
 struct ForeignKey {
     id: i64,
-    own: Vec<String>,
-    theirs: Vec<String>,
+    columns: Vec<String>,
+    references: Vec<String>,
     parent: String,
     actions: String,
 }
@@ -154,12 +160,12 @@ async fn indexes(db: &impl ConnectionTrait, table: &mut Table) -> Result<(), Err
         let name: String = row.try_get("", "name")?;
         match row.try_get::<String>("", "origin")?.as_str() {
             "c" => {
-                let all = tokens(&row.try_get::<String>("", "sql")?);
+                let all = tokenize(&row.try_get::<String>("", "sql")?);
                 let on = all.iter().position(|token| token.is("on")).unwrap_or(0);
                 table.indexes.push(Index {
                     name,
                     unique: row.try_get::<i64>("", "is_unique")? != 0,
-                    definition: normal(all.get(on.saturating_add(2)..).unwrap_or_default()),
+                    definition: normalize(all.get(on.saturating_add(2)..).unwrap_or_default()),
                 });
             }
             "u" => {
@@ -168,7 +174,9 @@ async fn indexes(db: &impl ConnectionTrait, table: &mut Table) -> Result<(), Err
                 for row in rows(db, &sql).await? {
                     columns.push(ident(&row.try_get::<String>("", "name")?));
                 }
-                table.constraints.push(constraint(Kind::Unique, format!("UNIQUE ({})", columns.join(", "))));
+                table
+                    .constraints
+                    .push(constraint(ConstraintKind::Unique, format!("UNIQUE ({})", columns.join(", "))));
             }
             _ => {}
         }

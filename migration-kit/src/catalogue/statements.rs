@@ -1,12 +1,12 @@
-//! Changes as SQL, in an order in which they can run.
+//! Renders changes as SQL statements in an executable order.
 
 use std::collections::BTreeSet;
 
-use super::{Change, Column, Constraint, Index, Kind, Schema, Table, changes};
+use super::{Change, Column, Constraint, ConstraintKind, Index, Schema, Table, changes};
 use crate::{Engine, engine::ident};
 
-/// The statements that lead from `have` to `want` on `engine`. On SQLite a table whose columns or constraints change
-/// is rebuilt, which wants foreign keys switched off around the transaction.
+/// The statements that turn `have` into `want` on `engine`. On SQLite a table whose columns or constraints
+/// change is rebuilt, which needs foreign keys switched off before the transaction starts.
 pub fn statements(engine: Engine, have: &Schema, want: &Schema) -> Vec<String> {
     let steps = changes(have, want);
     match engine {
@@ -17,17 +17,18 @@ pub fn statements(engine: Engine, have: &Schema, want: &Schema) -> Vec<String> {
 
 fn postgres(steps: &[Change]) -> Vec<String> {
     let mut out = Vec::new();
-    // What others depend on goes last and comes first: keys away, tables away, tables, columns, keys, foreign keys.
+    // In order of dependency: drop foreign keys, then tables, indexes and other constraints; change tables
+    // and columns; add indexes and other constraints, then foreign keys.
     for step in steps {
         match step {
-            Change::DropConstraint(table, c) if c.kind == Kind::Foreign => {
+            Change::DropConstraint(table, c) if c.kind == ConstraintKind::Foreign => {
                 out.push(drop_constraint(table, c));
             }
             Change::DropTable(table) => out.extend(
                 table
                     .constraints
                     .iter()
-                    .filter(|c| c.kind == Kind::Foreign)
+                    .filter(|c| c.kind == ConstraintKind::Foreign)
                     .map(|c| drop_constraint(&table.name, c)),
             ),
             _ => {}
@@ -36,7 +37,7 @@ fn postgres(steps: &[Change]) -> Vec<String> {
     for step in steps {
         match step {
             Change::DropIndex(_, index) => out.push(format!("DROP INDEX {}", ident(&index.name))),
-            Change::DropConstraint(table, c) if c.kind != Kind::Foreign => {
+            Change::DropConstraint(table, c) if c.kind != ConstraintKind::Foreign => {
                 out.push(drop_constraint(table, c));
             }
             Change::DropTable(table) => out.push(format!("DROP TABLE {}", ident(&table.name))),
@@ -59,7 +60,9 @@ fn postgres(steps: &[Change]) -> Vec<String> {
             Change::CreateTable(table) => {
                 out.extend(table.indexes.iter().map(|index| create_index(&table.name, index)));
             }
-            Change::AddConstraint(table, c) if c.kind != Kind::Foreign => out.push(add_constraint(table, c)),
+            Change::AddConstraint(table, c) if c.kind != ConstraintKind::Foreign => {
+                out.push(add_constraint(table, c));
+            }
             Change::CreateIndex(table, index) => out.push(create_index(table, index)),
             _ => {}
         }
@@ -70,10 +73,12 @@ fn postgres(steps: &[Change]) -> Vec<String> {
                 table
                     .constraints
                     .iter()
-                    .filter(|c| c.kind == Kind::Foreign)
+                    .filter(|c| c.kind == ConstraintKind::Foreign)
                     .map(|c| add_constraint(&table.name, c)),
             ),
-            Change::AddConstraint(table, c) if c.kind == Kind::Foreign => out.push(add_constraint(table, c)),
+            Change::AddConstraint(table, c) if c.kind == ConstraintKind::Foreign => {
+                out.push(add_constraint(table, c));
+            }
             _ => {}
         }
     }
@@ -85,7 +90,7 @@ fn sqlite(steps: &[Change], have: &Schema, want: &Schema) -> Vec<String> {
     let rebuilt: BTreeSet<&str> = steps
         .iter()
         .filter(|step| match step {
-            Change::AddColumn(_, column) => !addable(column),
+            Change::AddColumn(_, column) => !can_be_added(column),
             Change::DropColumn(..)
             | Change::AlterColumn { .. }
             | Change::AddConstraint(..)
@@ -134,51 +139,56 @@ fn sqlite(steps: &[Change], have: &Schema, want: &Schema) -> Vec<String> {
     out
 }
 
-/// What SQLite's ADD COLUMN takes on a table that holds rows.
-fn addable(column: &Column) -> bool {
+/// Whether SQLite's ADD COLUMN accepts the column on a table that has rows.
+fn can_be_added(column: &Column) -> bool {
     let stored = column.generated.as_ref().is_some_and(|text| text.ends_with("stored"));
     let constant =
         column.default.as_ref().is_none_or(|text| !text.starts_with('(') && !text.starts_with("current_"));
     !stored && constant && (column.nullable || column.default.is_some())
 }
 
-/// The way SQLite's manual gives for changes that ALTER TABLE can't make.
+/// The procedure from SQLite's manual for changes that ALTER TABLE does not support.
 fn rebuild(old: &Table, new: &Table, out: &mut Vec<String>) {
-    let scratch = format!("_new_{}", new.name);
-    out.push(create_table(Engine::Sqlite, new, &scratch));
-    let kept: Vec<_> = new
+    let temporary = format!("_new_{}", new.name);
+    out.push(create_table(Engine::Sqlite, new, &temporary));
+    let common: Vec<_> = new
         .columns
         .iter()
-        .filter(|column| column.generated.is_none() && old.columns.iter().any(|had| had.name == column.name))
+        .filter(|column| column.generated.is_none() && old.columns.iter().any(|old| old.name == column.name))
         .map(|column| ident(&column.name))
         .collect();
-    if !kept.is_empty() {
-        let kept = kept.join(", ");
-        out.push(format!("INSERT INTO {} ({kept}) SELECT {kept} FROM {}", ident(&scratch), ident(&old.name)));
+    if !common.is_empty() {
+        let common = common.join(", ");
+        out.push(format!(
+            "INSERT INTO {} ({common}) SELECT {common} FROM {}",
+            ident(&temporary),
+            ident(&old.name)
+        ));
     }
     out.push(format!("DROP TABLE {}", ident(&old.name)));
-    out.push(format!("ALTER TABLE {} RENAME TO {}", ident(&scratch), ident(&new.name)));
+    out.push(format!("ALTER TABLE {} RENAME TO {}", ident(&temporary), ident(&new.name)));
     out.extend(new.indexes.iter().map(|index| create_index(&new.name, index)));
 }
 
 fn create_table(engine: Engine, table: &Table, name: &str) -> String {
-    let mut lines: Vec<_> = table.columns.iter().map(|column| define(engine, column)).collect();
-    let numbered = table.columns.iter().any(|column| column.numbering.as_deref() == Some("autoincrement"));
+    let mut lines: Vec<_> = table.columns.iter().map(|column| column_definition(engine, column)).collect();
+    let numbered =
+        table.columns.iter().any(|column| column.auto_increment.as_deref() == Some("autoincrement"));
     for constraint in &table.constraints {
         let inline = match constraint.kind {
-            Kind::Foreign => engine == Engine::Sqlite,
-            Kind::Primary => !numbered,
-            Kind::Unique | Kind::Check => true,
+            ConstraintKind::Foreign => engine == Engine::Sqlite,
+            ConstraintKind::Primary => !numbered,
+            ConstraintKind::Unique | ConstraintKind::Check => true,
         };
         if inline {
-            lines.push(clause(constraint));
+            lines.push(constraint_clause(constraint));
         }
     }
     let options = if table.options.is_empty() { String::new() } else { format!(" {}", table.options) };
     format!("CREATE TABLE {} (\n  {}\n){options}", ident(name), lines.join(",\n  "))
 }
 
-fn clause(constraint: &Constraint) -> String {
+fn constraint_clause(constraint: &Constraint) -> String {
     if constraint.name.is_empty() {
         constraint.definition.clone()
     } else {
@@ -186,22 +196,22 @@ fn clause(constraint: &Constraint) -> String {
     }
 }
 
-fn define(engine: Engine, column: &Column) -> String {
-    let numbering = column.numbering.as_deref();
-    let kind = match (numbering, column.kind.as_str()) {
+fn column_definition(engine: Engine, column: &Column) -> String {
+    let auto_increment = column.auto_increment.as_deref();
+    let data_type = match (auto_increment, column.data_type.as_str()) {
         (Some("serial"), "bigint") => "bigserial",
         (Some("serial"), "smallint") => "smallserial",
         (Some("serial"), _) => "serial",
-        (_, kind) => kind,
+        (_, data_type) => data_type,
     };
-    let mut parts = vec![ident(&column.name), kind.to_owned()];
+    let mut parts = vec![ident(&column.name), data_type.to_owned()];
     if let Some(collation) = &column.collation {
         parts.push(format!("COLLATE {}", ident(collation)));
     }
     if !column.nullable {
         parts.push("NOT NULL".to_owned());
     }
-    match numbering {
+    match auto_increment {
         Some("identity always") => parts.push("GENERATED ALWAYS AS IDENTITY".to_owned()),
         Some("identity by default") => parts.push("GENERATED BY DEFAULT AS IDENTITY".to_owned()),
         Some("autoincrement") => parts.push("PRIMARY KEY AUTOINCREMENT".to_owned()),
@@ -209,8 +219,8 @@ fn define(engine: Engine, column: &Column) -> String {
     }
     if let Some(default) = &column.default {
         parts.push(match engine {
-            // SQLite takes an expression in parentheses only.
-            Engine::Sqlite if !literal(default) => format!("DEFAULT ({default})"),
+            // SQLite requires parentheses around expressions.
+            Engine::Sqlite if !is_literal(default) => format!("DEFAULT ({default})"),
             _ => format!("DEFAULT {default}"),
         });
     }
@@ -220,7 +230,7 @@ fn define(engine: Engine, column: &Column) -> String {
     parts.join(" ")
 }
 
-fn literal(default: &str) -> bool {
+fn is_literal(default: &str) -> bool {
     let word = default.trim_start_matches(['+', '-', ' ']);
     word.starts_with('\'')
         || word.parse::<f64>().is_ok()
@@ -228,7 +238,7 @@ fn literal(default: &str) -> bool {
 }
 
 fn add_column(engine: Engine, table: &str, column: &Column) -> String {
-    format!("ALTER TABLE {} ADD COLUMN {}", ident(table), define(engine, column))
+    format!("ALTER TABLE {} ADD COLUMN {}", ident(table), column_definition(engine, column))
 }
 
 fn alter_column(table: &str, from: &Column, to: &Column, out: &mut Vec<String>) {
@@ -240,12 +250,12 @@ fn alter_column(table: &str, from: &Column, to: &Column, out: &mut Vec<String>) 
     let mut alter = |text: String| {
         out.push(format!("ALTER TABLE {} ALTER COLUMN {} {text}", ident(table), ident(&to.name)));
     };
-    let retyped = from.kind != to.kind || from.collation != to.collation;
+    let retyped = from.data_type != to.data_type || from.collation != to.collation;
     if from.default.is_some() && (retyped || to.default.is_none()) {
         alter("DROP DEFAULT".into());
     }
-    match from.numbering.as_deref() {
-        numbering if numbering == to.numbering.as_deref() => {}
+    match from.auto_increment.as_deref() {
+        auto_increment if auto_increment == to.auto_increment.as_deref() => {}
         Some("serial") => alter("DROP DEFAULT".into()),
         Some(_) => alter("DROP IDENTITY".into()),
         None => {}
@@ -253,13 +263,15 @@ fn alter_column(table: &str, from: &Column, to: &Column, out: &mut Vec<String>) 
     if retyped {
         let name = to.collation.as_ref();
         let collation = name.map_or_else(String::new, |name| format!(" COLLATE {}", ident(name)));
-        // An explicit cast cuts what is too long; the assignment that needs none refuses it.
-        let using = if family(&from.kind).is_some() && family(&from.kind) == family(&to.kind) {
+        // An explicit cast truncates text that is too long; the implicit assignment rejects it.
+        let using = if type_family(&from.data_type).is_some()
+            && type_family(&from.data_type) == type_family(&to.data_type)
+        {
             String::new()
         } else {
-            format!(" USING {}::text::{}", ident(&to.name), to.kind)
+            format!(" USING {}::text::{}", ident(&to.name), to.data_type)
         };
-        alter(format!("TYPE {}{collation}{using}", to.kind));
+        alter(format!("TYPE {}{collation}{using}", to.data_type));
     }
     if from.nullable != to.nullable {
         alter(if to.nullable { "DROP NOT NULL" } else { "SET NOT NULL" }.into());
@@ -269,26 +281,26 @@ fn alter_column(table: &str, from: &Column, to: &Column, out: &mut Vec<String>) 
     {
         alter(format!("SET DEFAULT {default}"));
     }
-    if from.numbering == to.numbering {
+    if from.auto_increment == to.auto_increment {
         return;
     }
-    match to.numbering.as_deref() {
+    match to.auto_increment.as_deref() {
         Some("identity always") => alter("ADD GENERATED ALWAYS AS IDENTITY".into()),
         Some("identity by default") => alter("ADD GENERATED BY DEFAULT AS IDENTITY".into()),
         Some("serial") => {
             let sequence = ident(&format!("{table}_{}_seq", to.name));
             alter(format!("SET DEFAULT nextval('{sequence}')"));
             let at = out.len().saturating_sub(1);
-            out.insert(at, format!("CREATE SEQUENCE {sequence} AS {}", to.kind));
+            out.insert(at, format!("CREATE SEQUENCE {sequence} AS {}", to.data_type));
             out.push(format!("ALTER SEQUENCE {sequence} OWNED BY {}.{}", ident(table), ident(&to.name)));
         }
         _ => {}
     }
 }
 
-/// Types that PostgreSQL turns into one another by assignment.
-fn family(kind: &str) -> Option<&'static str> {
-    match kind.split('(').next().unwrap_or_default() {
+/// The group of types among which PostgreSQL converts by assignment.
+fn type_family(data_type: &str) -> Option<&'static str> {
+    match data_type.split('(').next().unwrap_or_default() {
         "text" | "character varying" | "character" => Some("text"),
         "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => Some("number"),
         _ => None,
@@ -296,7 +308,7 @@ fn family(kind: &str) -> Option<&'static str> {
 }
 
 fn add_constraint(table: &str, constraint: &Constraint) -> String {
-    format!("ALTER TABLE {} ADD {}", ident(table), clause(constraint))
+    format!("ALTER TABLE {} ADD {}", ident(table), constraint_clause(constraint))
 }
 
 fn drop_constraint(table: &str, constraint: &Constraint) -> String {

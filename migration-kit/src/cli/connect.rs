@@ -1,4 +1,4 @@
-//! The connection, and what is said when there is none. A password never leaves this file.
+//! Connects to the database, and reports why it can't without printing a password.
 
 use std::{path::Path, str::FromStr, time::Duration};
 
@@ -12,16 +12,16 @@ use sqlx::{
 use super::Failure;
 use crate::Engine;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What may be done with the connection.
+/// How the connection is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    Read,
-    Write,
+    ReadOnly,
+    ReadWrite,
 }
 
-/// A database by its URL.
+/// The database that a URL names.
 pub(super) enum Target {
     Postgres(Box<PgConnectOptions>),
     Sqlite(Box<SqliteConnectOptions>),
@@ -29,20 +29,20 @@ pub(super) enum Target {
 
 impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, Failure> {
-        let unreadable = |error: &dyn std::fmt::Display| {
-            Failure::Unreachable(format!("DATABASE_URL {}: {error}", redacted(url)))
+        let invalid = |error: &dyn std::fmt::Display| {
+            Failure::Unreachable(format!("database URL {}: {error}", redacted(url)))
         };
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
             "postgres" | "postgresql" => {
-                let options = PgConnectOptions::from_str(url).map_err(|error| unreadable(&error))?;
+                let options = PgConnectOptions::from_str(url).map_err(|error| invalid(&error))?;
                 Ok(Self::Postgres(Box::new(options)))
             }
             "sqlite" => {
-                let options = SqliteConnectOptions::from_str(url).map_err(|error| unreadable(&error))?;
+                let options = SqliteConnectOptions::from_str(url).map_err(|error| invalid(&error))?;
                 Ok(Self::Sqlite(Box::new(options)))
             }
-            _ => Err(unreadable(&"expected postgres://… or sqlite://…")),
+            _ => Err(invalid(&"expected postgres://… or sqlite://…")),
         }
     }
 
@@ -53,7 +53,7 @@ impl Target {
         }
     }
 
-    /// On this machine: an embedded file, or a server behind the loopback address or a socket.
+    /// Whether the database is on this machine: a file, or a server on the loopback address or a socket.
     pub(super) fn is_local(&self) -> bool {
         match self {
             Self::Sqlite(_) => true,
@@ -67,7 +67,7 @@ impl Target {
         }
     }
 
-    /// What is typed to confirm: the database's name, or the file's.
+    /// The name to type as confirmation: that of the database, or of the file.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Postgres(options) => {
@@ -80,7 +80,7 @@ impl Target {
         }
     }
 
-    /// None for a file that is not there and need not be made.
+    /// Connects. Returns `None` if access is read-only and the file does not exist.
     pub(super) async fn connect(&self, access: Access) -> Result<Option<DatabaseConnection>, Failure> {
         match self {
             Self::Postgres(options) => postgres(options).await.map(Some),
@@ -91,16 +91,17 @@ impl Target {
 
 async fn postgres(options: &PgConnectOptions) -> Result<DatabaseConnection, Failure> {
     let options = options.clone().disable_statement_logging();
-    let place = format!("{}:{}", options.get_host(), options.get_port());
-    // A pool would try again and again, and then only say that it took too long.
-    match tokio::time::timeout(PATIENCE, options.connect()).await {
+    let server = format!("{}:{}", options.get_host(), options.get_port());
+    // A pool would retry until its timeout and then hide the reason, so try one connection first.
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => drop(connection.close().await),
         Ok(Err(error)) => {
-            return Err(Failure::Unreachable(format!("PostgreSQL at {place}: {}", reason(&error))));
+            return Err(Failure::Unreachable(format!("PostgreSQL at {server}: {}", message(&error))));
         }
-        Err(_) => return Err(Failure::Unreachable(format!("PostgreSQL at {place}: no answer in 10 s"))),
+        Err(_) => return Err(Failure::Unreachable(format!("PostgreSQL at {server}: no answer in 10 s"))),
     }
-    let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE).connect_lazy_with(options);
+    let pool =
+        PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
@@ -109,17 +110,17 @@ async fn sqlite(
     access: Access,
 ) -> Result<Option<DatabaseConnection>, Failure> {
     let file = options.get_filename().to_owned();
-    let embedded =
+    let is_file =
         !file.to_string_lossy().contains(":memory:") && !file.to_string_lossy().starts_with("file:");
     let failed = |error: &dyn std::fmt::Display| {
         Failure::Unreachable(format!("SQLite file {}: {error}", file.display()))
     };
     let mut options = options.clone().disable_statement_logging();
-    if embedded {
+    if is_file {
         match access {
-            Access::Read if !file.exists() => return Ok(None),
-            Access::Read => options = options.read_only(true),
-            Access::Write => {
+            Access::ReadOnly if !file.exists() => return Ok(None),
+            Access::ReadOnly => options = options.read_only(true),
+            Access::ReadWrite => {
                 let folder = file.parent().unwrap_or(Path::new("."));
                 std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
                 options = options.create_if_missing(true);
@@ -127,11 +128,11 @@ async fn sqlite(
         }
     }
     let connected = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
-    let pool = connected.map_err(|error| failed(&reason(&error)))?;
+    let pool = connected.map_err(|error| failed(&message(&error)))?;
     Ok(Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)))
 }
 
-fn reason(error: &sqlx::Error) -> String {
+fn message(error: &sqlx::Error) -> String {
     let text = match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
@@ -140,11 +141,12 @@ fn reason(error: &sqlx::Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A database URL that may be printed: without its password, wherever that stands. Rather too little than too much.
+/// A database URL without its password, wherever the password is. In doubt it removes more than the password.
 pub fn redacted(url: &str) -> String {
     let pairs = url.split('&').map(|pair| {
         let name = pair.to_lowercase().rfind("password=").map(|at| at.saturating_add("password=".len()));
-        name.and_then(|end| pair.get(..end)).map_or_else(|| pair.to_owned(), |kept| format!("{kept}***"))
+        name.and_then(|end| pair.get(..end))
+            .map_or_else(|| pair.to_owned(), |visible| format!("{visible}***"))
     });
     let url = pairs.collect::<Vec<_>>().join("&");
     let Some((before, host)) = url.rsplit_once('@') else { return url };
@@ -164,15 +166,15 @@ mod tests {
     #[test]
     fn a_password_is_never_printed() {
         for (url, printed) in [
-            ("postgres://ann:s3cret@db/blog?sslmode=require", "postgres://ann:***@db/blog?sslmode=require"),
-            ("postgres://ann:s3@cr/et@db:5432/blog", "postgres://ann:***@db:5432/blog"),
-            ("postgres://ann:s3?cret@db/blog", "postgres://ann:***@db/blog"),
-            ("postgres://db/blog?user=ann&password=s3cret", "postgres://db/blog?user=ann&password=***"),
+            ("postgres://ann:s3cret@db/shop?sslmode=require", "postgres://ann:***@db/shop?sslmode=require"),
+            ("postgres://ann:s3@cr/et@db:5432/shop", "postgres://ann:***@db:5432/shop"),
+            ("postgres://ann:s3?cret@db/shop", "postgres://ann:***@db/shop"),
+            ("postgres://db/shop?user=ann&password=s3cret", "postgres://db/shop?user=ann&password=***"),
             (
-                "postgres://db/blog?Password=s3@cret&sslmode=require",
-                "postgres://db/blog?Password=***&sslmode=require",
+                "postgres://db/shop?Password=s3@cret&sslmode=require",
+                "postgres://db/shop?Password=***&sslmode=require",
             ),
-            ("sqlite://./data/byline.db?mode=rwc", "sqlite://./data/byline.db?mode=rwc"),
+            ("sqlite://./data/shop.db?mode=rwc", "sqlite://./data/shop.db?mode=rwc"),
             ("mysql:ann:s3cret@db", "***@db"),
         ] {
             assert_eq!(redacted(url), printed);

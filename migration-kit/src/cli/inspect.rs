@@ -1,129 +1,133 @@
-//! Commands that compare and judge: `check`, `diff`, `lint`.
+//! `check`, `diff` and `lint`: comparisons and findings.
 
 use std::io::Write;
 
+use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 
 use super::{
-    Diff, Failure, Format, Settings,
+    DiffArgs, Failure, FormatArgs, Settings,
     connect::{Access, Target},
-    output::{Tone, json as print_json, paint, table},
+    output::{Style, print_json, print_table, styled},
     source,
 };
-use crate::{Difference, Kit, State};
+use crate::{DatabaseState, Difference, Migrator};
 
-/// A read-only connection, or one to an empty database where there is no file yet.
-async fn connect(settings: &Settings) -> Result<sea_orm::DatabaseConnection, Failure> {
-    if let Some(db) = Target::parse(&settings.database_url)?.connect(Access::Read).await? {
+/// A read-only connection. If the SQLite file does not exist, a connection to an empty database in memory.
+async fn connect(settings: &Settings) -> Result<DatabaseConnection, Failure> {
+    if let Some(db) = Target::parse(&settings.database_url)?.connect(Access::ReadOnly).await? {
         return Ok(db);
     }
-    match Target::parse("sqlite::memory:")?.connect(Access::Write).await? {
+    match Target::parse("sqlite::memory:")?.connect(Access::ReadWrite).await? {
         Some(db) => Ok(db),
-        None => Err(Failure::Unreachable("SQLite has no memory".to_owned())),
+        None => Err(Failure::Unreachable("SQLite has no database in memory".to_owned())),
     }
 }
 
 pub(super) async fn check(
-    kit: &Kit,
+    migrator: &Migrator,
     settings: &Settings,
-    format: Format,
+    format: FormatArgs,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
     let db = connect(settings).await?;
-    let check = kit.check(&db).await?;
+    let check = migrator.check(&db).await?;
     let models: Vec<_> =
         check.models.iter().map(|(engine, change)| format!("{}: {change}", engine.name())).collect();
     let live: Vec<_> = check.live.iter().map(ToString::to_string).collect();
-    let further: Vec<_> = check.further.iter().map(ToString::to_string).collect();
+    let extra_indexes: Vec<_> = check.extra_indexes.iter().map(ToString::to_string).collect();
     if format.json {
         print_json(
             out,
-            &json!({ "passed": check.passed(), "standing": check.standing, "entities": models, "live": live,
-                     "further": further }),
+            &json!({ "passed": check.passed(), "history": check.history, "models": models, "live": live,
+                     "extra_indexes": extra_indexes }),
         )?;
     } else {
-        for (question, faults) in [
-            ("(a) everything is applied", &check.standing),
-            ("(b) the entities are what the migrations build", &models),
-            ("(c) the database is what the migrations build", &live),
+        for (question, differences) in [
+            ("(a) every migration is applied, and no other", &check.history),
+            ("(b) the migrations build what the models want", &models),
+            ("(c) the database has what its migrations build", &live),
         ] {
-            let (tone, word) = if faults.is_empty() { (Tone::Good, "yes") } else { (Tone::Bad, "no") };
-            writeln!(out, "{question}: {}", paint(tone, word))?;
-            for fault in faults {
-                writeln!(out, "    {fault}")?;
+            let (style, word) =
+                if differences.is_empty() { (Style::Success, "yes") } else { (Style::Failure, "no") };
+            writeln!(out, "{question}: {}", styled(style, word))?;
+            for difference in differences {
+                writeln!(out, "    {difference}")?;
             }
         }
-        for index in further {
-            writeln!(out, "note: {index}; it does no harm")?;
+        for index in extra_indexes {
+            writeln!(out, "note: {index}; this does not fail the check")?;
         }
     }
     Ok(if check.passed() { 0 } else { 3 })
 }
 
 pub(super) async fn diff(
-    kit: &Kit,
+    migrator: &Migrator,
     settings: &Settings,
-    diff: &Diff,
+    args: &DiffArgs,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
     let db = connect(settings).await?;
-    if let Some(name) = &diff.write {
-        return write(kit, &db, diff, name, out).await;
+    if let Some(name) = &args.write {
+        return write(migrator, &db, settings, args, name, out).await;
     }
-    let difference = kit.diff(&db).await?;
-    if diff.sql {
+    let difference = migrator.diff(&db).await?;
+    if args.sql {
         for statement in &difference.up {
             writeln!(out, "{statement};")?;
         }
-    } else if diff.format.json {
-        print_json(out, &told(&difference))?;
+    } else if args.format.json {
+        print_json(out, &difference_json(&difference))?;
     } else {
         if difference.changes.is_empty() {
             writeln!(out, "no difference")?;
         }
-        list(out, &difference)?;
-        if let State::Ours(standing) = kit.state(&db).await?
-            && !standing.pending.is_empty()
+        print_changes(out, &difference)?;
+        if let DatabaseState::Managed(status) = migrator.state(&db).await?
+            && !status.pending.is_empty()
         {
-            writeln!(out, "note: {} not applied yet, and part of this", standing.pending.join(", "))?;
+            writeln!(out, "note: this includes pending migrations: {}", status.pending.join(", "))?;
         }
     }
     Ok(0)
 }
 
 async fn write(
-    kit: &Kit,
-    db: &sea_orm::DatabaseConnection,
-    diff: &Diff,
+    migrator: &Migrator,
+    db: &DatabaseConnection,
+    settings: &Settings,
+    args: &DiffArgs,
     name: &str,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let other = match &diff.postgres_url {
-        Some(url) => Target::parse(url)?.connect(Access::Read).await?,
+    let postgres = match &args.postgres_url {
+        Some(url) => Target::parse(url)?.connect(Access::ReadOnly).await?,
         None => None,
     };
-    let differences = kit.missing(other.as_ref().unwrap_or(db)).await?;
+    let differences = migrator.missing(postgres.as_ref().unwrap_or(db)).await?;
     if differences.iter().all(|difference| difference.changes.is_empty()) {
-        writeln!(out, "no difference between the entities and the migrations; nothing was written")?;
+        writeln!(out, "the migrations build what the models want; nothing was written")?;
         return Ok(0);
     }
     for difference in &differences {
         writeln!(out, "on {}:", difference.engine.name())?;
-        list(out, difference)?;
+        print_changes(out, difference)?;
     }
-    source::write(&diff.tree.source, name, &differences, out)
+    source::write(&settings.source, &args.source, name, &differences, out)
 }
 
-fn list(out: &mut impl Write, difference: &Difference) -> Result<(), Failure> {
+fn print_changes(out: &mut impl Write, difference: &Difference) -> Result<(), Failure> {
     for change in &difference.changes {
-        let tone = if change.destructive() { Tone::Bad } else { Tone::Plain };
-        let note = if change.destructive() { "  (may lose data; a rename looks like this too)" } else { "" };
-        writeln!(out, "{}{note}", paint(tone, &format!("{} {change}", change.sign())))?;
+        let style = if change.destructive() { Style::Failure } else { Style::Plain };
+        let note =
+            if change.destructive() { "  (may lose data; a rename appears like this too)" } else { "" };
+        writeln!(out, "{}{note}", styled(style, &format!("{} {change}", change.sign())))?;
     }
     Ok(())
 }
 
-fn told(difference: &Difference) -> Value {
+fn difference_json(difference: &Difference) -> Value {
     let changes: Vec<_> = difference
         .changes
         .iter()
@@ -134,8 +138,13 @@ fn told(difference: &Difference) -> Value {
     json!({ "engine": difference.engine.name(), "changes": changes, "up": difference.up, "down": difference.down })
 }
 
-pub(super) async fn lint(kit: &Kit, all: bool, format: Format, out: &mut impl Write) -> Result<u8, Failure> {
-    let findings = kit.lint().await?;
+pub(super) async fn lint(
+    migrator: &Migrator,
+    all: bool,
+    format: FormatArgs,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
+    let findings = migrator.lint().await?;
     let open = findings.iter().filter(|finding| !finding.accepted).count();
     let shown: Vec<_> = findings.into_iter().filter(|finding| all || !finding.accepted).collect();
     if format.json {
@@ -148,22 +157,22 @@ pub(super) async fn lint(kit: &Kit, all: bool, format: Format, out: &mut impl Wr
             .collect();
         print_json(out, &Value::Array(values))?;
     } else if shown.is_empty() {
-        writeln!(out, "no dangerous step that its migration does not answer for")?;
+        writeln!(out, "no findings that are not accepted")?;
     } else {
         let rows: Vec<_> = shown
             .iter()
             .map(|finding| {
-                let tone = if finding.accepted { Tone::Plain } else { Tone::Bad };
+                let style = if finding.accepted { Style::Plain } else { Style::Failure };
                 vec![
-                    (Tone::Plain, finding.migration.clone()),
-                    (tone, finding.code.to_owned()),
-                    (Tone::Plain, finding.engine.unwrap_or("both").to_owned()),
-                    (Tone::Plain, if finding.accepted { "accepted" } else { "" }.to_owned()),
-                    (Tone::Plain, finding.text.clone()),
+                    (Style::Plain, finding.migration.clone()),
+                    (style, finding.code.to_owned()),
+                    (Style::Plain, finding.engine.unwrap_or("both").to_owned()),
+                    (Style::Plain, if finding.accepted { "accepted" } else { "" }.to_owned()),
+                    (Style::Plain, finding.text.clone()),
                 ]
             })
             .collect();
-        table(out, &["MIGRATION", "CODE", "ENGINE", "", "WHAT"], &rows)?;
+        print_table(out, &["MIGRATION", "CODE", "ENGINE", "", "FINDING"], &rows)?;
     }
     Ok(if open == 0 { 0 } else { 3 })
 }

@@ -1,4 +1,4 @@
-//! Tables for people, colours only on a terminal, JSON for programs.
+//! Output and input on the terminal: tables, colours, JSON, confirmations.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -6,22 +6,22 @@ use serde_json::Value;
 
 use super::{Failure, connect::Target};
 
-/// How a word is to look.
+/// The colour of a word.
 #[derive(Clone, Copy)]
-pub(super) enum Tone {
+pub(super) enum Style {
     Plain,
-    Good,
-    Waiting,
-    Bad,
+    Success,
+    Warning,
+    Failure,
 }
 
-/// `text` in colour, if standard output is a terminal and nobody objects.
-pub(super) fn paint(tone: Tone, text: &str) -> String {
-    let code = match tone {
-        Tone::Plain => return text.to_owned(),
-        Tone::Good => "32",
-        Tone::Waiting => "33",
-        Tone::Bad => "31",
+/// `text` in colour, if standard output is a terminal and `NO_COLOR` is not set.
+pub(super) fn styled(style: Style, text: &str) -> String {
+    let code = match style {
+        Style::Plain => return text.to_owned(),
+        Style::Success => "32",
+        Style::Warning => "33",
+        Style::Failure => "31",
     };
     if std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
@@ -30,11 +30,11 @@ pub(super) fn paint(tone: Tone, text: &str) -> String {
     }
 }
 
-/// Columns as wide as their widest cell.
-pub(super) fn table(
+/// Prints a table. Each column is as wide as its widest cell.
+pub(super) fn print_table(
     out: &mut impl Write,
     head: &[&str],
-    rows: &[Vec<(Tone, String)>],
+    rows: &[Vec<(Style, String)>],
 ) -> Result<(), Failure> {
     let mut widths: Vec<_> = head.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
@@ -42,46 +42,51 @@ pub(super) fn table(
             *width = (*width).max(cell.chars().count());
         }
     }
-    let mut line = |cells: &[(Tone, String)]| {
+    let mut line = |cells: &[(Style, String)]| {
         let mut text = String::new();
-        for ((tone, cell), width) in cells.iter().zip(&widths) {
-            text.push_str(&paint(*tone, cell));
+        for ((style, cell), width) in cells.iter().zip(&widths) {
+            text.push_str(&styled(*style, cell));
             text.push_str(&" ".repeat(width.saturating_sub(cell.chars().count()).saturating_add(2)));
         }
         writeln!(out, "{}", text.trim_end())
     };
-    line(&head.iter().map(|cell| (Tone::Plain, (*cell).to_owned())).collect::<Vec<_>>())?;
+    line(&head.iter().map(|cell| (Style::Plain, (*cell).to_owned())).collect::<Vec<_>>())?;
     for row in rows {
         line(row)?;
     }
     Ok(())
 }
 
-/// One value on lines of its own.
-pub(super) fn json(out: &mut impl Write, value: &Value) -> Result<(), Failure> {
+/// Prints a JSON value, indented.
+pub(super) fn print_json(out: &mut impl Write, value: &Value) -> Result<(), Failure> {
     Ok(writeln!(out, "{value:#}")?)
 }
 
-/// A yes from a person at a terminal; no terminal is a no.
-pub(super) fn agrees(out: &mut impl Write, question: &str) -> Result<bool, Failure> {
-    let input = std::io::stdin();
-    if !input.is_terminal() {
-        return Ok(false);
+/// Prints lines.
+pub(super) fn print_lines(out: &mut impl Write, lines: &[String]) -> Result<(), Failure> {
+    for line in lines {
+        writeln!(out, "{line}")?;
     }
-    write!(out, "{question} [y/N] ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    input.lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    Ok(())
 }
 
-/// The database's name, typed by a person at a terminal.
-pub(super) fn types_name(out: &mut impl Write, target: &Target) -> Result<Option<String>, Failure> {
+/// Asks a question on the terminal. Without a terminal the answer is no.
+pub(super) fn confirm(out: &mut impl Write, question: &str) -> Result<bool, Failure> {
+    let answer = prompt(out, &format!("{question} [y/N] "))?;
+    Ok(answer.is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")))
+}
+
+/// Asks for the database's name on the terminal. Without a terminal there is none.
+pub(super) fn prompt_for_name(out: &mut impl Write, target: &Target) -> Result<Option<String>, Failure> {
+    prompt(out, &format!("This deletes every row of {}. Type its name to continue: ", target.name()))
+}
+
+fn prompt(out: &mut impl Write, text: &str) -> Result<Option<String>, Failure> {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return Ok(None);
     }
-    write!(out, "This destroys every row of {}. Type its name to go on: ", target.name())?;
+    write!(out, "{text}")?;
     out.flush()?;
     let mut answer = String::new();
     input.lock().read_line(&mut answer)?;

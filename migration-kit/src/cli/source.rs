@@ -1,93 +1,103 @@
-//! New migrations in the source tree: the file, and its two lines in the register.
+//! Writes new migrations into the source code: the file, and its two lines in `mod.rs`.
 
 use std::{
     io::Write,
     path::{Path, PathBuf},
 };
 
-use super::Failure;
+use super::{Failure, SourceArgs, SourcePaths};
 use crate::{Difference, Engine};
 
 /// Writes an empty migration and registers it.
-pub(super) fn new(source: &Path, name: &str, out: &mut impl Write) -> Result<u8, Failure> {
-    create(source, name, &empty(name), out)
+pub(super) fn new(
+    paths: &SourcePaths,
+    args: &SourceArgs,
+    name: &str,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
+    create(&directory(paths, args), name, &empty_migration(name), out)
 }
 
-/// Writes a migration that makes up the differences, and registers it.
+/// Writes a migration that makes the differences, and registers it.
 pub(super) fn write(
-    source: &Path,
+    paths: &SourcePaths,
+    args: &SourceArgs,
     name: &str,
     differences: &[Difference],
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
     if differences.iter().all(|difference| difference.engine != Engine::Postgres) {
-        writeln!(out, "review: PostgreSQL was not asked; its half of the file stops until it is written")?;
+        writeln!(out, "review: without --postgres-url, the migration returns an error on PostgreSQL")?;
     }
-    create(source, name, &filled(name, differences), out)
+    create(&directory(paths, args), name, &migration_from(name, differences), out)
 }
 
-fn create(source: &Path, name: &str, text: &str, out: &mut impl Write) -> Result<u8, Failure> {
-    let words = !name.is_empty()
+fn directory(paths: &SourcePaths, args: &SourceArgs) -> PathBuf {
+    args.crate_directory.as_ref().unwrap_or(&paths.crate_directory).join(&paths.migrations)
+}
+
+fn create(directory: &Path, name: &str, text: &str, out: &mut impl Write) -> Result<u8, Failure> {
+    let valid = !name.is_empty()
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if !words {
+    if !valid {
         return Err(Failure::Refused(format!(
-            "{name:?} is no name for a migration: small letters, digits and _ (add_slugs)"
+            "{name:?} is not a valid name: use lower-case letters, digits and _, for example add_slugs"
         )));
     }
-    let register = source.join("src/migrations/mod.rs");
-    let old = std::fs::read_to_string(&register).map_err(|error| at(&register, error))?;
+    let list = directory.join("mod.rs");
+    let old = std::fs::read_to_string(&list).map_err(|error| failed(&list, error))?;
     let module = next_name(&old, name);
-    let file = source.join(format!("src/migrations/{module}.rs"));
-    std::fs::write(&file, text).map_err(|error| at(&file, error))?;
-    let registered = registered(&old, &module, &camel(name))
-        .ok_or_else(|| Failure::Refused(format!("{} is not laid out as expected", register.display())))?;
-    std::fs::write(&register, registered).map_err(|error| at(&register, error))?;
+    let file = directory.join(format!("{module}.rs"));
+    let new = register(&old, &module, &camel_case(name))
+        .ok_or_else(|| Failure::Refused(format!("{} is not in the expected format", list.display())))?;
+    std::fs::write(&file, text).map_err(|error| failed(&file, error))?;
+    std::fs::write(&list, new).map_err(|error| failed(&list, error))?;
     writeln!(out, "wrote {}", file.display())?;
-    writeln!(out, "registered in {}", register.display())?;
+    writeln!(out, "registered in {}", list.display())?;
     Ok(0)
 }
 
-fn at(path: &Path, source: std::io::Error) -> Failure {
-    Failure::Source { path: PathBuf::from(path).display().to_string(), source }
+fn failed(path: &Path, source: std::io::Error) -> Failure {
+    Failure::Source { path: path.display().to_string(), source }
 }
 
-/// The date of today, or of the newest migration where that is later, and the next number of that date.
-fn next_name(register: &str, name: &str) -> String {
-    let last = modules(register).next_back().unwrap_or_default();
-    let last_date = last.get(1..9).unwrap_or_default();
+/// The module's name: the later of today and the newest migration's date, and the next number on that date.
+fn next_name(list: &str, name: &str) -> String {
+    let newest = modules(list).next_back().unwrap_or_default();
+    let newest_date = newest.get(1..9).unwrap_or_default();
     let today = today();
-    let (date, number) = if today.as_str() > last_date {
+    let (date, number) = if today.as_str() > newest_date {
         (today.as_str(), 1)
     } else {
-        let number: u32 = last.get(10..16).and_then(|digits| digits.parse().ok()).unwrap_or(0);
-        (last_date, number.saturating_add(1))
+        let number: u32 = newest.get(10..16).and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        (newest_date, number.saturating_add(1))
     };
     format!("m{date}_{number:06}_{name}")
 }
 
-/// The names of the modules that are migrations, oldest first.
-fn modules(register: &str) -> impl DoubleEndedIterator<Item = &str> {
-    register
-        .lines()
+/// The modules that are migrations, oldest first.
+fn modules(list: &str) -> impl DoubleEndedIterator<Item = &str> {
+    list.lines()
         .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
         .filter(|name| name.starts_with('m') && name.len() > 17)
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the name of a file says when it was made; nothing is timed by it"
+    reason = "a file name contains the date of its creation; nothing else depends on it"
 )]
 fn today() -> String {
     chrono::Utc::now().format("%Y%m%d").to_string()
 }
 
-fn registered(register: &str, module: &str, kind: &str) -> Option<String> {
-    let mut text = register.to_owned();
+/// `mod.rs` with the new module declared, and added to the end of the list.
+fn register(list: &str, module: &str, struct_name: &str) -> Option<String> {
+    let mut text = list.to_owned();
     let end = text.rfind("    ]\n")?;
-    text.insert_str(end, &format!("        Box::new({module}::{kind}),\n"));
-    let last = modules(register).next_back().map(|last| format!("mod {last};\n"));
-    let after = match &last {
+    text.insert_str(end, &format!("        Box::new({module}::{struct_name}),\n"));
+    let newest = modules(list).next_back().map(|name| format!("mod {name};\n"));
+    let after = match &newest {
         Some(line) => text.find(line.as_str())?.saturating_add(line.len()),
         None => text.find("\nuse ")?.saturating_add(1),
     };
@@ -95,7 +105,7 @@ fn registered(register: &str, module: &str, kind: &str) -> Option<String> {
     Some(text)
 }
 
-fn camel(name: &str) -> String {
+fn camel_case(name: &str) -> String {
     let mut text = String::new();
     for word in name.split('_') {
         let mut letters = word.chars();
@@ -105,22 +115,22 @@ fn camel(name: &str) -> String {
     text
 }
 
-fn empty(name: &str) -> String {
-    let kind = camel(name);
+fn empty_migration(name: &str) -> String {
+    let struct_name = camel_case(name);
     format!(
-        "//! Why this change: say it here.
+        "//! Describe the reason for this change here.
 
 use sea_orm_migration::prelude::*;
 
 use crate::Migration;
 
 #[derive(DeriveMigrationName)]
-pub(crate) struct {kind};
+pub(crate) struct {struct_name};
 
-impl Migration for {kind} {{}}
+impl Migration for {struct_name} {{}}
 
 #[async_trait::async_trait]
-impl MigrationTrait for {kind} {{
+impl MigrationTrait for {struct_name} {{
     async fn up(&self, _manager: &SchemaManager) -> Result<(), DbErr> {{
         Ok(())
     }}
@@ -133,8 +143,8 @@ impl MigrationTrait for {kind} {{
     )
 }
 
-fn filled(name: &str, differences: &[Difference]) -> String {
-    let kind = camel(name);
+fn migration_from(name: &str, differences: &[Difference]) -> String {
+    let struct_name = camel_case(name);
     let of = |engine: Engine| differences.iter().find(|difference| difference.engine == engine);
     let review: Vec<_> = differences
         .iter()
@@ -149,8 +159,8 @@ fn filled(name: &str, differences: &[Difference]) -> String {
     });
     let review: std::collections::BTreeSet<_> = review.into_iter().collect();
     let review: String = review.into_iter().collect();
-    let arm = |engine: Engine, up: bool| match of(engine) {
-        Some(difference) => list(if up { &difference.up } else { &difference.down }) + ",",
+    let match_arm = |engine: Engine, up: bool| match of(engine) {
+        Some(difference) => string_slice(if up { &difference.up } else { &difference.down }) + ",",
         None => "{
                 return Err(DbErr::Migration(\"not written for PostgreSQL yet\".to_owned()));
             }"
@@ -166,28 +176,28 @@ fn filled(name: &str, differences: &[Difference]) -> String {
             manager.get_connection().execute_unprepared(statement).await?;
         }}
         Ok(())",
-            arm(Engine::Postgres, up),
-            arm(Engine::Sqlite, up)
+            match_arm(Engine::Postgres, up),
+            match_arm(Engine::Sqlite, up)
         )
     };
     format!(
-        "//! Why this change: say it here.
+        "//! Describe the reason for this change here.
 {review}
 use sea_orm_migration::prelude::*;
 
-use crate::{{Marks, Migration}};
+use crate::{{Attributes, Migration}};
 
 #[derive(DeriveMigrationName)]
-pub(crate) struct {kind};
+pub(crate) struct {struct_name};
 
-impl Migration for {kind} {{
-    fn marks(&self) -> Marks {{
-        Marks {{ destructive: {destructive}, rebuilds_tables: {rebuilds}, ..Marks::NONE }}
+impl Migration for {struct_name} {{
+    fn attributes(&self) -> Attributes {{
+        Attributes {{ destructive: {destructive}, rebuilds_tables: {rebuilds}, ..Attributes::NONE }}
     }}
 }}
 
 #[async_trait::async_trait]
-impl MigrationTrait for {kind} {{
+impl MigrationTrait for {struct_name} {{
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {{
 {}
     }}
@@ -202,21 +212,22 @@ impl MigrationTrait for {kind} {{
     )
 }
 
-fn list(statements: &[String]) -> String {
+fn string_slice(statements: &[String]) -> String {
     if statements.is_empty() {
         return "&[]".to_owned();
     }
-    let lines: Vec<_> = statements.iter().map(|sql| format!("                {},\n", raw(sql))).collect();
+    let lines: Vec<_> =
+        statements.iter().map(|sql| format!("                {},\n", raw_string(sql))).collect();
     format!("&[\n{}            ]", lines.concat())
 }
 
-/// A raw string literal with as many signs as the text needs.
-fn raw(text: &str) -> String {
-    let mut signs = "#".to_owned();
-    while text.contains(&format!("\"{signs}")) {
-        signs.push('#');
+/// A raw string literal with as many `#` as the text needs.
+fn raw_string(text: &str) -> String {
+    let mut hashes = "#".to_owned();
+    while text.contains(&format!("\"{hashes}")) {
+        hashes.push('#');
     }
-    format!("r{signs}\"{text}\"{signs}")
+    format!("r{hashes}\"{text}\"{hashes}")
 }
 
 #[cfg(test)]
@@ -224,41 +235,42 @@ mod tests {
     use super::*;
     use crate::catalogue::{Column, Schema, Table};
 
-    const REGISTER: &str = "//! x\n\nmod m20990101_000002_two;\n\nuse x;\n\nfn all() {\n    vec![\n        Box::new(m20990101_000002_two::Two),\n    ]\n}\n";
+    const LIST: &str = "//! x\n\nmod m20990101_000002_two;\n\nuse x;\n\nfn all() {\n    vec![\n        Box::new(m20990101_000002_two::Two),\n    ]\n}\n";
 
     #[test]
-    fn names_go_on_behind_the_newest() {
-        assert_eq!(next_name(REGISTER, "three"), "m20990101_000003_three");
+    fn a_new_name_follows_the_newest() {
+        assert_eq!(next_name(LIST, "three"), "m20990101_000003_three");
         assert_eq!(next_name("", "one"), format!("m{}_000001_one", today()));
     }
 
     #[test]
-    fn a_migration_is_registered_twice_and_last() {
-        let text = registered(REGISTER, "m20990101_000003_three", "Three").unwrap();
+    fn a_migration_is_registered_as_a_module_and_at_the_end_of_the_list() {
+        let text = register(LIST, "m20990101_000003_three", "Three").unwrap();
         assert!(text.contains("_two;\nmod m20990101_000003_three;\n"), "{text}");
         assert!(text.contains("Two),\n        Box::new(m20990101_000003_three::Three),\n    ]"), "{text}");
     }
 
     #[test]
-    fn a_written_migration_has_both_ways_on_the_engines_asked_and_stops_on_the_other() {
-        let column = Column { name: "x".into(), kind: "text".into(), nullable: true, ..Column::default() };
+    fn a_written_migration_has_both_directions_and_fails_on_an_engine_that_was_not_compared() {
+        let column =
+            Column { name: "x".into(), data_type: "text".into(), nullable: true, ..Column::default() };
         let table = |columns: Vec<Column>| {
             let table = Table { name: "t".into(), columns, ..Table::default() };
             Schema { tables: [("t".to_owned(), table)].into() }
         };
         let (without, with) = (table(Vec::new()), table(vec![column]));
-        let text = filled("add_x", &[Difference::between(Engine::Sqlite, &without, &with)]);
+        let text = migration_from("add_x", &[Difference::between(Engine::Sqlite, &without, &with)]);
         assert!(text.contains(r##"r#"ALTER TABLE "t" ADD COLUMN "x" text"#"##), "{text}");
         assert!(text.contains("rebuilds_tables: true") && text.contains("destructive: false"), "{text}");
         assert_eq!(text.matches("not written for PostgreSQL yet").count(), 2, "{text}");
 
-        let back = filled("drop_x", &[Difference::between(Engine::Postgres, &with, &without)]);
+        let back = migration_from("drop_x", &[Difference::between(Engine::Postgres, &with, &without)]);
         assert!(back.contains("destructive: true") && back.contains("//! Review: column t.x"), "{back}");
     }
 
     #[test]
-    fn any_text_is_a_literal() {
-        assert_eq!(raw("a"), "r#\"a\"#");
-        assert_eq!(raw("a\"#b"), "r##\"a\"#b\"##");
+    fn any_text_becomes_a_raw_string_literal() {
+        assert_eq!(raw_string("a"), "r#\"a\"#");
+        assert_eq!(raw_string("a\"#b"), "r##\"a\"#b\"##");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use migration::kit::{Engine, catalogue::Schema};
+use migration_kit::{Engine, catalogue::Schema};
 
 use crate::support::{Place, all, connect};
 
@@ -61,7 +61,7 @@ async fn a_database_lives_its_life() {
         assert_eq!(run(url, &["up"]).code, 0);
         assert_eq!(run(url, &["fresh", "--yes"]).code, 0);
         assert_eq!(run(url, &["reset", "--yes"]).code, 0);
-        let left = Schema::of(&place.db).await.unwrap();
+        let left = Schema::load(&place.db).await.unwrap();
         assert!(left.tables.keys().all(|name| name == "seaql_migrations"), "{:?}", left.tables.keys());
     }
 }
@@ -89,7 +89,7 @@ async fn the_printed_script_builds_what_the_runner_builds() {
         let script = run("sqlite://nowhere.db", &["up", "--sql", "--engine", engine]);
         assert_eq!(script.code, 0, "{}", script.err);
         twin.run(&script.out).await;
-        assert_eq!(Schema::of(&place.db).await.unwrap(), Schema::of(&twin.db).await.unwrap());
+        assert_eq!(Schema::load(&place.db).await.unwrap(), Schema::load(&twin.db).await.unwrap());
         assert_eq!(run(&twin.url, &["status"]).code, 0);
 
         let back = run("sqlite://nowhere.db", &["down", "--sql", "-n", "99", "--engine", engine]);
@@ -141,7 +141,7 @@ fn bad_input_gets_one_clear_line_and_no_password() {
         ("sqlite://nowhere.db", &["show", "nope"], "history"),
         ("sqlite://nowhere.db", &["repair", "blog_tables"], "--done or --undone"),
         ("sqlite://nowhere.db", &["adopt"], "holds no table of byline"),
-        ("sqlite://nowhere.db", &["new", "Bad-Name"], "small letters"),
+        ("sqlite://nowhere.db", &["new", "Bad-Name"], "lower-case letters"),
         (junk.as_str(), &["status"], "not a database"),
     ] {
         let mut program = Command::new(env!("CARGO_BIN_EXE_migration"));
@@ -163,8 +163,8 @@ async fn a_half_way_migration_is_repaired_as_said() {
         let repair = run(&place.url, &["repair"]);
         assert_eq!(repair.code, 3);
         assert!(repair.out.contains("articles_published --done"), "{}", repair.out);
-        assert!(run(&place.url, &["status"]).out.contains("half-way"));
-        assert!(run(&place.url, &["up"]).err.contains("stopped half-way"));
+        assert!(run(&place.url, &["status"]).out.contains("incomplete"));
+        assert!(run(&place.url, &["up"]).err.contains("is incomplete"));
         assert_eq!(run(&place.url, &["repair", "articles_published", "--undone"]).code, 0);
         assert_eq!(run(&place.url, &["up", "--to", "articles_published"]).out.matches("applied").count(), 1);
 

@@ -1,6 +1,6 @@
 //! `diff` is true: from any schema to any other, its SQL leaves no difference, and leads back.
 
-use migration::kit::{
+use migration_kit::{
     Difference, Engine,
     catalogue::{Schema, changes},
 };
@@ -119,7 +119,7 @@ async fn run(place: &Place, statements: &[String]) {
 }
 
 async fn empty(place: &Place) {
-    let tables = Schema::of(&place.db).await.unwrap();
+    let tables = Schema::load(&place.db).await.unwrap();
     let mut statements: Vec<_> = tables.tables.keys().map(|name| format!("DROP TABLE {name}")).collect();
     // The parent of all comes last in the alphabet, and must go last.
     statements.sort();
@@ -134,18 +134,18 @@ async fn random_changes_leave_no_difference_and_lead_back() {
             let tree = (schema(), schema()).new_tree(&mut runner).unwrap();
             let (old, new) = tree.current();
             run(&place, &build(place.engine, &new)).await;
-            let want = Schema::of(&place.db).await.unwrap();
+            let want = Schema::load(&place.db).await.unwrap();
             empty(&place).await;
             run(&place, &build(place.engine, &old)).await;
-            let have = Schema::of(&place.db).await.unwrap();
+            let have = Schema::load(&place.db).await.unwrap();
 
             let difference = Difference::between(place.engine, &have, &want);
             assert_eq!(difference.changes.is_empty(), difference.up.is_empty());
             run(&place, &difference.up).await;
-            let there = Schema::of(&place.db).await.unwrap();
+            let there = Schema::load(&place.db).await.unwrap();
             assert_eq!(changes(&there, &want), [], "up {:#?}", difference.up);
             run(&place, &difference.down).await;
-            let back = Schema::of(&place.db).await.unwrap();
+            let back = Schema::load(&place.db).await.unwrap();
             assert_eq!(changes(&back, &have), [], "down {:#?}", difference.down);
             empty(&place).await;
         }
@@ -156,13 +156,13 @@ async fn random_changes_leave_no_difference_and_lead_back() {
 async fn rows_survive_a_rebuilt_table() {
     let place = Place::sqlite().await;
     run(&place, &["CREATE TABLE t (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, x integer)".into()]).await;
-    let have = Schema::of(&place.db).await.unwrap();
+    let have = Schema::load(&place.db).await.unwrap();
     run(&place, &["INSERT INTO t (x) VALUES (1), (2)".into()]).await;
     let mut want = have.clone();
-    want.tables.get_mut("t").unwrap().columns[1].kind = "text".into();
+    want.tables.get_mut("t").unwrap().columns[1].data_type = "text".into();
     run(&place, &Difference::between(Engine::Sqlite, &have, &want).up).await;
     assert_eq!(place.texts("SELECT x FROM t ORDER BY id").await, ["1", "2"]);
-    assert_eq!(changes(&Schema::of(&place.db).await.unwrap(), &want), []);
+    assert_eq!(changes(&Schema::load(&place.db).await.unwrap(), &want), []);
 }
 
 #[tokio::test]
@@ -234,23 +234,23 @@ async fn what_sets_a_schema_apart_is_seen() {
             let mut others = base;
             others[number] = other;
             run(&place, &others.map(str::to_owned)).await;
-            let want = Schema::of(&place.db).await.unwrap();
+            let want = Schema::load(&place.db).await.unwrap();
             run(&place, &["DROP TABLE c".into(), "DROP TABLE p".into()]).await;
             run(&place, &base.map(str::to_owned)).await;
-            let have = Schema::of(&place.db).await.unwrap();
+            let have = Schema::load(&place.db).await.unwrap();
             let difference = Difference::between(engine, &have, &want);
             assert_eq!(changes(&have, &have), []);
             assert_ne!(difference.changes, [], "{}: {other}", engine.name());
             run(&place, &difference.up).await;
             assert_eq!(
-                changes(&Schema::of(&place.db).await.unwrap(), &want),
+                changes(&Schema::load(&place.db).await.unwrap(), &want),
                 [],
                 "{other}\n{:#?}",
                 difference.up
             );
             run(&place, &difference.down).await;
             assert_eq!(
-                changes(&Schema::of(&place.db).await.unwrap(), &have),
+                changes(&Schema::load(&place.db).await.unwrap(), &have),
                 [],
                 "{other}\n{:#?}",
                 difference.down

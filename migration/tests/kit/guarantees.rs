@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use migration::kit::{Engine, Error, Limits, Marks, Options, State, catalogue::Schema, script};
+use migration_kit::{
+    Attributes, DatabaseState, Direction, Engine, Error, Options, Timeouts, catalogue::Schema, checksum,
+    render,
+};
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use crate::support::{Asking, Place, all, connect, kit, sql};
@@ -44,7 +47,7 @@ async fn a_failure_in_the_middle_leaves_the_database_as_it_was() {
         let good = sql("m1", &["CREATE TABLE a (id integer PRIMARY KEY)"], &["DROP TABLE a"]);
         let bad =
             sql("m2", &["CREATE TABLE b (id integer PRIMARY KEY)", "INSERT INTO nowhere VALUES (1)"], &[]);
-        let before = Schema::of(&place.db).await.unwrap();
+        let before = Schema::load(&place.db).await.unwrap();
 
         let error = kit(&[&good, &bad]).up(&place.db, &Options::default()).await.unwrap_err();
         assert!(
@@ -52,7 +55,7 @@ async fn a_failure_in_the_middle_leaves_the_database_as_it_was() {
             "{error}"
         );
         assert!(error.to_string().contains("nowhere"), "{error}");
-        assert_eq!(Schema::of(&place.db).await.unwrap(), before);
+        assert_eq!(Schema::load(&place.db).await.unwrap(), before);
 
         let mended = sql("m2", &["CREATE TABLE b (id integer PRIMARY KEY)"], &["DROP TABLE b"]);
         let outcome = kit(&[&good, &mended]).up(&place.db, &Options::default()).await.unwrap();
@@ -81,7 +84,7 @@ async fn a_rebuilt_table_keeps_the_rows_that_point_to_it() {
     ];
     let rebuild = sql("m2", &steps, &[]);
     let marked = |mut migration: crate::support::Sql| {
-        migration.marks = Marks { rebuilds_tables: true, ..Marks::NONE };
+        migration.attributes = Attributes { rebuilds_tables: true, ..Attributes::NONE };
         migration
     };
 
@@ -114,8 +117,8 @@ async fn nothing_pending_takes_no_lock_and_a_held_lock_is_waited_for_no_longer_t
         };
         holder.execute_unprepared(lock).await.unwrap();
 
-        let limits = Limits { lock: Duration::from_millis(300), ..Limits::default() };
-        let options = Options { limits, ..Options::default() };
+        let timeouts = Timeouts { lock: Duration::from_millis(300), ..Timeouts::default() };
+        let options = Options { timeouts, ..Options::default() };
         kit(&[&first]).up(&place.db, &options).await.unwrap();
 
         let started = Instant::now();
@@ -136,8 +139,8 @@ async fn a_migration_gives_up_on_a_locked_table_instead_of_stalling_those_behind
     let holder = other.begin().await.unwrap();
     holder.execute_unprepared("SELECT count(*) FROM busy").await.unwrap();
     let kit = kit(&[&first, &sql("m2", &["ALTER TABLE busy ADD COLUMN x integer"], &[])]);
-    let limits = Limits { table_lock: Duration::from_millis(200), ..Limits::default() };
-    let error = kit.up(&place.db, &Options { limits, ..Options::default() }).await.unwrap_err();
+    let timeouts = Timeouts { table_lock: Duration::from_millis(200), ..Timeouts::default() };
+    let error = kit.up(&place.db, &Options { timeouts, ..Options::default() }).await.unwrap_err();
     assert!(error.to_string().contains("lock timeout"), "{error}");
 }
 
@@ -149,13 +152,15 @@ async fn an_edited_migration_is_reported_and_stops_the_run_unless_its_old_checks
         let mut edited = sql("m1", &["CREATE TABLE a (id bigint)"], &[]);
         let next = sql("m2", &["CREATE TABLE b (id integer)"], &[]);
 
-        let State::Ours(standing) = kit(&[&edited]).state(&place.db).await.unwrap() else { panic!() };
-        assert_eq!(standing.changed, ["m1"]);
+        let DatabaseState::Managed(status) = kit(&[&edited]).state(&place.db).await.unwrap() else {
+            panic!()
+        };
+        assert_eq!(status.changed, ["m1"]);
         let error = kit(&[&edited, &next]).up(&place.db, &Options::default()).await.unwrap_err();
         assert!(matches!(error, Error::Changed(_)), "{error}");
 
-        let sum = script::checksum(&script::render(&old, place.engine, script::Direction::Up).await.unwrap());
-        edited.marks = Marks { accepted_checksums: vec![&*sum.leak()].leak(), ..Marks::NONE };
+        let sum = checksum(&render(&old, place.engine, Direction::Up).await.unwrap());
+        edited.attributes = Attributes { accepted_checksums: vec![&*sum.leak()].leak(), ..Attributes::NONE };
         kit(&[&edited, &next]).up(&place.db, &Options::default()).await.unwrap();
     }
 }
@@ -165,18 +170,18 @@ async fn a_newer_database_is_said_as_such_and_tells_whether_this_release_can_liv
     for place in Place::all().await {
         let first = sql("m1", &["CREATE TABLE a (id integer)"], &[]);
         let mut second = sql("m2", &["CREATE TABLE b (id integer)"], &[]);
-        second.marks = Marks::ADDITIVE;
+        second.attributes = Attributes::ADDITIVE;
         let third = sql("m3", &["DROP TABLE b"], &[]);
         kit(&[&first, &second]).up(&place.db, &Options::default()).await.unwrap();
 
         let old = kit(&[&first]);
-        let State::Ours(standing) = old.state(&place.db).await.unwrap() else { panic!() };
-        assert_eq!(standing.unknown.iter().map(|each| each.name.as_str()).collect::<Vec<_>>(), ["m2"]);
-        assert!(standing.only_additive_unknown() && !standing.is_current());
+        let DatabaseState::Managed(status) = old.state(&place.db).await.unwrap() else { panic!() };
+        assert_eq!(status.unknown.iter().map(|each| each.name.as_str()).collect::<Vec<_>>(), ["m2"]);
+        assert!(status.only_additive_unknown() && !status.is_current());
 
         kit(&[&first, &second, &third]).up(&place.db, &Options::default()).await.unwrap();
-        let State::Ours(standing) = old.state(&place.db).await.unwrap() else { panic!() };
-        assert!(!standing.only_additive_unknown());
+        let DatabaseState::Managed(status) = old.state(&place.db).await.unwrap() else { panic!() };
+        assert!(!status.only_additive_unknown());
         let behind = kit(&[&first, &sql("m0", &["SELECT 1"], &[])]);
         assert!(matches!(behind.up(&place.db, &Options::default()).await.unwrap_err(), Error::Newer { .. }));
     }
@@ -190,8 +195,10 @@ async fn the_state_is_told_to_a_role_that_may_only_read() {
     place.run(&format!("CREATE ROLE {role}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")).await;
     let reader = place.db.begin().await.unwrap();
     reader.execute_unprepared(&format!("SET LOCAL ROLE {role}")).await.unwrap();
-    let State::Ours(standing) = migration::kit().state(&reader).await.unwrap() else { panic!() };
-    assert!(standing.is_current());
+    let DatabaseState::Managed(status) = migration::migrator().state(&reader).await.unwrap() else {
+        panic!()
+    };
+    assert!(status.is_current());
     reader.rollback().await.unwrap();
     place.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
 }
@@ -211,13 +218,13 @@ async fn a_migration_outside_a_transaction_runs_alone_and_leaves_a_mark_when_it_
         let all = kit(&[&first, &second, &third]);
 
         let error = all.up(&place.db, &Options::default()).await.unwrap_err();
-        assert!(matches!(&error, Error::HalfWay { number: 2, .. }), "{error}");
-        let State::Ours(standing) = all.state(&place.db).await.unwrap() else { panic!() };
+        assert!(matches!(&error, Error::Interrupted { number: 2, .. }), "{error}");
+        let DatabaseState::Managed(status) = all.state(&place.db).await.unwrap() else { panic!() };
         assert_eq!(
-            (standing.dirty, standing.pending),
+            (status.incomplete, status.pending),
             (vec!["m2".to_owned()], vec!["m2".into(), "m3".into()])
         );
-        assert!(matches!(all.up(&place.db, &Options::default()).await.unwrap_err(), Error::Dirty(_)));
+        assert!(matches!(all.up(&place.db, &Options::default()).await.unwrap_err(), Error::Incomplete(_)));
 
         place.run("DROP INDEX a_id").await;
         place.run("DELETE FROM tester_migrations WHERE name = 'm2'").await;
@@ -231,10 +238,10 @@ async fn a_migration_outside_a_transaction_runs_alone_and_leaves_a_mark_when_it_
 #[tokio::test]
 async fn a_rehearsal_runs_everything_on_the_live_data_and_changes_nothing() {
     for place in Place::all().await {
-        let before = Schema::of(&place.db).await.unwrap();
+        let before = Schema::load(&place.db).await.unwrap();
         let rehearsal = Options { rehearse: true, ..Options::default() };
-        assert_eq!(migration::kit().up(&place.db, &rehearsal).await.unwrap().applied.len(), all());
-        assert_eq!(Schema::of(&place.db).await.unwrap(), before);
+        assert_eq!(migration::migrator().up(&place.db, &rehearsal).await.unwrap().applied.len(), all());
+        assert_eq!(Schema::load(&place.db).await.unwrap(), before);
     }
 }
 
@@ -242,7 +249,7 @@ async fn a_rehearsal_runs_everything_on_the_live_data_and_changes_nothing() {
 async fn what_loses_data_wants_to_be_allowed() {
     for place in Place::all().await {
         let mut lossy = sql("m1", &["CREATE TABLE a (id integer)"], &[]);
-        lossy.marks = Marks { destructive: true, ..Marks::NONE };
+        lossy.attributes = Attributes { destructive: true, ..Attributes::NONE };
         let kit = kit(&[&lossy]);
         let error = kit.up(&place.db, &Options::default()).await.unwrap_err();
         assert!(matches!(error, Error::Destructive(_)), "{error}");
@@ -256,9 +263,9 @@ async fn a_database_in_memory_is_migrated_in_the_connection_that_holds_it() {
     options.max_connections(1);
     let db = sea_orm::Database::connect(options).await.unwrap();
     migration::up(&db).await.unwrap();
-    let State::Ours(standing) = migration::state(&db).await.unwrap() else { panic!() };
-    assert!(standing.is_current());
-    assert!(migration::kit().check(&db).await.unwrap().passed());
+    let DatabaseState::Managed(status) = migration::state(&db).await.unwrap() else { panic!() };
+    assert!(status.is_current());
+    assert!(migration::migrator().check(&db).await.unwrap().passed());
 }
 
 #[tokio::test]
@@ -268,7 +275,7 @@ async fn a_role_that_may_not_create_schemas_can_compare_and_adopt() {
     place.run(&format!("CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA public TO {role}")).await;
     let sign = if place.url.contains('?') { '&' } else { '?' };
     let owner = connect(&format!("{}{sign}options=-c%20role%3D{role}", place.url)).await;
-    let kit = migration::kit();
+    let kit = migration::migrator();
     kit.up(&owner, &Options { to: Some("blog_tables"), ..Options::default() }).await.unwrap();
     owner.execute_unprepared("DROP TABLE byline_migrations, seaql_migrations").await.unwrap();
 
@@ -288,15 +295,15 @@ async fn a_migration_that_asks_the_database_runs_without_a_checksum_and_is_said_
     for place in Place::all().await {
         let mut kit = kit(&[&sql("m1", &["CREATE TABLE a (id integer)"], &["DROP TABLE a"])]);
         kit.migrations.push(Box::new(Asking));
-        let told = script::render(&Asking, place.engine, script::Direction::Up).await;
+        let told = render(&Asking, place.engine, Direction::Up).await;
         assert!(matches!(told, Err(Error::NotStatic(_))));
         assert!(kit.script_up(place.engine, None).await.is_err());
 
         kit.up(&place.db, &Options::default()).await.unwrap();
-        assert!(Schema::of(&place.db).await.unwrap().tables.contains_key("asked"));
-        let State::Ours(standing) = kit.state(&place.db).await.unwrap() else { panic!() };
-        assert!(standing.is_current());
-        assert_eq!(standing.records.iter().filter(|record| record.checksum.is_none()).count(), 1);
+        assert!(Schema::load(&place.db).await.unwrap().tables.contains_key("asked"));
+        let DatabaseState::Managed(status) = kit.state(&place.db).await.unwrap() else { panic!() };
+        assert!(status.is_current());
+        assert_eq!(status.records.iter().filter(|record| record.checksum.is_none()).count(), 1);
         assert_eq!(kit.check(&place.db).await.unwrap().live, []);
 
         let findings = kit.lint().await.unwrap();
@@ -305,6 +312,6 @@ async fn a_migration_that_asks_the_database_runs_without_a_checksum_and_is_said_
             "{findings:?}"
         );
         assert!(kit.down(&place.db, &Options::default()).await.is_err());
-        assert!(Schema::of(&place.db).await.unwrap().tables.contains_key("asked"));
+        assert!(Schema::load(&place.db).await.unwrap().tables.contains_key("asked"));
     }
 }

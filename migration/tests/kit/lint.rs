@@ -1,6 +1,6 @@
 //! Every code of the linter, found where it should be and not where it should not.
 
-use migration::kit::Marks;
+use migration_kit::Attributes;
 
 use crate::support::{Sql, kit, sql};
 
@@ -27,7 +27,7 @@ async fn codes(second: &Sql) -> Vec<(&'static str, bool)> {
 }
 
 #[tokio::test]
-async fn dangerous_steps_bear_their_codes() {
+async fn each_dangerous_step_has_its_code() {
     for (statements, expected) in [
         (&["DROP TABLE c"][..], &["DS102"][..]),
         (&["ALTER TABLE p DROP COLUMN n"], &["DS103"]),
@@ -51,7 +51,7 @@ async fn a_rebuilt_table_on_sqlite_is_judged_by_what_changed() {
     let rebuild = |columns: &str| {
         let create: &'static str = format!("CREATE TABLE new ({columns})").leak();
         let mut second = sql("m2", &[create, "DROP TABLE p", "ALTER TABLE new RENAME TO p"], &["SELECT 1"]);
-        second.marks = Marks { accepts: &["DS102"], ..Marks::NONE };
+        second.attributes = Attributes { accepts: &["DS102"], ..Attributes::NONE };
         second
     };
     for (columns, expected) in [
@@ -72,12 +72,12 @@ async fn a_rebuilt_table_on_sqlite_is_judged_by_what_changed() {
 }
 
 #[tokio::test]
-async fn marks_answer_for_what_they_name_and_for_nothing_else() {
+async fn attributes_accept_the_codes_that_they_name_and_no_others() {
     let mut second = sql("m2", &["ALTER TABLE p DROP COLUMN n", "DROP INDEX i"], &["SELECT 1"]);
-    second.marks = Marks { destructive: true, ..Marks::NONE };
+    second.attributes = Attributes { destructive: true, ..Attributes::NONE };
     assert_eq!(codes(&second).await, [("DS103", true), ("PG102", false)]);
-    second.marks = Marks { destructive: true, accepts: &["PG102"], ..Marks::NONE };
+    second.attributes = Attributes { destructive: true, accepts: &["PG102"], ..Attributes::NONE };
     assert_eq!(codes(&second).await, [("DS103", true), ("PG102", true)]);
-    second.marks = Marks { additive: true, accepts: &["PG102"], ..Marks::NONE };
+    second.attributes = Attributes { additive: true, accepts: &["PG102"], ..Attributes::NONE };
     assert_eq!(codes(&second).await, [("AD101", false), ("DS103", false), ("PG102", true)]);
 }

@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use migration::kit::{
-    Engine,
-    script::{Direction, checksum, render},
-};
+use migration_kit::{Direction, Engine, checksum, render};
 
 #[tokio::test]
 async fn the_sql_of_every_migration_is_the_one_that_was_reviewed() {
@@ -15,7 +12,7 @@ async fn the_sql_of_every_migration_is_the_one_that_was_reviewed() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(engine.name());
         fs::create_dir_all(&folder).unwrap();
         let mut files = BTreeSet::new();
-        for migration in migration::kit().migrations {
+        for migration in migration::migrator().migrations {
             let up = render(migration.as_ref(), engine, Direction::Up).await.unwrap();
             let down = render(migration.as_ref(), engine, Direction::Down).await.unwrap();
             let text =

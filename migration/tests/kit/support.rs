@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use migration::kit::{Engine, Kit, Marks, Migration};
+use migration_kit::{Attributes, Engine, Migration, Migrator};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
 
@@ -108,7 +108,7 @@ pub(crate) async fn connect(url: &str) -> DatabaseConnection {
 
 /// How many migrations Byline has.
 pub(crate) fn all() -> usize {
-    migration::kit().names().count()
+    migration::migrator().names().count()
 }
 
 /// A migration that asks the database before it acts, and can't be reverted.
@@ -138,12 +138,12 @@ pub(crate) struct Sql {
     pub(crate) name: &'static str,
     pub(crate) up: Vec<&'static str>,
     pub(crate) down: Vec<&'static str>,
-    pub(crate) marks: Marks,
+    pub(crate) attributes: Attributes,
     pub(crate) transaction: Option<bool>,
 }
 
 pub(crate) fn sql(name: &'static str, up: &[&'static str], down: &[&'static str]) -> Sql {
-    Sql { name, up: up.to_vec(), down: down.to_vec(), marks: Marks::NONE, transaction: None }
+    Sql { name, up: up.to_vec(), down: down.to_vec(), attributes: Attributes::NONE, transaction: None }
 }
 
 impl MigrationName for Sql {
@@ -174,16 +174,17 @@ impl MigrationTrait for Sql {
 }
 
 impl Migration for Sql {
-    fn marks(&self) -> Marks {
-        self.marks
+    fn attributes(&self) -> Attributes {
+        self.attributes
     }
 }
 
-pub(crate) fn kit(migrations: &[&Sql]) -> Kit {
-    Kit {
+pub(crate) fn kit(migrations: &[&Sql]) -> Migrator {
+    Migrator {
         program: "tester",
         version: "1.2.3",
         ledger: "tester_migrations",
+        lock_key: "tester_migrations",
         migrations: migrations
             .iter()
             .map(|each| -> Box<dyn Migration> { Box::new((*each).clone()) })

@@ -1,6 +1,6 @@
 //! Databases that another program made.
 
-use migration::kit::{Error, Options, State, catalogue::Schema};
+use migration_kit::{DatabaseState, Error, Options, catalogue::Schema};
 
 use crate::support::{Place, all, connect};
 
@@ -22,7 +22,7 @@ async fn the_old_blog_is_adopted_and_nothing_of_it_changes() {
         "SELECT (id, email, username, hashed_password, created_at, updated_at)::text FROM users ORDER BY id";
     let articles = "SELECT (id, title, content, published, author_id, created_at, updated_at)::text FROM articles ORDER BY id";
     let before = (place.texts(users).await, place.texts(articles).await);
-    assert!(matches!(migration::state(&place.db).await.unwrap(), State::Foreign { .. }));
+    assert!(matches!(migration::state(&place.db).await.unwrap(), DatabaseState::Unmanaged { .. }));
 
     let outcome = migration::up(&place.db).await.unwrap();
 
@@ -56,18 +56,18 @@ async fn tables_that_do_not_fit_are_refused_and_left_alone() {
     ] {
         let Some(place) = old_blog().await else { return };
         place.run(change).await;
-        let before = Schema::of(&place.db).await.unwrap();
+        let before = Schema::load(&place.db).await.unwrap();
         let error = migration::up(&place.db).await.unwrap_err();
-        assert!(matches!(error, Error::Misfit { .. }), "{change}: {error}");
+        assert!(matches!(error, Error::Mismatch { .. }), "{change}: {error}");
         assert!(error.to_string().contains(told), "{change}: {error}");
-        assert_eq!(Schema::of(&place.db).await.unwrap(), before, "{change}");
+        assert_eq!(Schema::load(&place.db).await.unwrap(), before, "{change}");
     }
 }
 
 #[tokio::test]
 async fn adopting_records_no_more_than_fits() {
     for place in Place::all().await {
-        let kit = migration::kit();
+        let kit = migration::migrator();
         kit.up(
             &place.db,
             &Options { to: Some("m20261123_000003_articles_newest_first"), ..Options::default() },
@@ -79,12 +79,12 @@ async fn adopting_records_no_more_than_fits() {
 
         let error =
             kit.adopt(&place.db, Some("m20261123_000005_articles_published"), &Options::default()).await;
-        assert!(matches!(error.unwrap_err(), Error::Misfit { .. }));
+        assert!(matches!(error.unwrap_err(), Error::Mismatch { .. }));
         let outcome = kit.adopt(&place.db, None, &Options::default()).await.unwrap();
         assert_eq!(outcome.adopted.len(), 3);
         assert!(matches!(
             kit.adopt(&place.db, None, &Options::default()).await.unwrap_err(),
-            Error::AlreadyOurs { .. }
+            Error::AlreadyManaged { .. }
         ));
         assert_eq!(kit.up(&place.db, &Options::default()).await.unwrap().applied.len(), all() - 3);
     }
@@ -94,7 +94,7 @@ async fn adopting_records_no_more_than_fits() {
 async fn a_database_of_other_tables_gets_the_blogs_beside_them() {
     for place in Place::all().await {
         place.run("CREATE TABLE notes (id integer)").await;
-        assert!(matches!(migration::state(&place.db).await.unwrap(), State::Foreign { .. }));
+        assert!(matches!(migration::state(&place.db).await.unwrap(), DatabaseState::Unmanaged { .. }));
         let outcome = migration::up(&place.db).await.unwrap();
         assert!(outcome.adopted.is_empty());
         assert_eq!(outcome.applied.len(), all());

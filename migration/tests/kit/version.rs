@@ -1,7 +1,7 @@
 //! The version of an article grows with every change, whoever makes it.
 
 use entity::article::Column;
-use migration::kit::Options;
+use migration_kit::Options;
 use sea_orm::{IdenStatic as _, Iterable as _};
 
 use crate::support::Place;
@@ -97,7 +97,7 @@ async fn it_grows_by_one_where_sqlites_triggers_fire_each_other() {
 async fn it_is_left_alone_once_the_trigger_is_reverted() {
     for place in Place::all().await {
         articles(&place).await;
-        let (kit, edit) = (migration::kit(), "UPDATE articles SET title = title || '!'");
+        let (kit, edit) = (migration::migrator(), "UPDATE articles SET title = title || '!'");
         kit.down(&place.db, &Options { to: Some("articles_notify"), ..Options::default() }).await.unwrap();
         assert_eq!(growth(&place, edit).await, 0);
         migration::up(&place.db).await.unwrap();
