@@ -1,4 +1,4 @@
-//! `diff` is true: from any schema to any other, its SQL leaves no difference, and leads back.
+//! The SQL of a difference turns one schema into the other, and back.
 
 use migration_kit::{
     Difference, Engine,
@@ -11,9 +11,9 @@ use proptest::{
 };
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use crate::support::Place;
+use crate::support::TestDatabase;
 
-/// A table as SQL can say it on both engines.
+/// A table that both engines support.
 #[derive(Clone, Debug)]
 struct Model {
     columns: Vec<Field>,
@@ -30,7 +30,7 @@ struct Field {
     default: bool,
 }
 
-/// Types, and a default of each.
+/// Types, each with a default.
 const KINDS: [(&str, &str); 6] = [
     ("integer", "7"),
     ("bigint", "-8"),
@@ -63,7 +63,7 @@ fn model() -> impl Strategy<Value = Model> {
         })
 }
 
-/// Tables `a`, `b`, `c`, each of which may be missing; children point to a table that is always there.
+/// Tables `a`, `b` and `c`, each of which may be missing. They may reference `root`, which always exists.
 fn schema() -> impl Strategy<Value = Vec<Option<Model>>> {
     prop::collection::vec(prop::option::weighted(0.8, model()), 3)
 }
@@ -91,7 +91,7 @@ fn build(engine: Engine, models: &[Option<Model>]) -> Vec<String> {
         }
         if let Some(action) = model.parent {
             lines.push("root_id integer".to_owned());
-            // A column's line may not stand behind a constraint's.
+            // Columns must come before constraints.
             lines.sort_by_key(|line| line.starts_with("UNIQUE") || line.starts_with("CHECK"));
             lines.push(format!("FOREIGN KEY (root_id) REFERENCES root (id){action}"));
         }
@@ -106,11 +106,11 @@ fn build(engine: Engine, models: &[Option<Model>]) -> Vec<String> {
     statements
 }
 
-async fn run(place: &Place, statements: &[String]) {
-    if place.engine == Engine::Sqlite {
-        place.run("PRAGMA foreign_keys = OFF").await;
+async fn run(database: &TestDatabase, statements: &[String]) {
+    if database.engine == Engine::Sqlite {
+        database.run("PRAGMA foreign_keys = OFF").await;
     }
-    let txn = place.db.begin().await.unwrap();
+    let txn = database.db.begin().await.unwrap();
     for sql in statements {
         let result = txn.execute_unprepared(sql).await;
         assert!(result.is_ok(), "{result:?}\n{sql}\nof\n{statements:#?}");
@@ -118,61 +118,62 @@ async fn run(place: &Place, statements: &[String]) {
     txn.commit().await.unwrap();
 }
 
-async fn empty(place: &Place) {
-    let tables = Schema::load(&place.db).await.unwrap();
+async fn empty(database: &TestDatabase) {
+    let tables = Schema::load(&database.db).await.unwrap();
     let mut statements: Vec<_> = tables.tables.keys().map(|name| format!("DROP TABLE {name}")).collect();
-    // The parent of all comes last in the alphabet, and must go last.
+    // `root` is referenced by the others and must be dropped last, where it is in the alphabet.
     statements.sort();
-    run(place, &statements).await;
+    run(database, &statements).await;
 }
 
 #[tokio::test]
-async fn random_changes_leave_no_difference_and_lead_back() {
-    for place in Place::all().await {
+async fn random_changes_leave_no_difference_and_can_be_reverted() {
+    for database in TestDatabase::on_each_engine().await {
         let mut runner = TestRunner::new(Config::default());
         for _ in 0..40 {
             let tree = (schema(), schema()).new_tree(&mut runner).unwrap();
             let (old, new) = tree.current();
-            run(&place, &build(place.engine, &new)).await;
-            let want = Schema::load(&place.db).await.unwrap();
-            empty(&place).await;
-            run(&place, &build(place.engine, &old)).await;
-            let have = Schema::load(&place.db).await.unwrap();
+            run(&database, &build(database.engine, &new)).await;
+            let want = Schema::load(&database.db).await.unwrap();
+            empty(&database).await;
+            run(&database, &build(database.engine, &old)).await;
+            let have = Schema::load(&database.db).await.unwrap();
 
-            let difference = Difference::between(place.engine, &have, &want);
+            let difference = Difference::between(database.engine, &have, &want);
             assert_eq!(difference.changes.is_empty(), difference.up.is_empty());
-            run(&place, &difference.up).await;
-            let there = Schema::load(&place.db).await.unwrap();
-            assert_eq!(changes(&there, &want), [], "up {:#?}", difference.up);
-            run(&place, &difference.down).await;
-            let back = Schema::load(&place.db).await.unwrap();
+            run(&database, &difference.up).await;
+            let changed = Schema::load(&database.db).await.unwrap();
+            assert_eq!(changes(&changed, &want), [], "up {:#?}", difference.up);
+            run(&database, &difference.down).await;
+            let back = Schema::load(&database.db).await.unwrap();
             assert_eq!(changes(&back, &have), [], "down {:#?}", difference.down);
-            empty(&place).await;
+            empty(&database).await;
         }
     }
 }
 
 #[tokio::test]
-async fn rows_survive_a_rebuilt_table() {
-    let place = Place::sqlite().await;
-    run(&place, &["CREATE TABLE t (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, x integer)".into()]).await;
-    let have = Schema::load(&place.db).await.unwrap();
-    run(&place, &["INSERT INTO t (x) VALUES (1), (2)".into()]).await;
+async fn rebuilding_a_table_keeps_its_rows() {
+    let database = TestDatabase::sqlite().await;
+    run(&database, &["CREATE TABLE t (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, x integer)".into()])
+        .await;
+    let have = Schema::load(&database.db).await.unwrap();
+    run(&database, &["INSERT INTO t (x) VALUES (1), (2)".into()]).await;
     let mut want = have.clone();
     want.tables.get_mut("t").unwrap().columns[1].data_type = "text".into();
-    run(&place, &Difference::between(Engine::Sqlite, &have, &want).up).await;
-    assert_eq!(place.texts("SELECT x FROM t ORDER BY id").await, ["1", "2"]);
-    assert_eq!(changes(&Schema::load(&place.db).await.unwrap(), &want), []);
+    run(&database, &Difference::between(Engine::Sqlite, &have, &want).up).await;
+    assert_eq!(database.texts("SELECT x FROM t ORDER BY id").await, ["1", "2"]);
+    assert_eq!(changes(&Schema::load(&database.db).await.unwrap(), &want), []);
 }
 
 #[tokio::test]
-async fn what_sets_a_schema_apart_is_seen() {
-    let here = |engine: Engine, postgres: &'static str, sqlite: &'static str| match engine {
+async fn every_kind_of_difference_is_found() {
+    let on = |engine: Engine, postgres: &'static str, sqlite: &'static str| match engine {
         Engine::Postgres => postgres,
         Engine::Sqlite => sqlite,
     };
-    for place in Place::all().await {
-        let engine = place.engine;
+    for database in TestDatabase::on_each_engine().await {
+        let engine = database.engine;
         let base = [
             "CREATE TABLE p (id integer NOT NULL PRIMARY KEY, n text, b boolean NOT NULL DEFAULT false)",
             "CREATE TABLE c (id integer NOT NULL PRIMARY KEY, p integer REFERENCES p (id), v varchar(9) CHECK (v <> 'x'))",
@@ -191,7 +192,7 @@ async fn what_sets_a_schema_apart_is_seen() {
             (0, "CREATE TABLE p (id bigint NOT NULL PRIMARY KEY, n text, b boolean NOT NULL DEFAULT false)"),
             (
                 0,
-                here(
+                on(
                     engine,
                     "CREATE TABLE p (id serial PRIMARY KEY, n text, b boolean NOT NULL DEFAULT false)",
                     "CREATE TABLE p (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, n text, b boolean NOT NULL DEFAULT false)",
@@ -199,7 +200,7 @@ async fn what_sets_a_schema_apart_is_seen() {
             ),
             (
                 0,
-                here(
+                on(
                     engine,
                     "CREATE TABLE p (id integer NOT NULL PRIMARY KEY, n text COLLATE \"C\", b boolean NOT NULL DEFAULT false)",
                     "CREATE TABLE p (id integer NOT NULL PRIMARY KEY, n text COLLATE NOCASE, b boolean NOT NULL DEFAULT false)",
@@ -233,29 +234,29 @@ async fn what_sets_a_schema_apart_is_seen() {
         ] {
             let mut others = base;
             others[number] = other;
-            run(&place, &others.map(str::to_owned)).await;
-            let want = Schema::load(&place.db).await.unwrap();
-            run(&place, &["DROP TABLE c".into(), "DROP TABLE p".into()]).await;
-            run(&place, &base.map(str::to_owned)).await;
-            let have = Schema::load(&place.db).await.unwrap();
+            run(&database, &others.map(str::to_owned)).await;
+            let want = Schema::load(&database.db).await.unwrap();
+            run(&database, &["DROP TABLE c".into(), "DROP TABLE p".into()]).await;
+            run(&database, &base.map(str::to_owned)).await;
+            let have = Schema::load(&database.db).await.unwrap();
             let difference = Difference::between(engine, &have, &want);
             assert_eq!(changes(&have, &have), []);
             assert_ne!(difference.changes, [], "{}: {other}", engine.name());
-            run(&place, &difference.up).await;
+            run(&database, &difference.up).await;
             assert_eq!(
-                changes(&Schema::load(&place.db).await.unwrap(), &want),
+                changes(&Schema::load(&database.db).await.unwrap(), &want),
                 [],
                 "{other}\n{:#?}",
                 difference.up
             );
-            run(&place, &difference.down).await;
+            run(&database, &difference.down).await;
             assert_eq!(
-                changes(&Schema::load(&place.db).await.unwrap(), &have),
+                changes(&Schema::load(&database.db).await.unwrap(), &have),
                 [],
                 "{other}\n{:#?}",
                 difference.down
             );
-            run(&place, &["DROP TABLE c".into(), "DROP TABLE p".into()]).await;
+            run(&database, &["DROP TABLE c".into(), "DROP TABLE p".into()]).await;
         }
     }
 }

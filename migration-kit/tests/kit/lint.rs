@@ -1,8 +1,8 @@
-//! Every code of the linter, found where it should be and not where it should not.
+//! Each code of the linter is reported for its step, and for no other.
 
 use migration_kit::Attributes;
 
-use crate::support::{Sql, kit, sql};
+use crate::support::{Sql, migrator, sql};
 
 const BASE: &[&str] = &[
     "CREATE TABLE p (id integer NOT NULL PRIMARY KEY, n varchar(50))",
@@ -10,10 +10,10 @@ const BASE: &[&str] = &[
     "CREATE INDEX i ON c (p)",
 ];
 
-/// The codes found in a migration on top of the base, and whether all are accepted.
+/// The codes found in a migration after the base, and whether they are accepted.
 async fn codes(second: &Sql) -> Vec<(&'static str, bool)> {
     let base = sql("m1", BASE, &["DROP TABLE c"]);
-    let mut found: Vec<_> = kit(&[&base, second])
+    let mut found: Vec<_> = migrator(&[&base, second])
         .lint()
         .await
         .unwrap()

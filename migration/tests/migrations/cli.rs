@@ -1,10 +1,10 @@
-//! The program as a person or a pipeline meets it.
+//! The command line as administrators and pipelines use it.
 
 use std::process::{Command, Output};
 
 use migration_kit::{Engine, catalogue::Schema};
 
-use crate::support::{Place, all, connect};
+use crate::support::{TestDatabase, connect, migration_count};
 
 struct Answer {
     code: i32,
@@ -27,9 +27,9 @@ fn run_with(command: &mut Command, url: &str, arguments: &[&str]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_database_lives_its_life() {
-    for place in Place::all().await {
-        let url = place.url.as_str();
+async fn a_database_is_migrated_reverted_and_reset() {
+    for database in TestDatabase::on_each_engine().await {
+        let url = database.url.as_str();
         let status = run(url, &["status", "--json"]);
         assert_eq!(status.code, 3);
         let value: serde_json::Value = serde_json::from_str(&status.out).unwrap();
@@ -56,20 +56,26 @@ async fn a_database_lives_its_life() {
         assert!(refused.err.contains("--yes"), "{}", refused.err);
         assert_eq!(
             run(url, &["down", "--to", "blog_tables", "--yes"]).out.matches("reverted").count(),
-            all() - 1
+            migration_count() - 1
         );
         assert_eq!(run(url, &["up"]).code, 0);
         assert_eq!(run(url, &["fresh", "--yes"]).code, 0);
         assert_eq!(run(url, &["reset", "--yes"]).code, 0);
-        let left = Schema::load(&place.db).await.unwrap();
+        let left = Schema::load(&database.db).await.unwrap();
         assert!(left.tables.keys().all(|name| name == "seaql_migrations"), "{:?}", left.tables.keys());
     }
 }
 
+#[test]
+fn help_has_bylines_texts_and_examples() {
+    let help = run("sqlite://nowhere.db", &["up", "--help"]).out;
+    assert!(help.contains("FastAPI blog") && help.contains("up --rehearse"), "{help}");
+}
+
 #[tokio::test]
 async fn in_production_nothing_is_erased_without_the_name() {
-    for place in Place::all().await {
-        let url = place.url.as_str();
+    for database in TestDatabase::on_each_engine().await {
+        let url = database.url.as_str();
         run(url, &["up"]);
         for command in ["fresh", "reset"] {
             let mut program = Command::new(env!("CARGO_BIN_EXE_migration"));
@@ -83,47 +89,49 @@ async fn in_production_nothing_is_erased_without_the_name() {
 
 #[tokio::test]
 async fn the_printed_script_builds_what_the_runner_builds() {
-    for (place, twin) in Place::all().await.into_iter().zip(Place::all().await) {
-        run(&place.url, &["up"]);
-        let engine = place.engine.name();
+    for (database, twin) in
+        TestDatabase::on_each_engine().await.into_iter().zip(TestDatabase::on_each_engine().await)
+    {
+        run(&database.url, &["up"]);
+        let engine = database.engine.name();
         let script = run("sqlite://nowhere.db", &["up", "--sql", "--engine", engine]);
         assert_eq!(script.code, 0, "{}", script.err);
         twin.run(&script.out).await;
-        assert_eq!(Schema::load(&place.db).await.unwrap(), Schema::load(&twin.db).await.unwrap());
+        assert_eq!(Schema::load(&database.db).await.unwrap(), Schema::load(&twin.db).await.unwrap());
         assert_eq!(run(&twin.url, &["status"]).code, 0);
 
         let back = run("sqlite://nowhere.db", &["down", "--sql", "-n", "99", "--engine", engine]);
         twin.run(&back.out).await;
-        assert_eq!(run(&twin.url, &["status"]).out.matches("pending").count(), all());
+        assert_eq!(run(&twin.url, &["status"]).out.matches("pending").count(), migration_count());
     }
     assert!(!std::path::Path::new("nowhere.db").exists());
 }
 
 #[tokio::test]
-async fn drift_is_told_and_a_further_index_is_no_drift() {
-    for mut place in Place::all().await {
-        run(&place.url, &["up"]);
-        place.run("CREATE INDEX by_title ON articles (title)").await;
-        let check = run(&place.url, &["check"]);
+async fn drift_is_reported_and_an_extra_index_is_not_drift() {
+    for mut database in TestDatabase::on_each_engine().await {
+        run(&database.url, &["up"]);
+        database.run("CREATE INDEX by_title ON articles (title)").await;
+        let check = run(&database.url, &["check"]);
         assert_eq!(check.code, 0, "{}", check.out);
         assert!(check.out.contains("by_title"));
 
-        place.run("ALTER TABLE users ADD COLUMN website text").await;
-        place.run("DROP INDEX articles_created_at_id_idx").await;
-        let check = run(&place.url, &["check"]);
+        database.run("ALTER TABLE users ADD COLUMN website text").await;
+        database.run("DROP INDEX articles_created_at_id_idx").await;
+        let check = run(&database.url, &["check"]);
         assert_eq!(check.code, 3);
         assert!(check.out.contains("users.website (text) is not expected"), "{}", check.out);
         assert!(check.out.contains("articles_created_at_id_idx"), "{}", check.out);
-        let diff = run(&place.url, &["diff"]).out;
+        let diff = run(&database.url, &["diff"]).out;
         assert!(diff.contains("- column users.website") && diff.contains("may lose data"), "{diff}");
-        let sql = run(&place.url, &["diff", "--sql"]).out;
-        place.db = connect(&place.url).await;
-        if place.engine == Engine::Sqlite {
-            place.run("PRAGMA foreign_keys = OFF").await;
+        let sql = run(&database.url, &["diff", "--sql"]).out;
+        database.db = connect(&database.url).await;
+        if database.engine == Engine::Sqlite {
+            database.run("PRAGMA foreign_keys = OFF").await;
         }
-        place.run(&sql).await;
-        assert_eq!(run(&place.url, &["diff"]).out, "no difference\n");
-        assert_eq!(run(&place.url, &["check"]).code, 0);
+        database.run(&sql).await;
+        assert_eq!(run(&database.url, &["diff"]).out, "no difference\n");
+        assert_eq!(run(&database.url, &["check"]).code, 0);
     }
 }
 
@@ -133,7 +141,7 @@ fn bad_input_gets_one_clear_line_and_no_password() {
     let junk = folder.path().join("junk.db");
     std::fs::write(&junk, "no database ".repeat(100)).unwrap();
     let junk = format!("sqlite://{}", junk.display());
-    for (url, arguments, told) in [
+    for (url, arguments, expected) in [
         ("postgres://ann:s3cret@127.0.0.1:1/blog", &["status"][..], "127.0.0.1:1"),
         ("mysql://ann:s3cret@localhost/blog", &["up"], "postgres://"),
         ("postgres://ann:s3cret@localhost:port/blog", &["status"], "ann:***@localhost:port"),
@@ -148,32 +156,35 @@ fn bad_input_gets_one_clear_line_and_no_password() {
         let answer = run_with(program.current_dir(folder.path()), url, arguments);
         assert_eq!(answer.code, 1, "{arguments:?}");
         assert_eq!(answer.err.lines().count(), 1, "{}", answer.err);
-        assert!(answer.err.contains(told), "{}", answer.err);
+        assert!(answer.err.contains(expected), "{}", answer.err);
         assert!(!format!("{}{}", answer.out, answer.err).contains("s3cret"), "{}", answer.err);
     }
 }
 
 #[tokio::test]
-async fn a_half_way_migration_is_repaired_as_said() {
-    for place in Place::all().await {
-        run(&place.url, &["up", "--to", "articles_by_author"]);
-        let mark = "INSERT INTO byline_migrations VALUES \
+async fn an_incomplete_migration_is_repaired() {
+    for database in TestDatabase::on_each_engine().await {
+        run(&database.url, &["up", "--to", "articles_by_author"]);
+        let incomplete = "INSERT INTO byline_migrations VALUES \
                     ('m20261123_000005_articles_published', 'running', NULL, true, '9', '2026-01-01T00:00:00Z', 0)";
-        place.run(mark).await;
-        let repair = run(&place.url, &["repair"]);
+        database.run(incomplete).await;
+        let repair = run(&database.url, &["repair"]);
         assert_eq!(repair.code, 3);
         assert!(repair.out.contains("articles_published --done"), "{}", repair.out);
-        assert!(run(&place.url, &["status"]).out.contains("incomplete"));
-        assert!(run(&place.url, &["up"]).err.contains("is incomplete"));
-        assert_eq!(run(&place.url, &["repair", "articles_published", "--undone"]).code, 0);
-        assert_eq!(run(&place.url, &["up", "--to", "articles_published"]).out.matches("applied").count(), 1);
+        assert!(run(&database.url, &["status"]).out.contains("incomplete"));
+        assert!(run(&database.url, &["up"]).err.contains("is incomplete"));
+        assert_eq!(run(&database.url, &["repair", "articles_published", "--undone"]).code, 0);
+        assert_eq!(
+            run(&database.url, &["up", "--to", "articles_published"]).out.matches("applied").count(),
+            1
+        );
 
-        run(&place.url, &["down", "--yes"]);
-        place.run(mark).await;
-        place.run("CREATE INDEX articles_published_created_at_id_idx ON articles (created_at DESC, id DESC) WHERE published").await;
-        assert_eq!(run(&place.url, &["repair", "articles_published", "--done"]).code, 0);
-        assert_eq!(run(&place.url, &["up"]).code, 0);
-        assert_eq!(run(&place.url, &["check"]).code, 0);
+        run(&database.url, &["down", "--yes"]);
+        database.run(incomplete).await;
+        database.run("CREATE INDEX articles_published_created_at_id_idx ON articles (created_at DESC, id DESC) WHERE published").await;
+        assert_eq!(run(&database.url, &["repair", "articles_published", "--done"]).code, 0);
+        assert_eq!(run(&database.url, &["up"]).code, 0);
+        assert_eq!(run(&database.url, &["check"]).code, 0);
     }
 }
 

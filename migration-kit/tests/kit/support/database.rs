@@ -1,22 +1,14 @@
-//! Databases to try things on, and migrations to try.
+//! A database of its own for each test, dropped when the test ends.
 
-use std::{
-    io::Write,
-    sync::{
-        Once,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use migration_kit::{Attributes, Engine, Migration, Migrator};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
-use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
+use migration_kit::Engine;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
-static WARNING: Once = Once::new();
 
-/// An empty database that goes when this does.
-pub(crate) struct Place {
+/// An empty database that is dropped with this value.
+pub(crate) struct TestDatabase {
     pub(crate) engine: Engine,
     pub(crate) url: String,
     pub(crate) db: DatabaseConnection,
@@ -24,42 +16,40 @@ pub(crate) struct Place {
     _folder: tempfile::TempDir,
 }
 
-impl Place {
+impl TestDatabase {
     pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("test.db").display());
         Self { engine: Engine::Sqlite, db: connect(&url).await, url, name: String::new(), _folder: folder }
     }
 
-    /// None, said aloud, where no server is given.
-    pub(crate) async fn postgres() -> Option<Self> {
-        let Some(server) = server() else {
-            WARNING.call_once(|| {
-                // Straight to the stream: what print macros write is kept back for tests that pass.
-                let text = "\nPostgreSQL: not run (TEST_DATABASE_URL is not set)\n\n";
-                std::io::stderr().write_all(text.as_bytes()).unwrap();
-            });
-            return None;
-        };
+    /// On the server that `TEST_DATABASE_URL` names, for tests that are ignored unless there is one.
+    pub(crate) async fn postgres() -> Self {
+        Self::on_server(&server().expect("TEST_DATABASE_URL must name a PostgreSQL server")).await
+    }
+
+    /// One on SQLite, and one on PostgreSQL if `TEST_DATABASE_URL` is set.
+    pub(crate) async fn on_each_engine() -> Vec<Self> {
+        let mut databases = vec![Self::sqlite().await];
+        if let Some(server) = server() {
+            databases.push(Self::on_server(&server).await);
+        }
+        databases
+    }
+
+    async fn on_server(server: &str) -> Self {
         let name = format!("test_kit_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let admin = connect(&server).await;
+        let admin = connect(server).await;
         admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
         admin.close().await.unwrap();
-        let (base, query) =
-            server.split_once('?').map_or((server.as_str(), ""), |(base, query)| (base, query));
+        let (base, query) = server.split_once('?').unwrap_or((server, ""));
         let base = base.rsplit_once('/').unwrap().0;
         let url = format!("{base}/{name}{}{query}", if query.is_empty() { "" } else { "?" });
         let folder = tempfile::tempdir().unwrap();
-        Some(Self { engine: Engine::Postgres, db: connect(&url).await, url, name, _folder: folder })
+        Self { engine: Engine::Postgres, db: connect(&url).await, url, name, _folder: folder }
     }
 
-    /// One of each engine that there is.
-    pub(crate) async fn all() -> Vec<Self> {
-        let mut places = vec![Self::sqlite().await];
-        places.extend(Self::postgres().await);
-        places
-    }
-
+    /// Runs statements.
     pub(crate) async fn run(&self, sql: &str) {
         self.db.execute_unprepared(sql).await.unwrap();
     }
@@ -70,19 +60,20 @@ impl Place {
         rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap()).collect()
     }
 
+    /// The first column of the first row.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         let row = self.db.query_one_raw(Statement::from_string(self.engine.backend(), sql)).await.unwrap();
         row.unwrap().try_get_by_index::<i64>(0).unwrap()
     }
 }
 
-impl Drop for Place {
+impl Drop for TestDatabase {
     fn drop(&mut self) {
         if self.name.is_empty() {
             return;
         }
         let sql = format!("DROP DATABASE {} WITH (FORCE)", self.name);
-        // The test's own runtime can't be waited on from here.
+        // Blocking on the test's own runtime would deadlock.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -96,7 +87,7 @@ impl Drop for Place {
     }
 }
 
-pub(crate) fn server() -> Option<String> {
+fn server() -> Option<String> {
     std::env::var("TEST_DATABASE_URL").ok().filter(|url| !url.is_empty())
 }
 
@@ -104,92 +95,4 @@ pub(crate) async fn connect(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.max_connections(2).sqlx_logging(false);
     Database::connect(options).await.unwrap()
-}
-
-/// How many migrations Byline has.
-pub(crate) fn all() -> usize {
-    migration::migrator().names().count()
-}
-
-/// A migration that asks the database before it acts, and can't be reverted.
-pub(crate) struct Asking;
-
-impl MigrationName for Asking {
-    fn name(&self) -> &'static str {
-        "m2"
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Asking {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if manager.has_table("a").await? {
-            manager.get_connection().execute_unprepared("CREATE TABLE asked (id integer)").await?;
-        }
-        Ok(())
-    }
-}
-
-impl Migration for Asking {}
-
-/// A migration written as SQL.
-#[derive(Clone)]
-pub(crate) struct Sql {
-    pub(crate) name: &'static str,
-    pub(crate) up: Vec<&'static str>,
-    pub(crate) down: Vec<&'static str>,
-    pub(crate) attributes: Attributes,
-    pub(crate) transaction: Option<bool>,
-}
-
-pub(crate) fn sql(name: &'static str, up: &[&'static str], down: &[&'static str]) -> Sql {
-    Sql { name, up: up.to_vec(), down: down.to_vec(), attributes: Attributes::NONE, transaction: None }
-}
-
-impl MigrationName for Sql {
-    fn name(&self) -> &str {
-        self.name
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Sql {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for sql in &self.up {
-            manager.get_connection().execute_unprepared(sql).await?;
-        }
-        Ok(())
-    }
-
-    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for sql in &self.down {
-            manager.get_connection().execute_unprepared(sql).await?;
-        }
-        Ok(())
-    }
-
-    fn use_transaction(&self) -> Option<bool> {
-        self.transaction
-    }
-}
-
-impl Migration for Sql {
-    fn attributes(&self) -> Attributes {
-        self.attributes
-    }
-}
-
-pub(crate) fn kit(migrations: &[&Sql]) -> Migrator {
-    Migrator {
-        program: "tester",
-        version: "1.2.3",
-        ledger: "tester_migrations",
-        lock_key: "tester_migrations",
-        migrations: migrations
-            .iter()
-            .map(|each| -> Box<dyn Migration> { Box::new((*each).clone()) })
-            .collect(),
-        wanted: |_| Vec::new(),
-        adoption: Box::new(()),
-    }
 }
