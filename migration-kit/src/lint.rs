@@ -213,8 +213,8 @@ fn parse_type(data_type: &str) -> (String, Vec<u64>) {
 
 /// The type of a column.
 fn column_type<'a>(schema: &'a Schema, table: &str, column: &str) -> Option<&'a str> {
-    let find = |table: &'a Table| table.columns.iter().find(|known| known.name == column);
-    schema.tables.get(table).and_then(find).map(|column| column.data_type.as_str())
+    let column_in = |table: &'a Table| table.columns.iter().find(|known| known.name == column);
+    schema.tables.get(table).and_then(column_in).map(|column| column.data_type.as_str())
 }
 
 #[cfg(test)]
