@@ -2,7 +2,7 @@
 //! command line.
 //!
 //! A migration is still a [`MigrationTrait`]; [`Migration`] adds the [`Attributes`] that a runner needs. The
-//! kit first asks each migration for its SQL ([`render`]) and then runs exactly that SQL. What a dry run
+//! kit first asks each migration for its SQL ([`render()`]) and then runs exactly that SQL. What a dry run
 //! prints, what a checksum covers and what runs are therefore the same. The kit knows nothing of a program's
 //! tables.
 //!
