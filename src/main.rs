@@ -1,4 +1,4 @@
-//! The thin binary: parse, load the settings, do what was said.
+//! The binary: parses the command line, loads the settings, runs the command.
 
 use std::{
     io::{self, Write as _},
@@ -14,7 +14,7 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let done = start(Cli::parse());
     done.unwrap_or_else(|failure| {
-        // Where standard error is gone, the exit code still tells.
+        // If standard error is closed, the exit code is all there is.
         let _ = writeln!(io::stderr(), "byline: {failure}");
         ExitCode::FAILURE
     })
@@ -24,6 +24,6 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
     let system = actix_web::rt::System::new();
     match Settings::load() {
         Ok(settings) => system.block_on(cli::run(cli, settings)),
-        Err(problems) => Err(system.block_on(cli::complete(&cli, problems)).into()),
+        Err(errors) => Err(system.block_on(cli::add_database_error(&cli, errors)).into()),
     }
 }

@@ -83,7 +83,7 @@ impl Site {
         migration::up(db).await?;
         let articles = self.articles.to_string();
         let seed = Seed::try_parse_from(["seed", "--users", "1", "--articles", &articles, "--drafts", "0"])?;
-        seed::run(db, &accounts.passwords, &seed.amount, now).await?;
+        seed::run(db, settings.auth.bcrypt_cost, &seed.amount).await?;
         // Without it the planner guesses until autovacuum comes by.
         db.execute_unprepared("ANALYZE").await?;
         let author = user::Entity::find_by_id(AUTHOR).one(db).await?.ok_or("nobody was seeded")?;

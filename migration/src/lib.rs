@@ -1,35 +1,34 @@
-//! Byline's migrations, and the command line that runs them.
+//! Byline's migrations, run by [`migration_kit`].
 //!
 //! - `migrations`: one file each, oldest first.
-//! - `wanted`: the schema that the entities want, which the migrations must build.
-//! - [`mod@kit`]: what runs them; it knows nothing of articles or of the server.
-//! - [`cli`]: `byline migrate …`, and this crate's own binary.
+//! - `wanted`: the schema that the entities want and that the migrations must build.
+//! - [`notify`]: the names that triggers and listening servers share.
+//! - [`cli`]: `byline migrate …`, which is also this crate's own binary.
 
+pub mod cli;
+mod migrations;
+pub mod notify;
+mod wanted;
+
+use migration_kit::{Adoption, Migrator};
+pub use migration_kit::{DatabaseState, Error, Options, Outcome, SchemaStatus};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
-pub mod cli;
-pub mod kit;
-mod migrations;
-mod wanted;
-
-pub use kit::{Error, Options, Outcome, Standing, State};
-
-use kit::{Adoption, Kit};
-
-/// Byline's migrations with what the kit must know of them.
-pub fn kit() -> Kit {
-    Kit {
+/// Byline's migrations and the names that it uses in the database.
+pub fn migrator() -> Migrator {
+    Migrator {
         program: "byline",
         version: env!("CARGO_PKG_VERSION"),
         ledger: "byline_migrations",
+        lock_key: "byline_migrations",
         migrations: migrations::all(),
         wanted: wanted::statements,
         adoption: Box::new(HiddenDrafts),
     }
 }
 
-/// The FastAPI blog showed unpublished articles to everyone; whoever takes its database over should hear of the change.
+/// Reports how many articles become hidden. The FastAPI blog showed drafts to everyone, Byline does not.
 struct HiddenDrafts;
 
 #[async_trait::async_trait]
@@ -49,26 +48,26 @@ impl Adoption for HiddenDrafts {
     }
 }
 
-/// The same migrations for SeaORM's own tools. They keep no ledger and take no lock; [`up`] does both.
-pub struct Migrator;
+/// The same migrations for SeaORM's own tools. These write no checksums and take no lock; [`up`] does both.
+pub struct SeaOrmMigrator;
 
-impl MigratorTrait for Migrator {
+impl MigratorTrait for SeaOrmMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         migrations::all().into_iter().map(|migration| -> Box<dyn MigrationTrait> { migration }).collect()
     }
 }
 
-/// Where the database stands; reads only, and needs no right to create anything.
-pub async fn state(db: &DatabaseConnection) -> Result<State, Error> {
-    kit().state(db).await
+/// The state of the database. Reads only, so the role needs no right to create anything.
+pub async fn state(db: &DatabaseConnection) -> Result<DatabaseState, Error> {
+    migrator().state(db).await
 }
 
-/// Applies what is pending, under the lock, all or nothing.
+/// Applies pending migrations under the lock, all or nothing.
 pub async fn up(db: &DatabaseConnection) -> Result<Outcome, Error> {
-    kit().up(db, &Options::default()).await
+    migrator().up(db, &Options::default()).await
 }
 
-/// Reverts everything, newest first.
+/// Reverts all migrations, newest first.
 pub async fn down(db: &DatabaseConnection) -> Result<Outcome, Error> {
-    kit().down(db, &Options::default()).await
+    migrator().down(db, &Options::default()).await
 }

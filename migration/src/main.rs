@@ -1,11 +1,11 @@
-//! The migrations without the server: `cargo run -p migration -- status`.
+//! The command line without the server: `cargo run -p migration -- status`.
 
 use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use migration::cli::{Command, Settings, run};
 
-/// Byline's migrations.
+/// Byline's migrations
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
     match run(command, &Settings { database_url, production }, &mut std::io::stdout()).await {
         Ok(code) => code.into(),
         Err(failure) => {
-            // With standard error gone there is nobody left to tell.
+            // If standard error is closed, the exit code is the only report.
             let _ = writeln!(std::io::stderr(), "error: {failure}");
             ExitCode::FAILURE
         }

@@ -1,11 +1,11 @@
-//! The schema that the entities want, with what their macros can't say added for each engine.
+//! The schema that the entities want, with additions for each engine that entity macros can't express.
 
 use entity::{article, user};
 use sea_orm::Schema;
 
-use crate::kit::Engine;
+use migration_kit::Engine;
 
-/// The statements that build it in an empty place.
+/// The statements that build it in an empty schema.
 pub(crate) fn statements(engine: Engine) -> Vec<String> {
     let backend = engine.backend();
     let schema = Schema::new(backend);
@@ -25,11 +25,11 @@ pub(crate) fn statements(engine: Engine) -> Vec<String> {
         Engine::Postgres => POSTGRES,
         Engine::Sqlite => &[],
     };
-    statements.extend(EVERYWHERE.iter().chain(extras).map(|sql| (*sql).to_owned()));
+    statements.extend(ALL_ENGINES.iter().chain(extras).map(|sql| (*sql).to_owned()));
     statements
 }
 
-const EVERYWHERE: &[&str] = &[
+const ALL_ENGINES: &[&str] = &[
     "CREATE INDEX articles_created_at_id_idx ON articles (created_at DESC, id DESC)",
     "CREATE INDEX articles_author_id_created_at_id_idx ON articles (author_id, created_at DESC, id DESC)",
     "CREATE INDEX articles_published_created_at_id_idx ON articles (created_at DESC, id DESC) WHERE published",
@@ -38,7 +38,7 @@ const EVERYWHERE: &[&str] = &[
     "CREATE INDEX articles_published_updated_at_id_idx ON articles (updated_at DESC, id DESC) WHERE published",
 ];
 
-/// What the FastAPI blog's tables have on PostgreSQL alone.
+/// What the FastAPI blog's tables have on PostgreSQL only.
 const POSTGRES: &[&str] = &[
     r#"ALTER TABLE articles RENAME CONSTRAINT "fk-articles-author_id" TO articles_author_id_fkey"#,
     "ALTER TABLE users ALTER created_at SET DEFAULT now(), ALTER updated_at SET DEFAULT now()",

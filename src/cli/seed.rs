@@ -1,8 +1,8 @@
-//! Made-up authors and articles, for trying things out and for benchmarks.
+//! `byline seed`: generated authors and articles, for trying things out and for benchmarks.
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use clap::Args;
 use entity::{article, user};
 use fake::{
@@ -18,15 +18,15 @@ use sea_orm::{
     QuerySelect as _, Set, TransactionTrait as _,
 };
 
-use crate::{accounts::passwords::Passwords, http::error::Result};
+use crate::{accounts::passwords::Passwords, clock::Clock, http::error::Result};
 
-/// Rows of one statement: 7 values each, and SQLite takes 32,766 of them.
+/// Rows per statement: they have 7 values each, and SQLite accepts 32,766 values.
 const BATCH: usize = 2000;
 
-/// The password of every made-up account.
+/// The password of every generated account.
 pub const PASSWORD: &str = "seeded-password";
 
-/// How much to make.
+/// How much to generate.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Amount {
     /// Accounts to add, all with the password `seeded-password`
@@ -45,18 +45,14 @@ pub struct Amount {
 
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "made {} users and {} articles", self.users, self.articles)
+        write!(f, "created {} users and {} articles", self.users, self.articles)
     }
 }
 
 /// Adds accounts and articles, all of them or none.
-pub async fn run(
-    db: &DatabaseConnection,
-    passwords: &Passwords,
-    amount: &Amount,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let hash = passwords.hash(&PASSWORD.into()).await?;
+pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> Result<()> {
+    let hash = Passwords::new(bcrypt_cost).hash(&PASSWORD.into()).await?;
+    let now = Clock::system().now();
     let mut random = StdRng::seed_from_u64(1);
     let txn = db.begin().await?;
 
@@ -123,7 +119,7 @@ pub async fn run(
     Ok(txn.commit().await?)
 }
 
-/// ASCII prose of so many bytes.
+/// ASCII prose of this many bytes.
 fn prose(random: &mut StdRng, bytes: u32) -> String {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     let mut prose = String::with_capacity(bytes);

@@ -1,12 +1,12 @@
-//! The FastAPI blog's two tables, names and defaults included: where its databases are taken over, this is what they
-//! must already hold.
+//! The FastAPI blog's two tables, with its names and defaults: a database of the blog that is adopted must
+//! already have them.
 
 use sea_orm_migration::{
     prelude::*,
     schema::{boolean, integer, pk_auto, string_len, string_len_uniq, text, timestamp_with_time_zone},
 };
 
-use crate::kit::Migration;
+use migration_kit::Migration;
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct BlogTables;
@@ -59,8 +59,8 @@ impl MigrationTrait for BlogTables {
     }
 }
 
-/// SQLite gets no default: it would write `2026-01-01 10:00:00` where the application writes `…T10:00:00…`, and text
-/// of two shapes does not sort by time.
+/// On SQLite the column has no default: SQLite would write `2026-01-01 10:00:00`, the application writes
+/// `2026-01-01T10:00:00…`, and text in two formats does not sort by time.
 fn time(name: &'static str, engine: sea_orm::DbBackend) -> ColumnDef {
     let mut column = timestamp_with_time_zone(name);
     if engine == sea_orm::DbBackend::Postgres {

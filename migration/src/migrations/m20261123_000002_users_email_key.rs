@@ -1,18 +1,18 @@
-//! Addresses unique without case, in a way that twins of a database taken over can't break: the earliest account of
-//! twins gets the key, later ones keep none and go on working.
+//! Makes e-mail addresses unique regardless of case. An adopted database may have accounts whose addresses
+//! differ only in case: the earliest of them gets the key, the others have NULL and continue to work.
 
 use sea_orm_migration::prelude::*;
 
-use crate::kit::{Marks, Migration, lint};
+use migration_kit::{Attributes, Migration, lint};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct UsersEmailKey;
 
 impl Migration for UsersEmailKey {
-    fn marks(&self) -> Marks {
-        // The statement before fills the column so that no two rows share a value. A blog's tables are indexed in
-        // moments; CONCURRENTLY would cost the run its single transaction.
-        Marks { accepts: &[lint::ADD_UNIQUE, lint::BLOCKING_INDEX], ..Marks::ADDITIVE }
+    fn attributes(&self) -> Attributes {
+        // The UPDATE before the index gives no two rows the same value. Indexing a blog's tables takes a
+        // moment, and CONCURRENTLY would prevent running everything in one transaction.
+        Attributes { accepts: &[lint::ADD_UNIQUE, lint::BLOCKING_INDEX], ..Attributes::ADDITIVE }
     }
 }
 
@@ -27,7 +27,8 @@ impl MigrationTrait for UsersEmailKey {
                     .take(),
             )
             .await?;
-        // ASCII only, like the application: SQLite's lower() knows no more, PostgreSQL's does under any collation but C.
+        // ASCII only, as in the application: SQLite's lower() changes nothing else. PostgreSQL's does, unless
+        // the collation is C.
         let key = match manager.get_database_backend() {
             sea_orm::DbBackend::Postgres => r#"lower("email" COLLATE "C")"#,
             _ => r#"lower("email")"#,

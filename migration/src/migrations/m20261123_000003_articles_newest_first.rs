@@ -1,16 +1,17 @@
-//! The order of every list: newest first, ties broken by the higher id.
+//! An index for the default order of lists: newest first, then by descending id.
 
 use sea_orm_migration::prelude::*;
 
-use crate::kit::{Marks, Migration, lint};
+use migration_kit::{Attributes, Migration, lint};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct ArticlesNewestFirst;
 
 impl Migration for ArticlesNewestFirst {
-    fn marks(&self) -> Marks {
-        // A blog's articles are indexed in moments; CONCURRENTLY would cost the run its single transaction.
-        Marks { accepts: &[lint::BLOCKING_INDEX], ..Marks::ADDITIVE }
+    fn attributes(&self) -> Attributes {
+        // Indexing a blog's articles takes a moment, and CONCURRENTLY would prevent running everything in one
+        // transaction.
+        Attributes { accepts: &[lint::BLOCKING_INDEX], ..Attributes::ADDITIVE }
     }
 }
 

@@ -1,16 +1,18 @@
-//! One author's articles in the order of the list; it also serves the cascade when an author goes.
+//! An index for the list of one author's articles, which also speeds up the cascade when an author is
+//! deleted.
 
 use sea_orm_migration::prelude::*;
 
-use crate::kit::{Marks, Migration, lint};
+use migration_kit::{Attributes, Migration, lint};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct ArticlesByAuthor;
 
 impl Migration for ArticlesByAuthor {
-    fn marks(&self) -> Marks {
-        // A blog's articles are indexed in moments; CONCURRENTLY would cost the run its single transaction.
-        Marks { accepts: &[lint::BLOCKING_INDEX], ..Marks::ADDITIVE }
+    fn attributes(&self) -> Attributes {
+        // Indexing a blog's articles takes a moment, and CONCURRENTLY would prevent running everything in one
+        // transaction.
+        Attributes { accepts: &[lint::BLOCKING_INDEX], ..Attributes::ADDITIVE }
     }
 }
 

@@ -1,16 +1,17 @@
-//! The public list: published articles in its order, drafts left out of the index.
+//! A partial index for the public list, without drafts.
 
 use sea_orm_migration::prelude::*;
 
-use crate::kit::{Marks, Migration, lint};
+use migration_kit::{Attributes, Migration, lint};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct ArticlesPublished;
 
 impl Migration for ArticlesPublished {
-    fn marks(&self) -> Marks {
-        // A blog's articles are indexed in moments; CONCURRENTLY would cost the run its single transaction.
-        Marks { accepts: &[lint::BLOCKING_INDEX], ..Marks::ADDITIVE }
+    fn attributes(&self) -> Attributes {
+        // Indexing a blog's articles takes a moment, and CONCURRENTLY would prevent running everything in one
+        // transaction.
+        Attributes { accepts: &[lint::BLOCKING_INDEX], ..Attributes::ADDITIVE }
     }
 }
 

@@ -1,16 +1,16 @@
-//! A number that grows with every change of an article: what entity tags and conditional writes are made of. Rows that
-//! the old blog writes start at 1 too.
+//! A version that increases with every change of an article, for entity tags and conditional writes. The
+//! default is for rows that the FastAPI blog inserts.
 
 use sea_orm_migration::prelude::*;
 
-use crate::kit::{Marks, Migration};
+use migration_kit::{Attributes, Migration};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct ArticlesVersion;
 
 impl Migration for ArticlesVersion {
-    fn marks(&self) -> Marks {
-        Marks::ADDITIVE
+    fn attributes(&self) -> Attributes {
+        Attributes::ADDITIVE
     }
 }
 

@@ -1,8 +1,8 @@
-//! The orders by the last change, as there are by the first: of all articles, of the published ones, of one author.
+//! Indexes for lists ordered by the last change: of all articles, of published ones, and of one author's.
 
 use sea_orm_migration::prelude::*;
 
-use crate::kit::{Marks, Migration, lint};
+use migration_kit::{Attributes, Migration, lint};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct ArticlesRecentlyUpdated;
@@ -12,9 +12,9 @@ const PUBLISHED: &str = "articles_published_updated_at_id_idx";
 const BY_AUTHOR: &str = "articles_author_id_updated_at_id_idx";
 
 impl Migration for ArticlesRecentlyUpdated {
-    fn marks(&self) -> Marks {
+    fn attributes(&self) -> Attributes {
         // A blog's articles are indexed in moments; CONCURRENTLY would cost the run its single transaction.
-        Marks { accepts: &[lint::BLOCKING_INDEX], ..Marks::ADDITIVE }
+        Attributes { accepts: &[lint::BLOCKING_INDEX], ..Attributes::ADDITIVE }
     }
 }
 

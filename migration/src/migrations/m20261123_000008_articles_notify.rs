@@ -1,21 +1,23 @@
-//! Tells every listening server which articles a statement touched, in the transaction that touches them, whoever sends it. Only
-//! PostgreSQL has listeners; SQLite's readers ask for the data version.
+//! Notifies listening servers of the articles that a statement changes, in its transaction and for every
+//! client. Only PostgreSQL has notifications; on SQLite servers poll the data version.
+//!
+//! The names are constants of [`notify`](crate::notify), which a test compares with the database.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 use super::run_on;
-use crate::kit::{Marks, Migration};
+use migration_kit::{Attributes, Migration};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct ArticlesNotify;
 
 impl Migration for ArticlesNotify {
-    fn marks(&self) -> Marks {
-        Marks::ADDITIVE
+    fn attributes(&self) -> Attributes {
+        Attributes::ADDITIVE
     }
 }
 
-/// A notification holds 8,000 bytes at the most: a hundred ids fit, of more it says that anything may have changed.
+/// The payload of a notification has at most 8,000 bytes. A hundred ids fit; for more, the payload is `all`.
 const UP: &[&str] = &[
     r"CREATE FUNCTION byline_articles_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

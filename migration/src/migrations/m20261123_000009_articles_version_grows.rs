@@ -1,21 +1,23 @@
-//! The version grows with every change of an article, whoever makes it: Byline raises it itself, for everybody else (the old
-//! blog beside it, SQL by hand) the database does. So no entity tag ever names two states.
+//! Makes the version increase with every change of an article, whichever client makes it. Byline increases
+//! the version itself; for other clients (the FastAPI blog, manual SQL) the trigger does. So an entity tag
+//! never names two states.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 use super::run_on;
-use crate::kit::{Marks, Migration};
+use migration_kit::{Attributes, Migration};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct ArticlesVersionGrows;
 
 impl Migration for ArticlesVersionGrows {
-    fn marks(&self) -> Marks {
-        Marks::ADDITIVE
+    fn attributes(&self) -> Attributes {
+        Attributes::ADDITIVE
     }
 }
 
-/// Rows are compared byte by byte (`*<>`): it suits every type, and words that a collation takes for equal are still other words.
+/// `*<>` compares rows byte by byte: it supports every type, and strings that a collation considers equal
+/// still differ.
 const POSTGRES: &[&str] = &[
     r"CREATE OR REPLACE FUNCTION byline_articles_version_grows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -27,8 +29,9 @@ $$",
      WHEN (NEW.version <= OLD.version AND NEW *<> OLD) EXECUTE FUNCTION byline_articles_version_grows()",
 ];
 
-/// SQLite has no name for the whole row. Its own UPDATE raises the version, so the trigger has nothing more to do on it, even
-/// where `recursive_triggers` is on. A statement's RETURNING shows the row as it was before.
+/// SQLite can't name a whole row, so the columns are listed. The trigger's own UPDATE increases the version
+/// and therefore does not fire the trigger again, even if `recursive_triggers` is on. RETURNING shows the row
+/// before the trigger.
 const SQLITE: &[&str] = &[
     "DROP TRIGGER IF EXISTS articles_version_grows",
     "CREATE TRIGGER articles_version_grows AFTER UPDATE ON articles FOR EACH ROW \

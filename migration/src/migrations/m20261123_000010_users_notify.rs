@@ -1,22 +1,23 @@
-//! Tells every listening server that a user has another name: articles are shown with it and listed by it. Only PostgreSQL has
-//! listeners; SQLite's readers ask for the data version.
+//! Notifies listening servers when a user's name changes: articles contain it and can be listed by it. Only
+//! PostgreSQL has notifications; on SQLite servers poll the data version.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
 use super::run_on;
-use crate::kit::{Marks, Migration};
+use migration_kit::{Attributes, Migration};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct UsersNotify;
 
 impl Migration for UsersNotify {
-    fn marks(&self) -> Marks {
-        Marks::ADDITIVE
+    fn attributes(&self) -> Attributes {
+        Attributes::ADDITIVE
     }
 }
 
-/// Names change seldom, so all that is kept may go for one. For each row, as only rows can be asked whether the name differs;
-/// equal notifications of one transaction are sent once.
+/// Names change rarely, so the payload is always `all`. The trigger is for each row because only a row
+/// trigger can compare the old name with the new one. PostgreSQL sends equal notifications of a transaction
+/// once.
 const UP: &[&str] = &[
     r"CREATE OR REPLACE FUNCTION byline_users_renamed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

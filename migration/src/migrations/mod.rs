@@ -1,4 +1,4 @@
-//! The migrations, oldest first. Their SQL depends on the engine alone, never on what a database holds.
+//! The migrations, oldest first. Their SQL depends only on the engine, never on a database's contents.
 
 mod m20261123_000001_blog_tables;
 mod m20261123_000002_users_email_key;
@@ -16,9 +16,9 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait as _, DbBackend, DbErr},
 };
 
-use crate::kit::Migration;
+use migration_kit::Migration;
 
-/// Runs statements that only one engine has, one after the other.
+/// Runs statements on one engine; does nothing on the other.
 async fn run_on(engine: DbBackend, manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     if manager.get_database_backend() == engine {
         for statement in statements {
@@ -28,7 +28,7 @@ async fn run_on(engine: DbBackend, manager: &SchemaManager<'_>, statements: &[&s
     Ok(())
 }
 
-/// All of them; one that was released is never edited again.
+/// All migrations. A released migration must not be edited.
 pub(crate) fn all() -> Vec<Box<dyn Migration>> {
     vec![
         Box::new(m20261123_000001_blog_tables::BlogTables),

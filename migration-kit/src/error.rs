@@ -1,0 +1,167 @@
+//! The kit's errors: each is one line that says what to do.
+
+use std::time::Duration;
+
+use sea_orm::{DbErr, RuntimeErr};
+
+/// Why an operation failed. `Display` is one line and contains no password.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database is neither PostgreSQL nor SQLite.
+    #[error("{0} is not supported, only PostgreSQL and SQLite are")]
+    UnsupportedEngine(String),
+    /// No migration has this name.
+    #[error("{program} has no migration named {name:?}; `history` and `status` list the names")]
+    UnknownName {
+        /// The requested name.
+        name: String,
+        /// The program whose migrations were searched.
+        program: &'static str,
+    },
+    /// The database holds tables, and none of them are recorded as this program's.
+    #[error("the database holds tables that {program} did not create ({tables}); nothing was changed")]
+    Unmanaged {
+        /// The program.
+        program: &'static str,
+        /// The tables found.
+        tables: String,
+    },
+    /// The SQL of applied migrations differs from the SQL in this release.
+    #[error("changed since it was applied: {0}; nothing was changed")]
+    Changed(String),
+    /// The database has migrations that this release does not know.
+    #[error("the database is newer than {program} {version}: it has {names}")]
+    Newer {
+        /// The program.
+        program: &'static str,
+        /// The running release.
+        version: &'static str,
+        /// The unknown migrations.
+        names: String,
+    },
+    /// A migration outside a transaction did not complete in an earlier run.
+    #[error(
+        "{0} is incomplete: it stopped outside a transaction; see its statements with `show {0}`, complete or undo \
+         them, then run `repair {0}`"
+    )]
+    Incomplete(String),
+    /// A migration outside a transaction failed in this run.
+    #[error(
+        "{migration}{}: {source}; the statements before it are not rolled back: see `repair`", location(*.number)
+    )]
+    Interrupted {
+        /// The migration.
+        migration: String,
+        /// The statement, counted from 1; 0 if not known.
+        number: usize,
+        /// The database's error.
+        source: Cause,
+    },
+    /// A destructive migration needs permission to run.
+    #[error("{0} loses data: read `show {0}`, then pass --allow-destructive; nothing was changed")]
+    Destructive(String),
+    /// The tables differ from what the migrations build.
+    #[error("the tables do not match {name}: {}; nothing was changed", .differences.join("; "))]
+    Mismatch {
+        /// The migration with the fewest differences.
+        name: String,
+        /// The differences.
+        differences: Vec<String>,
+    },
+    /// The database has no table to adopt.
+    #[error("the database holds no table of {program}; nothing was changed")]
+    NothingToAdopt {
+        /// The program.
+        program: &'static str,
+    },
+    /// The database was adopted or migrated before.
+    #[error("the database already has records of {program}; `status` shows them")]
+    AlreadyManaged {
+        /// The program.
+        program: &'static str,
+    },
+    /// `repair` was called for a migration that is not incomplete.
+    #[error("{0} is not incomplete; `repair` without a name lists the migrations that are")]
+    NotIncomplete(String),
+    /// Another runner held the lock for too long.
+    #[error("another process is migrating this database; gave up after {} s (--lock-timeout)", .0.as_secs())]
+    Busy(Duration),
+    /// A statement failed and the run was rolled back.
+    #[error("{migration}{}: {source}; the run was rolled back", location(*.number))]
+    Statement {
+        /// The migration.
+        migration: String,
+        /// The statement, counted from 1; 0 if not known.
+        number: usize,
+        /// The database's error.
+        source: Cause,
+    },
+    /// The run would leave foreign keys without the row that they reference.
+    #[error("the run would violate foreign keys: {0}; it was rolled back")]
+    ForeignKeys(String),
+    /// The migration queries the database, so its SQL depends on the answers.
+    #[error("{0} reads from the database, so its SQL is not known in advance")]
+    NotStatic(String),
+    /// A migration returned an error instead of its SQL.
+    #[error("{migration}: {source}; nothing was changed")]
+    NotRendered {
+        /// The migration.
+        migration: String,
+        /// The migration's error.
+        source: Cause,
+    },
+    /// A snapshot file can't be read or written.
+    #[error("{path}: {source}")]
+    Snapshot {
+        /// The file.
+        path: String,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// The database, or the connection to it, failed.
+    #[error("{0}")]
+    Database(#[from] Cause),
+}
+
+fn location(number: usize) -> String {
+    if number == 0 { String::new() } else { format!(", statement {number}") }
+}
+
+/// A database error that displays only the database's own message, on one line.
+#[derive(Debug)]
+pub struct Cause(pub DbErr);
+
+impl std::error::Error for Cause {}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let inner = match &self.0 {
+            DbErr::Conn(inner) | DbErr::Exec(inner) | DbErr::Query(inner) => inner,
+            DbErr::Migration(text) => return write!(f, "{}", one_line(text)),
+            other => return write!(f, "{}", one_line(&other.to_string())),
+        };
+        match inner {
+            RuntimeErr::SqlxError(error) => match error.as_ref() {
+                sqlx::Error::Database(error) => {
+                    let hint = match error.code().as_deref() {
+                        Some("55P03") => "; another session holds a lock on the table (--table-lock-timeout)",
+                        _ => "",
+                    };
+                    write!(f, "{}{hint}", one_line(error.message()))
+                }
+                other => write!(f, "{}", one_line(&other.to_string())),
+            },
+            RuntimeErr::Internal(text) => write!(f, "{}", one_line(text)),
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        Self::Database(Cause(error))
+    }
+}

@@ -1,0 +1,85 @@
+//! The state of the schema that commands need before they use the database.
+
+use migration::DatabaseState;
+
+use super::Failure;
+use crate::{
+    config::{Engine, Environment, Settings, create_data_dir},
+    db::Db,
+};
+
+const BEHIND: &str =
+    "the database has pending migrations: run `byline migrate up` or `byline serve --migrate`";
+
+/// Why a server must not start on a database in this state; `None` if it may.
+pub(super) fn obstacle(state: &DatabaseState, production: bool, accept_newer: bool) -> Option<String> {
+    let status = match state {
+        DatabaseState::Managed(status) => status,
+        DatabaseState::Empty => return production.then(|| BEHIND.to_owned()),
+        DatabaseState::Unmanaged { .. } => {
+            return Some(
+                "the database contains tables that Byline has not adopted: \
+                 inspect it with `byline migrate status`, adopt it with `byline migrate up`"
+                    .to_owned(),
+            );
+        }
+    };
+    if !status.changed.is_empty() || !status.incomplete.is_empty() {
+        return Some(format!(
+            "the schema differs from the recorded migrations: {}",
+            status.explain().join("; ")
+        ));
+    }
+    if production && !accept_newer && !status.only_additive_unknown() {
+        return Some(
+            "the database has migrations of a newer release that this one may not be compatible with; \
+             ACCEPT_NEWER_DATABASE=true starts it anyway"
+                .to_owned(),
+        );
+    }
+    (production && !status.pending.is_empty()).then(|| BEHIND.to_owned())
+}
+
+/// Brings the schema up to date where that cannot surprise anyone: with `migrate`, or outside production on a database that
+/// is empty or managed by Byline.
+pub(super) async fn prepare(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
+    let production = settings.app.environment == Environment::Production;
+    let pool = db.pool();
+    let state = migration::state(&pool).await?;
+    if let Some(obstacle) = obstacle(&state, production && !migrate, settings.database.accept_newer) {
+        let is_adopted_now = migrate && matches!(state, DatabaseState::Unmanaged { .. });
+        if !is_adopted_now {
+            return Err(obstacle.into());
+        }
+    }
+    if matches!(&state, DatabaseState::Managed(status) if status.pending.is_empty()) {
+        return Ok(());
+    }
+    let outcome = migration::up(&pool).await?;
+    for migration in &outcome.adopted {
+        tracing::info!(migration, "adopted: the database already has it");
+    }
+    for migration in &outcome.applied {
+        tracing::info!(migration, "applied");
+    }
+    for notice in &outcome.notices {
+        tracing::warn!("{notice}");
+    }
+    Ok(())
+}
+
+/// The database with an up-to-date schema, for commands that write to it.
+pub(super) async fn open(settings: &Settings) -> Result<Db, Failure> {
+    prepare_directory(settings)?;
+    let db = Db::lazy(settings, settings.database.connections)?;
+    prepare(settings, &db, false).await?;
+    Ok(db)
+}
+
+/// Creates the data directory, if the database is to be stored in it.
+pub(super) fn prepare_directory(settings: &Settings) -> Result<(), Failure> {
+    if settings.database.url.engine() == Engine::Sqlite {
+        create_data_dir(&settings.app.data_dir)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! `byline user …`: manages accounts from the command line.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
+
+use clap::Subcommand;
+
+use super::{Failure, schema};
+use crate::{
+    accounts::{
+        Accounts,
+        users::{schemas::UserResponse, service},
+    },
+    clock::Clock,
+    config::Settings,
+    http::validation::{Extractor, FieldErrors, Limits, Members},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Create an account; prompts for the password, or reads it from standard input
+    Create {
+        /// The e-mail address; unique regardless of case
+        #[arg(long)]
+        email: String,
+        /// The name to sign in with
+        #[arg(long)]
+        username: String,
+    },
+}
+
+pub(super) async fn run(settings: &Settings, command: Command, out: &mut impl Write) -> Result<(), Failure> {
+    let Command::Create { email, username } = command;
+    let account = create(settings, &email, &username).await?;
+    writeln!(out, "{}", serde_json::to_string(&account)?)?;
+    Ok(())
+}
+
+async fn create(settings: &Settings, email: &str, username: &str) -> Result<UserResponse, Failure> {
+    let password = read_password()?;
+    let accounts = Accounts::new(settings, schema::open(settings).await?, Clock::system());
+    let members = [("email", email), ("username", username), ("password", password.as_str())]
+        .map(|(name, value)| (name.into(), value.into()));
+    let limits =
+        Limits { max_page_size: settings.http.max_page_size, max_body_bytes: settings.http.max_body_bytes };
+    let mut errors = FieldErrors::default();
+    let input = Extractor::extract("user", Members::Pairs(&members), &limits, &mut errors);
+    let input = input.ok_or_else(|| errors.to_string())?;
+    Ok(service::register(&accounts.db.writer, &accounts.passwords, input, accounts.clock.now()).await?)
+}
+
+fn read_password() -> io::Result<String> {
+    if io::stdin().is_terminal() {
+        return rpassword::prompt_password("Password: ");
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
