@@ -4,26 +4,9 @@ use std::time::Instant;
 
 use actix_web::http::{Method, StatusCode};
 use futures_util::future::join_all;
-use jsonwebtoken::{EncodingKey, Header, encode};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{PASSWORD, SECRET_KEY, TestApp};
-
-/// A token of the tests' key, HS256.
-pub(crate) fn mint(claims: &Value) -> String {
-    mint_with(SECRET_KEY, claims)
-}
-
-/// A token of another key, HS256.
-pub(crate) fn mint_with(key: &str, claims: &Value) -> String {
-    encode(&Header::default(), claims, &EncodingKey::from_secret(key.as_bytes())).unwrap()
-}
-
-/// Seconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "a client has a clock of its own")]
-pub(crate) fn now() -> i64 {
-    chrono::Utc::now().timestamp()
-}
+use crate::support::{PASSWORD, Published, TestApp, now, sign_token, sign_token_with};
 
 #[actix_web::test]
 async fn somebody_registers_signs_in_and_is_known() {
@@ -81,7 +64,7 @@ async fn a_login_without_its_fields_names_them() {
     ] {
         let headers = [("content-type", content_type)];
         let answer = app.anonymous().send(Method::POST, "/auth/login", &headers, Some(body.to_owned())).await;
-        assert_eq!(answer.faults(), faults, "{body}");
+        assert_eq!(answer.validation_errors(), faults, "{body}");
     }
     let headers = [("content-type", "multipart/form-data")];
     let answer = app.anonymous().send(Method::POST, "/auth/login", &headers, Some("x".to_owned())).await;
@@ -118,26 +101,26 @@ async fn a_multipart_form_signs_in_too() {
 async fn only_a_whole_and_living_token_proves_an_account() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
-    let (id, later) = (ann.id.to_string(), now() + 600);
+    let (id, later) = (ann.id.to_string(), now().timestamp() + 600);
     let good = json!({ "sub": id, "exp": later });
     // What the FastAPI blog issued, and nothing else in it.
-    app.anonymous().with_token(&mint(&good)).get("/users/me").await.expect(StatusCode::OK);
+    app.anonymous().with_token(&sign_token(&good)).get("/users/me").await.expect(StatusCode::OK);
 
-    let token = mint(&good);
+    let token = sign_token(&good);
     let (signed, signature) = token.rsplit_once('.').unwrap();
     for bad in [
         String::new(),
         "garbage".to_owned(),
         format!("{signed}."),
         format!("{signed}.{}", signature.chars().rev().collect::<String>()),
-        mint_with("another key of at least 32 bytes, surely", &good),
-        mint(&json!({ "sub": id, "exp": now() - 1 })),
-        mint(&json!({ "sub": id })),
-        mint(&json!({ "exp": later })),
-        mint(&json!({ "sub": "999999", "exp": later })),
-        mint(&json!({ "sub": ann.id, "exp": later })),
-        mint(&json!({ "sub": id, "exp": later, "nbf": later })),
-        mint(&json!({ "sub": id, "exp": later, "aud": "somebody" })),
+        sign_token_with("another key of at least 32 bytes, surely", &good),
+        sign_token(&json!({ "sub": id, "exp": now().timestamp() - 1 })),
+        sign_token(&json!({ "sub": id })),
+        sign_token(&json!({ "exp": later })),
+        sign_token(&json!({ "sub": "999999", "exp": later })),
+        sign_token(&json!({ "sub": ann.id, "exp": later })),
+        sign_token(&json!({ "sub": id, "exp": later, "nbf": later })),
+        sign_token(&json!({ "sub": id, "exp": later, "aud": "somebody" })),
         // {"alg":"none","typ":"JWT"}
         format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.", signed.split_once('.').unwrap().1),
     ] {
@@ -175,7 +158,7 @@ async fn other_ways_to_show_a_token_do_not_count() {
 async fn an_account_that_is_deleted_is_out_at_once() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let (article, draft) = (ann.write(true).await, ann.write(false).await);
+    let (article, draft) = (ann.write(Published::Yes).await.json, ann.write(Published::No).await.json);
     app.sql(&format!("DELETE FROM users WHERE id = {}", ann.id)).await;
 
     for answer in [

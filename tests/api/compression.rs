@@ -3,9 +3,9 @@
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Answer, Client, TestApp};
+use crate::support::{Client, Published, Response, TestApp};
 
-fn vary(answer: &Answer) -> Vec<&str> {
+fn vary(answer: &Response) -> Vec<&str> {
     let lines = answer.headers.get_all("vary").map(|value| value.to_str().unwrap());
     lines.flat_map(|line| line.split(", ")).collect()
 }

@@ -4,28 +4,28 @@ use actix_web::http::{Method, StatusCode};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, TestApp};
+use crate::support::{Client, Published, Response, TestApp};
 
 fn path(article: &Value) -> String {
     format!("/articles/{}", article["id"])
 }
 
-fn tag(answer: &Answer) -> String {
+fn tag(answer: &Response) -> String {
     let tag = answer.header("etag").unwrap();
     assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2, "{tag}");
     tag.to_owned()
 }
 
-async fn unless(client: &Client, path: &str, tag: &str) -> Answer {
+async fn unless(client: &Client, path: &str, tag: &str) -> Response {
     client.send(Method::GET, path, &[("if-none-match", tag)], None).await
 }
 
-async fn patch_if(client: &Client, path: &str, tag: &str, body: &Value) -> Answer {
+async fn patch_if(client: &Client, path: &str, tag: &str, body: &Value) -> Response {
     let headers = [("content-type", "application/json"), ("if-match", tag)];
     client.send(Method::PATCH, path, &headers, Some(body.to_string())).await
 }
 
-async fn delete_if(client: &Client, path: &str, tag: &str) -> Answer {
+async fn delete_if(client: &Client, path: &str, tag: &str) -> Response {
     client.send(Method::DELETE, path, &[("if-match", tag)], None).await
 }
 
@@ -63,8 +63,8 @@ async fn what_the_client_has_is_not_sent_again() {
     for settings in [[("CACHE_BYTES", "0")], [("CACHE_BYTES", "1000000")]] {
         let app = TestApp::with(&settings).await;
         let ann = app.sign_up("ann").await;
-        let article = ann.write(true).await;
-        ann.write(true).await;
+        let article = ann.write(Published::Yes).await.json;
+        ann.write(Published::Yes).await.json;
         for target in [
             path(&article),
             format!("{}?expand=author", path(&article)),
@@ -109,7 +109,7 @@ async fn what_the_client_has_is_not_sent_again() {
 async fn nothing_that_may_not_be_seen_is_unchanged() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let article = ann.write(true).await;
+    let article = ann.write(Published::Yes).await.json;
     let target = path(&article);
     let has = tag(&app.anonymous().get(&target).await);
     let withdrawn = tag(&ann.patch(&target, &json!({ "published": false })).await);
@@ -132,7 +132,7 @@ async fn whatever_changes_a_page_changes_its_tag() {
     let (ann, stranger) = (app.sign_up("ann").await, app.anonymous());
     let mut articles = Vec::new();
     for _ in 0..5 {
-        articles.push(ann.write(true).await);
+        articles.push(ann.write(Published::Yes).await.json);
     }
     let page = "/articles/?limit=3&sort=created_at";
     let mut seen = vec![tag(&stranger.get(page).await)];
@@ -159,7 +159,7 @@ async fn whatever_changes_a_page_changes_its_tag() {
     let counted = format!("{page}&count=exact");
     let before = tag(&stranger.get(&counted).await);
     for _ in 0..2 {
-        ann.write(true).await;
+        ann.write(Published::Yes).await.json;
     }
     assert_eq!(unless(&stranger, &counted, &before).await.header("x-total-count"), Some("5"));
 }
@@ -168,7 +168,7 @@ async fn whatever_changes_a_page_changes_its_tag() {
 async fn a_change_by_hand_is_another_state_too() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
-    let target = path(&ann.write(true).await);
+    let target = path(&ann.write(Published::Yes).await.json);
     let pages = ["/articles/", "/articles/?count=exact&expand=author"];
     for change in [
         "title = 'by hand'",
@@ -204,7 +204,7 @@ async fn a_change_by_hand_is_another_state_too() {
         }
     }
     // An edit of Byline's own counts once.
-    let version = |answer: &Answer| -> u32 { tag(answer).trim_matches(['"', 'v']).parse().unwrap() };
+    let version = |answer: &Response| -> u32 { tag(answer).trim_matches(['"', 'v']).parse().unwrap() };
     let before = ann.get(&target).await;
     let edited = patch_if(&ann, &target, &tag(&before), &json!({ "title": "her own" })).await;
     edited.expect(StatusCode::OK);
@@ -216,7 +216,7 @@ async fn a_change_by_hand_is_another_state_too() {
 async fn an_author_who_is_shown_has_a_share_in_the_tag() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let article = path(&ann.write(true).await);
+    let article = path(&ann.write(Published::Yes).await.json);
     let plain = [article.clone(), "/articles/".to_owned()];
     let expanded = plain.each_ref().map(|path| format!("{path}?expand=author"));
     let has = async |path: &String| (path.clone(), tag(&ann.get(path).await));
@@ -258,7 +258,7 @@ async fn an_author_who_is_shown_has_a_share_in_the_tag() {
 async fn an_edit_of_what_has_changed_meanwhile_is_refused() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let article = ann.write(true).await;
+    let article = ann.write(Published::Yes).await.json;
     let target = path(&article);
     let stale = tag(&ann.get(&target).await);
     let current = patch_if(&ann, &target, &stale, &json!({ "title": "first" })).await;
@@ -290,7 +290,7 @@ async fn an_edit_of_what_has_changed_meanwhile_is_refused() {
             assert_eq!(status, StatusCode::NOT_FOUND);
         }
         assert_eq!(
-            patch_if(&ann, &target, stale, &json!({ "title": "" })).await.faults()[0].0,
+            patch_if(&ann, &target, stale, &json!({ "title": "" })).await.validation_errors()[0].0,
             "string_too_short"
         );
     }
@@ -313,7 +313,7 @@ async fn an_edit_of_what_has_changed_meanwhile_is_refused() {
     delete_if(&ann, &target, &tag(&answer)).await.expect(StatusCode::NO_CONTENT);
     assert_eq!(delete_if(&ann, &target, "*").await.status, StatusCode::NOT_FOUND);
     assert_eq!(patch_if(&ann, &target, "*", &json!({})).await.status, StatusCode::NOT_FOUND);
-    let draft = ann.write(false).await;
+    let draft = ann.write(Published::No).await.json;
     assert_eq!(patch_if(&bob, &path(&draft), "\"v999\"", &json!({})).await.status, StatusCode::NOT_FOUND);
 }
 
@@ -321,14 +321,14 @@ async fn an_edit_of_what_has_changed_meanwhile_is_refused() {
 async fn of_edits_that_start_from_one_state_exactly_one_wins() {
     let app = TestApp::with(&[("WORKERS", "2")]).await;
     let ann = app.sign_up("ann").await;
-    let article = ann.write(true).await;
+    let article = ann.write(Published::Yes).await.json;
     let target = path(&article);
     for round in 0..20 {
         let state = tag(&ann.get(&target).await);
         let bodies: Vec<Value> =
             (0..4).map(|rival| json!({ "title": format!("{round}: {rival}") })).collect();
         let answers = join_all(bodies.iter().map(|body| patch_if(&ann, &target, &state, body))).await;
-        let won: Vec<&Answer> = answers.iter().filter(|answer| answer.status == StatusCode::OK).collect();
+        let won: Vec<&Response> = answers.iter().filter(|answer| answer.status == StatusCode::OK).collect();
         assert_eq!(won.len(), 1, "round {round}");
         let lost = answers.iter().filter(|answer| answer.status == StatusCode::PRECONDITION_FAILED);
         assert_eq!(lost.count(), bodies.len() - 1);
@@ -346,19 +346,19 @@ async fn of_edits_that_start_from_one_state_exactly_one_wins() {
 async fn caches_on_the_way_are_told_what_they_may_keep() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
-    let article = ann.write(true).await;
+    let article = ann.write(Published::Yes).await.json;
     for target in [path(&article), "/articles/".to_owned()] {
         for _ in 0..2 {
             for (client, kept) in [(&app.anonymous(), "public, no-cache"), (&ann, "private, no-cache")] {
                 let answer = client.get(&target).await;
                 assert_eq!(answer.header("cache-control"), Some(kept), "{target}");
-                assert!(answer.lists("vary", "authorization"), "{target}: {:?}", answer.headers);
+                assert!(answer.header_lists("vary", "authorization"), "{target}: {:?}", answer.headers);
             }
         }
     }
 
     // What is refused or missing now may be there in a moment, or for somebody else.
-    let draft = ann.write(false).await;
+    let draft = ann.write(Published::No).await.json;
     let (stranger, bad) = (app.anonymous(), app.anonymous().with_token("garbage"));
     for (client, target, status) in [
         (&stranger, path(&draft), StatusCode::NOT_FOUND),
@@ -372,14 +372,14 @@ async fn caches_on_the_way_are_told_what_they_may_keep() {
 
     let app = TestApp::with(&[("PUBLIC_DRAFTS", "true")]).await;
     let ann = app.sign_up("ann").await;
-    let draft = ann.write(false).await;
+    let draft = ann.write(Published::No).await.json;
     for target in [path(&draft), "/articles/".to_owned()] {
         for client in [&app.anonymous(), &ann, &ann.with_token("garbage")] {
             let answer = client.get(&target).await;
             answer.expect(StatusCode::OK);
             // The token is not looked at, so the answer is everyone's.
             assert_eq!(answer.header("cache-control"), Some("public, no-cache"), "{target}");
-            assert!(!answer.lists("vary", "authorization"), "{target}");
+            assert!(!answer.header_lists("vary", "authorization"), "{target}");
         }
     }
 }

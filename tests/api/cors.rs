@@ -3,20 +3,20 @@
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Answer, Client, ORIGIN, TestApp};
+use crate::support::{Client, ORIGIN, Published, Response, TestApp};
 
-async fn from_page(client: &Client, method: Method, path: &str, origin: &str) -> Answer {
+async fn from_page(client: &Client, method: Method, path: &str, origin: &str) -> Response {
     client.send(method, path, &[("origin", origin)], None).await
 }
 
 /// Fails unless the page may read the answer.
 #[track_caller]
-fn expect_shared(answer: &Answer) {
+fn expect_shared(answer: &Response) {
     assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
     assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-    assert!(answer.lists("vary", "Origin"));
+    assert!(answer.header_lists("vary", "Origin"));
     for name in ["location", "retry-after", "www-authenticate", "x-request-id"] {
-        assert!(answer.lists("access-control-expose-headers", name), "{name}");
+        assert!(answer.header_lists("access-control-expose-headers", name), "{name}");
     }
 }
 
@@ -24,7 +24,7 @@ fn expect_shared(answer: &Answer) {
 async fn a_listed_page_may_read_every_answer_errors_too() {
     let app = TestApp::with(&[("MAX_BODY_BYTES", "1024")]).await;
     let (ann, bob, anyone) = (app.sign_up("ann").await, app.sign_up("bob").await, app.anonymous());
-    let article = ann.write(true).await;
+    let article = ann.write(Published::Yes).await.json;
     let path = format!("/articles/{}", article["id"]);
     let page = |client: Client, method: Method, path: &str, body: Option<String>| {
         let path = path.to_owned();
@@ -33,7 +33,7 @@ async fn a_listed_page_may_read_every_answer_errors_too() {
             client.send(method, &path, &headers, body).await
         }
     };
-    let (mut taken, json) = (crate::support::newcomer("ann"), Some("{}".to_owned()));
+    let (mut taken, json) = (crate::support::registration("ann"), Some("{}".to_owned()));
     taken["email"] = json!("else@example.com");
     for (status, answer) in [
         (200, page(anyone.clone(), Method::GET, &path, None).await),
@@ -61,11 +61,11 @@ async fn other_pages_are_not_let_in_and_caches_are_told() {
         assert_eq!(answer.status, StatusCode::OK);
         assert_eq!(answer.header("access-control-allow-origin"), None, "{origin}");
         assert_eq!(answer.header("access-control-allow-credentials"), None, "{origin}");
-        assert!(answer.lists("vary", "Origin"), "{origin}");
+        assert!(answer.header_lists("vary", "Origin"), "{origin}");
     }
     let plain = app.anonymous().get("/articles/").await;
     assert_eq!(plain.header("access-control-allow-origin"), None);
-    assert!(plain.lists("vary", "Origin"));
+    assert!(plain.header_lists("vary", "Origin"));
 }
 
 #[actix_web::test]
@@ -91,7 +91,7 @@ async fn a_preflight_is_answered_on_any_path() {
             assert!(answer.status.is_success(), "{path} {method}");
             assert_eq!(answer.header("access-control-allow-origin"), Some(ORIGIN));
             assert_eq!(answer.header("access-control-max-age"), Some("600"));
-            assert!(answer.lists("vary", "Origin"));
+            assert!(answer.header_lists("vary", "Origin"));
             let allowed = answer.header("access-control-allow-methods").unwrap();
             for known in ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"] {
                 assert!(allowed.split(", ").any(|allowed| allowed == known), "{allowed}");
@@ -108,7 +108,7 @@ async fn a_preflight_is_answered_on_any_path() {
 async fn a_failure_of_ours_is_a_clean_500() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
-    let article = ann.write(true).await;
+    let article = ann.write(Published::Yes).await.json;
     app.sql("DROP TABLE articles").await;
 
     let path = format!("/articles/{}", article["id"]);

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use serde_json::json;
 
-use crate::support::{TestApp, converse};
+use crate::support::{Published, TestApp, send_raw};
 
 const TOO_LARGE: &str = "The body has more than 2048 bytes";
 
@@ -31,7 +31,7 @@ async fn an_announced_body_is_refused_before_it_is_sent() {
     let app = TestApp::with(&[("MAX_BODY_BYTES", "2048")]).await;
     let head =
         "POST /articles/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1000000000\r\n\r\n";
-    let answer = converse(app.address(), head.into()).await;
+    let answer = send_raw(app.address(), head.into()).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.ends_with(&json!({ "detail": TOO_LARGE }).to_string()), "{answer}");
 }
@@ -45,10 +45,10 @@ async fn a_body_that_does_not_say_its_length_is_counted() {
         let chunk = format!("100\r\n{}\r\n", " ".repeat(0x100));
         format!("{head}{}0\r\n\r\n", chunk.repeat(bytes / 0x100)).into_bytes()
     };
-    let answer = converse(app.address(), chunked(4096)).await;
+    let answer = send_raw(app.address(), chunked(4096)).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.ends_with(&json!({ "detail": TOO_LARGE }).to_string()), "{answer}");
-    let answer = converse(app.address(), chunked(2048)).await;
+    let answer = send_raw(app.address(), chunked(2048)).await;
     assert!(!answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
@@ -63,7 +63,7 @@ async fn a_body_that_cannot_be_read_is_400() {
             "POST /articles/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        let answer = converse(app.address(), [head.as_bytes(), body].concat()).await;
+        let answer = send_raw(app.address(), [head.as_bytes(), body].concat()).await;
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
         assert!(answer.ends_with(r#"{"detail":"There was an error parsing the body"}"#), "{answer}");
     }
@@ -74,7 +74,7 @@ async fn a_page_holds_what_is_asked_for_up_to_the_maximum() {
     let app = TestApp::with(&[("MAX_PAGE_SIZE", "3")]).await;
     let ann = app.sign_up("ann").await;
     for _ in 0..5 {
-        ann.write(true).await;
+        ann.write(Published::Yes).await.json;
     }
     let rows = async |target: &str| ann.get(target).await.expect(StatusCode::OK).as_array().unwrap().len();
     // Smaller than the default of 100, so the default is this.
@@ -97,6 +97,6 @@ async fn without_a_maximum_a_page_may_have_any_size() {
     for limit in ["1001", "9223372036854775807"] {
         app.anonymous().get(&format!("/articles/?limit={limit}")).await.expect(StatusCode::OK);
     }
-    let faults = app.anonymous().get("/articles/?limit=9223372036854775808").await.faults();
+    let faults = app.anonymous().get("/articles/?limit=9223372036854775808").await.validation_errors();
     assert_eq!(faults, [("int_parsing_size".to_owned(), json!(["query", "limit"]))]);
 }

@@ -11,12 +11,12 @@ use fake::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, TestApp};
+use crate::support::{Client, Published, Response, TestApp};
 
 pub(crate) const SORTS: [&str; 4] = ["-created_at", "created_at", "-updated_at", "updated_at"];
 
 /// The target of the page that a `Link` header names.
-fn linked(answer: &Answer, rel: &str) -> Option<String> {
+fn linked(answer: &Response, rel: &str) -> Option<String> {
     let wanted = format!("rel=\"{rel}\"");
     answer.header("link")?.split(", ").find_map(|link| {
         let (target, parameters) = link.split_once("; ").unwrap();
@@ -29,7 +29,7 @@ fn cursor(target: &str) -> String {
     form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "cursor").unwrap().1.into_owned()
 }
 
-fn ids(answer: &Answer) -> Vec<i64> {
+fn ids(answer: &Response) -> Vec<i64> {
     let listed = answer.expect(StatusCode::OK);
     listed.as_array().unwrap().iter().map(|article| article["id"].as_i64().unwrap()).collect()
 }
@@ -55,7 +55,7 @@ impl Meddler<'_> {
         let what: usize = (0..4).fake_with_rng(&mut self.random);
         let at: usize = (0..1000).fake_with_rng(&mut self.random);
         if what == 0 || self.restless.is_empty() {
-            let article = self.clients[who].write(at.is_multiple_of(2)).await;
+            let article = self.clients[who].write(Published::when(at.is_multiple_of(2))).await.json;
             self.restless.push((who, article["id"].as_i64().unwrap()));
             return;
         }
@@ -88,7 +88,7 @@ async fn a_walk_shows_what_stays_exactly_once_and_in_order_while_others_write() 
     let mut staying = BTreeSet::new();
     for number in 0..36 {
         let who = number % 2;
-        let article = [&ann, &bob][who].write(number % 5 != 0).await;
+        let article = [&ann, &bob][who].write(Published::when(number % 5 != 0)).await.json;
         let id = article["id"].as_i64().unwrap();
         if number % 3 == 0 {
             restless.push((who, id));
@@ -148,8 +148,8 @@ async fn a_cursor_carries_its_order_and_filters_and_takes_no_others() {
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
     let mut own = Vec::new();
     for number in 0..5 {
-        own.push(ann.write(number != 2).await["id"].as_i64().unwrap());
-        bob.write(true).await;
+        own.push(ann.write(Published::when(number != 2)).await.json["id"].as_i64().unwrap());
+        bob.write(Published::Yes).await.json;
     }
     let query = "author=ann&published=true&sort=created_at&since=2020-01-01&until=2100-01-01&limit=2&count=exact&expand=author";
     let first = ann.get(&format!("/articles/?{query}")).await;
@@ -183,7 +183,7 @@ async fn a_cursor_carries_its_order_and_filters_and_takes_no_others() {
             assert_eq!(ids(&answer)[0], own[3], "{further}");
         } else {
             assert_eq!(
-                answer.faults(),
+                answer.validation_errors(),
                 [("value_error".to_owned(), json!(["query", "cursor"]))],
                 "{further}"
             );
@@ -207,7 +207,7 @@ async fn what_is_no_cursor_is_told_so() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     for _ in 0..3 {
-        ann.write(true).await;
+        ann.write(Published::Yes).await.json;
     }
     let target = linked(&ann.get("/articles/?limit=1&author=ann&since=2020-01-01").await, "next").unwrap();
     let genuine = cursor(&target);
@@ -255,7 +255,11 @@ async fn what_is_no_cursor_is_told_so() {
         let decoded = BASE64_URL_SAFE_NO_PAD.decode(&cursor).unwrap_or_default();
         let seen = format!("{cursor}: {}", String::from_utf8_lossy(&decoded));
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{seen}: {}", answer.text());
-        assert_eq!(answer.faults(), [("value_error".to_owned(), json!(["query", "cursor"]))], "{seen}");
+        assert_eq!(
+            answer.validation_errors(),
+            [("value_error".to_owned(), json!(["query", "cursor"]))],
+            "{seen}"
+        );
     }
     // Whatever a letter is changed to, the answer is none of a server that failed.
     for at in 0..genuine.len() {
@@ -271,8 +275,8 @@ async fn totals_are_told_when_asked_for_and_count_what_the_viewer_may_see() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
     for number in 0..6 {
-        ann.write(number % 3 != 0).await;
-        bob.write(number % 2 == 0).await;
+        ann.write(Published::when(number % 3 != 0)).await.json;
+        bob.write(Published::when(number % 2 == 0)).await.json;
     }
     let stranger = app.anonymous();
     for target in ["/articles/", "/articles/?limit=0", "/articles/?limit=1&sort=updated_at"] {
@@ -308,7 +312,7 @@ async fn lists_are_narrowed_by_author_state_and_time() {
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
     let mut articles = Vec::new();
     for number in 0..6 {
-        articles.push([&ann, &bob][number % 2].write(number < 4).await);
+        articles.push([&ann, &bob][number % 2].write(Published::when(number < 4)).await.json);
     }
     let id = |number: usize| articles[number]["id"].as_i64().unwrap();
     let stranger = app.anonymous();
@@ -364,7 +368,11 @@ async fn lists_are_narrowed_by_author_state_and_time() {
         ] {
             let answer = stranger.get(&format!("/articles/?{name}={}", encoded(bad))).await;
             assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}={bad}: {}", answer.text());
-            assert_eq!(answer.faults(), [("datetime_parsing".to_owned(), json!(["query", name]))], "{bad}");
+            assert_eq!(
+                answer.validation_errors(),
+                [("datetime_parsing".to_owned(), json!(["query", name]))],
+                "{bad}"
+            );
         }
     }
     for (query, kind) in [
@@ -376,7 +384,7 @@ async fn lists_are_narrowed_by_author_state_and_time() {
         ("author=%00", "string_pattern_mismatch"),
     ] {
         let name = query.split('=').next().unwrap();
-        let faults = stranger.get(&format!("/articles/?{query}")).await.faults();
+        let faults = stranger.get(&format!("/articles/?{query}")).await.validation_errors();
         assert_eq!(faults, [(kind.to_owned(), json!(["query", name]))], "{query}");
     }
 }
@@ -385,8 +393,8 @@ async fn lists_are_narrowed_by_author_state_and_time() {
 async fn public_drafts_are_listed_for_everyone_by_every_filter() {
     let app = TestApp::with(&[("PUBLIC_DRAFTS", "true")]).await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let drafts = [ann.write(false).await, bob.write(false).await];
-    ann.write(true).await;
+    let drafts = [ann.write(Published::No).await.json, bob.write(Published::No).await.json];
+    ann.write(Published::Yes).await.json;
     for viewer in [&app.anonymous(), &ann, &bob] {
         assert_eq!(viewer.get("/articles/?published=false&sort=created_at").await.json(), json!(drafts));
         assert_eq!(viewer.get("/articles/?published=false&author=ann").await.json(), json!([drafts[0]]));
@@ -397,7 +405,7 @@ async fn public_drafts_are_listed_for_everyone_by_every_filter() {
 async fn authors_are_shown_where_they_are_asked_for() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let articles = [ann.write(true).await, bob.write(true).await];
+    let articles = [ann.write(Published::Yes).await.json, bob.write(Published::Yes).await.json];
     let stranger = app.anonymous();
     assert_eq!(stranger.get("/articles/?sort=created_at").await.json(), json!(articles));
     let expanded = stranger.get("/articles/?sort=created_at&expand=author").await.json();
