@@ -1,28 +1,28 @@
 //! Articles: written, read, listed, changed and removed, by whom and by whom not.
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Published, TestApp, now, sign_token};
+use crate::support::{Client, Published, TestApp};
 
-const MISSING: &str = "Article not found";
+pub(crate) const MISSING: &str = "Article not found";
 
-fn path(article: &Value) -> String {
+pub(crate) fn path(article: &Value) -> String {
     format!("/articles/{}", article["id"])
 }
 
 /// Both spellings of an article's path.
-fn paths(article: &Value) -> [String; 2] {
+pub(crate) fn paths(article: &Value) -> [String; 2] {
     [path(article), format!("{}/", path(article))]
 }
 
-async fn titles(client: &Client, target: &str) -> Vec<String> {
+pub(crate) async fn titles(client: &Client, target: &str) -> Vec<String> {
     let list = client.get(target).await.expect(StatusCode::OK);
     list.as_array().unwrap().iter().map(|article| article["title"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn write(client: &Client, title: &str) -> Value {
+pub(crate) async fn write(client: &Client, title: &str) -> Value {
     let body = json!({ "title": title, "content": "0123456789", "published": true });
     client.post("/articles/", &body).await.expect(StatusCode::CREATED)
 }
@@ -54,98 +54,6 @@ async fn an_article_is_written_read_changed_and_removed() {
     ann.get(&path(&article)).await.expect_error(StatusCode::NOT_FOUND, MISSING);
     ann.patch(&path(&article), &json!({})).await.expect_error(StatusCode::NOT_FOUND, MISSING);
     ann.delete(&path(&article)).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-}
-
-#[actix_web::test]
-async fn a_draft_is_invisible_to_everyone_but_its_author() {
-    let app = TestApp::start().await;
-    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let draft = ann.write(Published::No).await.json;
-
-    for list in ["/articles/", "/articles", "/articles/?skip=0&limit=1"] {
-        assert_eq!(ann.get(list).await.json(), json!([draft]), "{list}");
-        for stranger in [&bob, &app.anonymous()] {
-            assert_eq!(stranger.get(list).await.json(), json!([]), "{list}");
-        }
-    }
-    for path in paths(&draft) {
-        assert_eq!(ann.get(&path).await.expect(StatusCode::OK), draft);
-        assert_eq!(ann.head(&path).await.status, StatusCode::OK);
-        for stranger in [&bob, &app.anonymous()] {
-            stranger.get(&path).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-            assert_eq!(stranger.head(&path).await.status, StatusCode::NOT_FOUND);
-        }
-        for body in [json!({}), json!({ "published": true }), json!({ "title": null })] {
-            bob.patch(&path, &body).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-        }
-        bob.delete(&path).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-    }
-    // Its very answers are those of an article that never was, so that nobody can tell.
-    let (hidden, never) = (bob.get(&path(&draft)).await, bob.get("/articles/999999").await);
-    assert_eq!((hidden.status, &hidden.body), (never.status, &never.body));
-    assert_eq!(ann.get(&path(&draft)).await.json(), draft);
-}
-
-#[actix_web::test]
-async fn a_withdrawn_article_disappears_and_a_published_one_appears() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await;
-    let article = ann.write(Published::Yes).await.json;
-
-    app.anonymous().get(&path(&article)).await.expect(StatusCode::OK);
-    ann.patch(&path(&article), &json!({ "published": false })).await.expect(StatusCode::OK);
-    app.anonymous().get(&path(&article)).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-    ann.patch(&path(&article), &json!({ "published": true })).await.expect(StatusCode::OK);
-    app.anonymous().get(&path(&article)).await.expect(StatusCode::OK);
-}
-
-#[actix_web::test]
-async fn hidden_drafts_leave_no_gap_in_a_page() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await;
-    for number in 0..6 {
-        write(&ann, &format!("public {number}")).await;
-        ann.write(Published::No).await.json;
-    }
-    assert_eq!(
-        titles(&app.anonymous(), "/articles/?skip=2&limit=3").await,
-        ["public 3", "public 2", "public 1"]
-    );
-    assert_eq!(titles(&ann, "/articles/").await.len(), 12);
-}
-
-#[actix_web::test]
-async fn public_drafts_show_all_articles_and_ignore_tokens_on_reads() {
-    let app = TestApp::with(&[("PUBLIC_DRAFTS", "true")]).await;
-    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let draft = ann.write(Published::No).await.json;
-
-    for reader in [&app.anonymous(), &bob, &bob.with_token("garbage")] {
-        assert_eq!(reader.get("/articles/").await.expect(StatusCode::OK), json!([draft]));
-        assert_eq!(reader.get(&path(&draft)).await.expect(StatusCode::OK), draft);
-        assert_eq!(reader.head(&path(&draft)).await.status, StatusCode::OK);
-    }
-    // Seen, and still nobody else's to change.
-    bob.patch(&path(&draft), &json!({ "title": "mine" }))
-        .await
-        .expect_error(StatusCode::FORBIDDEN, "Not authorized");
-    bob.delete(&path(&draft)).await.expect_error(StatusCode::FORBIDDEN, "Not authorized");
-    assert_eq!(bob.with_token("garbage").delete(&path(&draft)).await.status, StatusCode::UNAUTHORIZED);
-}
-
-#[actix_web::test]
-async fn an_expired_token_on_a_read_is_said_and_does_not_lose_drafts_quietly() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await;
-    let article = ann.write(Published::Yes).await.json;
-    let expired =
-        ann.with_token(&sign_token(&json!({ "sub": ann.id.to_string(), "exp": now().timestamp() - 1 })));
-
-    for target in ["/articles/".to_owned(), path(&article)] {
-        let answer = expired.get(&target).await;
-        answer.expect_error(StatusCode::UNAUTHORIZED, "Could not validate credentials");
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-    }
 }
 
 #[actix_web::test]
@@ -198,91 +106,6 @@ async fn anothers_article_is_not_to_be_changed() {
         );
     }
     assert_eq!(app.anonymous().get(&path(&article)).await.json(), article);
-}
-
-#[actix_web::test]
-async fn faults_are_told_all_at_once_in_their_order() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await;
-
-    let faults = ann
-        .post("/articles/", &json!({ "content": "short", "published": "maybe" }))
-        .await
-        .validation_errors();
-    assert_eq!(
-        faults,
-        [
-            ("missing".to_owned(), json!(["body", "title"])),
-            ("string_too_short".to_owned(), json!(["body", "content"])),
-            ("bool_parsing".to_owned(), json!(["body", "published"])),
-        ]
-    );
-    let faults = ann.patch("/articles/x", &json!({ "title": "", "published": [] })).await.validation_errors();
-    assert_eq!(
-        faults,
-        [
-            ("int_parsing".to_owned(), json!(["path", "article_id"])),
-            ("string_too_short".to_owned(), json!(["body", "title"])),
-            ("bool_type".to_owned(), json!(["body", "published"])),
-        ]
-    );
-    let faults = app.anonymous().get("/articles/?limit=x&skip=-1").await.validation_errors();
-    assert_eq!(faults, [("int_parsing".to_owned(), json!(["query", "limit"]))]);
-    let faults = app.anonymous().get("/articles/?limit=1001&skip=-1").await.validation_errors();
-    assert_eq!(
-        faults,
-        [
-            ("greater_than_equal".to_owned(), json!(["query", "skip"])),
-            ("less_than_equal".to_owned(), json!(["query", "limit"])),
-        ]
-    );
-    for target in ["/articles/x", "/articles/1.5", "/articles/%20"] {
-        assert_eq!(app.anonymous().get(target).await.validation_errors()[0].0, "int_parsing", "{target}");
-        assert_eq!(ann.delete(target).await.validation_errors()[0].0, "int_parsing", "{target}");
-    }
-    for id in ["0", "-1", "2147483648", "99999999999999999999"] {
-        let target = format!("/articles/{id}");
-        ann.get(&target).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-        ann.patch(&target, &json!({ "title": "t" })).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-        ann.delete(&target).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-    }
-}
-
-#[actix_web::test]
-async fn null_and_nul_in_a_change_are_faults_and_leave_the_article_alone() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await;
-    let article = ann.write(Published::Yes).await.json;
-
-    for (body, kind) in [
-        (json!({ "title": null }), "string_type"),
-        (json!({ "content": null }), "string_type"),
-        (json!({ "published": null }), "bool_type"),
-        (json!({ "title": "a\0b" }), "string_pattern_mismatch"),
-        (json!({ "content": "0123456789\0" }), "string_pattern_mismatch"),
-    ] {
-        let name = body.as_object().unwrap().keys().next().unwrap().clone();
-        let faults = ann.patch(&path(&article), &body).await.validation_errors();
-        assert_eq!(faults, [(kind.to_owned(), json!(["body", name]))], "{body}");
-    }
-    assert_eq!(ann.get(&path(&article)).await.json(), article);
-    let faults = ann
-        .post("/articles/", &json!({ "title": "a\0b", "content": "0123456789" }))
-        .await
-        .validation_errors();
-    assert_eq!(faults, [("string_pattern_mismatch".to_owned(), json!(["body", "title"]))]);
-}
-
-#[actix_web::test]
-async fn bad_json_is_told_before_a_missing_token() {
-    let app = TestApp::start().await;
-    for body in ["{", "", "[1,]", "{\"title\":NaN}", "\"\\ud800\""] {
-        let headers = [("content-type", "application/json")];
-        let answer = app.anonymous().send(Method::POST, "/articles/", &headers, Some(body.to_owned())).await;
-        let status =
-            if body.is_empty() { StatusCode::UNAUTHORIZED } else { StatusCode::UNPROCESSABLE_ENTITY };
-        assert_eq!(answer.status, status, "{body:?}: {}", answer.text());
-    }
 }
 
 #[actix_web::test]

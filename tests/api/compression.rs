@@ -3,7 +3,7 @@
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Client, Published, Response, TestApp};
+use crate::support::{Client, Response, TestApp};
 
 fn vary(answer: &Response) -> Vec<&str> {
     let lines = answer.headers.get_all("vary").map(|value| value.to_str().unwrap());

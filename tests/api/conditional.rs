@@ -1,16 +1,16 @@
 //! Conditional requests: what a client has is not sent again, and what it has not seen it doesn't overwrite.
 
 use actix_web::http::{Method, StatusCode};
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Published, Response, TestApp};
 
-fn path(article: &Value) -> String {
+pub(crate) fn path(article: &Value) -> String {
     format!("/articles/{}", article["id"])
 }
 
-fn tag(answer: &Response) -> String {
+pub(crate) fn tag(answer: &Response) -> String {
     let tag = answer.header("etag").unwrap();
     assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2, "{tag}");
     tag.to_owned()
@@ -20,12 +20,12 @@ async fn unless(client: &Client, path: &str, tag: &str) -> Response {
     client.send(Method::GET, path, &[("if-none-match", tag)], None).await
 }
 
-async fn patch_if(client: &Client, path: &str, tag: &str, body: &Value) -> Response {
+pub(crate) async fn patch_if(client: &Client, path: &str, tag: &str, body: &Value) -> Response {
     let headers = [("content-type", "application/json"), ("if-match", tag)];
     client.send(Method::PATCH, path, &headers, Some(body.to_string())).await
 }
 
-async fn delete_if(client: &Client, path: &str, tag: &str) -> Response {
+pub(crate) async fn delete_if(client: &Client, path: &str, tag: &str) -> Response {
     client.send(Method::DELETE, path, &[("if-match", tag)], None).await
 }
 
@@ -252,134 +252,4 @@ async fn an_author_who_is_shown_has_a_share_in_the_tag() {
     }
     let current = tag(&ann.get(&expanded[0]).await);
     delete_if(&ann, &article, &current).await.expect(StatusCode::NO_CONTENT);
-}
-
-#[actix_web::test]
-async fn an_edit_of_what_has_changed_meanwhile_is_refused() {
-    let app = TestApp::start().await;
-    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let article = ann.write(Published::Yes).await.json;
-    let target = path(&article);
-    let stale = tag(&ann.get(&target).await);
-    let current = patch_if(&ann, &target, &stale, &json!({ "title": "first" })).await;
-    assert_eq!(current.expect(StatusCode::OK)["title"], "first");
-    let page = tag(&ann.get("/articles/").await);
-
-    for stale in [stale.as_str(), &format!("W/{stale}"), "\"v999\"", "", "\"\"", "garbage", &page] {
-        for body in [json!({ "title": "second" }), json!({}), json!({ "title": "first" })] {
-            assert_eq!(
-                patch_if(&ann, &target, stale, &body).await.status,
-                StatusCode::PRECONDITION_FAILED,
-                "{stale}: {body}"
-            );
-        }
-        let refused = delete_if(&ann, &target, stale).await;
-        assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{stale}");
-        assert!(refused.json()["detail"].is_string());
-        // What it is not the caller's to know or to change comes first, and faults in the body.
-        for status in [
-            patch_if(&bob, &target, stale, &json!({ "title": "mine" })).await.status,
-            delete_if(&bob, &target, stale).await.status,
-        ] {
-            assert_eq!(status, StatusCode::FORBIDDEN);
-        }
-        for status in [
-            patch_if(&ann, "/articles/999999", stale, &json!({})).await.status,
-            delete_if(&ann, "/articles/999999", stale).await.status,
-        ] {
-            assert_eq!(status, StatusCode::NOT_FOUND);
-        }
-        assert_eq!(
-            patch_if(&ann, &target, stale, &json!({ "title": "" })).await.validation_errors()[0].0,
-            "string_too_short"
-        );
-    }
-    let shown = ann.get(&target).await;
-    assert_eq!((shown.json(), tag(&shown)), (current.json(), tag(&current)));
-
-    // In the weak form, as one of several, behind a proxy's suffix, and whatever it is.
-    let mut current = tag(&current);
-    for (number, form) in ["W/{}", "\"v999\", {}", "*", "{}"].into_iter().enumerate() {
-        let form = form.replace("{}", &current);
-        assert_eq!(patch_if(&ann, &target, &form, &json!({})).await.status, StatusCode::OK, "{form}");
-        let answer = patch_if(&ann, &target, &form, &json!({ "title": number.to_string() })).await;
-        assert_eq!(answer.expect(StatusCode::OK)["title"], number.to_string(), "{form}");
-        current = tag(&answer);
-    }
-    // Without a condition as ever.
-    let answer = ann.patch(&target, &json!({ "title": "unconditional" })).await;
-    assert_eq!(answer.expect(StatusCode::OK)["title"], "unconditional");
-    assert_eq!(delete_if(&ann, &target, &current).await.status, StatusCode::PRECONDITION_FAILED);
-    delete_if(&ann, &target, &tag(&answer)).await.expect(StatusCode::NO_CONTENT);
-    assert_eq!(delete_if(&ann, &target, "*").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(patch_if(&ann, &target, "*", &json!({})).await.status, StatusCode::NOT_FOUND);
-    let draft = ann.write(Published::No).await.json;
-    assert_eq!(patch_if(&bob, &path(&draft), "\"v999\"", &json!({})).await.status, StatusCode::NOT_FOUND);
-}
-
-#[actix_web::test]
-async fn of_edits_that_start_from_one_state_exactly_one_wins() {
-    let app = TestApp::with(&[("WORKERS", "2")]).await;
-    let ann = app.sign_up("ann").await;
-    let article = ann.write(Published::Yes).await.json;
-    let target = path(&article);
-    for round in 0..20 {
-        let state = tag(&ann.get(&target).await);
-        let bodies: Vec<Value> =
-            (0..4).map(|rival| json!({ "title": format!("{round}: {rival}") })).collect();
-        let answers = join_all(bodies.iter().map(|body| patch_if(&ann, &target, &state, body))).await;
-        let won: Vec<&Response> = answers.iter().filter(|answer| answer.status == StatusCode::OK).collect();
-        assert_eq!(won.len(), 1, "round {round}");
-        let lost = answers.iter().filter(|answer| answer.status == StatusCode::PRECONDITION_FAILED);
-        assert_eq!(lost.count(), bodies.len() - 1);
-        assert_eq!(ann.get(&target).await.json(), won[0].json());
-    }
-    let state = tag(&ann.get(&target).await);
-    let edit = json!({ "title": "kept or gone" });
-    let (edited, deleted) =
-        join(patch_if(&ann, &target, &state, &edit), delete_if(&ann, &target, &state)).await;
-    let ends = (edited.status.as_u16(), deleted.status.as_u16());
-    assert!([(200, 412), (404, 204), (412, 204)].contains(&ends), "{ends:?}");
-}
-
-#[actix_web::test]
-async fn caches_on_the_way_are_told_what_they_may_keep() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await;
-    let article = ann.write(Published::Yes).await.json;
-    for target in [path(&article), "/articles/".to_owned()] {
-        for _ in 0..2 {
-            for (client, kept) in [(&app.anonymous(), "public, no-cache"), (&ann, "private, no-cache")] {
-                let answer = client.get(&target).await;
-                assert_eq!(answer.header("cache-control"), Some(kept), "{target}");
-                assert!(answer.header_lists("vary", "authorization"), "{target}: {:?}", answer.headers);
-            }
-        }
-    }
-
-    // What is refused or missing now may be there in a moment, or for somebody else.
-    let draft = ann.write(Published::No).await.json;
-    let (stranger, bad) = (app.anonymous(), app.anonymous().with_token("garbage"));
-    for (client, target, status) in [
-        (&stranger, path(&draft), StatusCode::NOT_FOUND),
-        (&stranger, "/articles/999999".to_owned(), StatusCode::NOT_FOUND),
-        (&stranger, "/articles/?limit=x".to_owned(), StatusCode::UNPROCESSABLE_ENTITY),
-        (&bad, path(&article), StatusCode::UNAUTHORIZED),
-    ] {
-        let answer = client.get(&target).await;
-        assert_eq!((answer.status, answer.header("cache-control")), (status, Some("no-store")), "{target}");
-    }
-
-    let app = TestApp::with(&[("PUBLIC_DRAFTS", "true")]).await;
-    let ann = app.sign_up("ann").await;
-    let draft = ann.write(Published::No).await.json;
-    for target in [path(&draft), "/articles/".to_owned()] {
-        for client in [&app.anonymous(), &ann, &ann.with_token("garbage")] {
-            let answer = client.get(&target).await;
-            answer.expect(StatusCode::OK);
-            // The token is not looked at, so the answer is everyone's.
-            assert_eq!(answer.header("cache-control"), Some("public, no-cache"), "{target}");
-            assert!(!answer.header_lists("vary", "authorization"), "{target}");
-        }
-    }
 }

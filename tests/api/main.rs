@@ -9,16 +9,20 @@
     reason = "a test that is surprised has failed"
 )]
 
+mod article_errors;
 mod articles;
 mod auth;
 mod cache;
+mod cache_headers;
 mod commands;
 mod compression;
 mod conditional;
 mod contract;
 mod cors;
+mod cursors;
 mod docs;
 mod document;
+mod drafts;
 mod health;
 mod house;
 mod limits;
@@ -26,6 +30,7 @@ mod listener;
 mod lists;
 mod operation;
 mod plans;
+mod preconditions;
 mod replay;
 mod replicas;
 mod support;

@@ -13,7 +13,9 @@ use futures_util::future::join_all;
 use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 
-use crate::support::{Installation, Published, ServerProcess, TIMEOUT, TestDatabase, registration};
+use crate::support::{
+    Installation, Published, ServerProcess, TIMEOUT, TestDatabase, registration, wait_until,
+};
 
 #[actix_web::test]
 async fn without_settings_a_server_creates_a_sqlite_database() {
@@ -22,7 +24,7 @@ async fn without_settings_a_server_creates_a_sqlite_database() {
 
     server.client().get("/articles/").await.expect(StatusCode::OK);
     assert!(installation.path("data/byline.db").exists());
-    assert!(server.output().contains("data/byline.db"), "{}", server.output());
+    wait_until("the path is printed", async || server.output().contains("data/byline.db")).await;
 }
 
 #[actix_web::test]
@@ -39,9 +41,9 @@ async fn with_a_database_url_a_server_creates_no_database_in_its_directory() {
 #[actix_web::test]
 async fn a_server_prints_its_address_and_that_of_its_documentation() {
     let server = Installation::new().await.serve(&[]);
-    let output = server.output();
-    assert!(output.contains(&format!("http://{}", server.address)), "{output}");
-    assert!(output.contains(&format!("http://{}/docs", server.address)), "{output}");
+    for address in [format!("http://{}\n", server.address), format!("http://{}/docs", server.address)] {
+        wait_until("the address is printed", async || server.output().contains(&address)).await;
+    }
 }
 
 #[actix_web::test]
