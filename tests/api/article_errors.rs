@@ -1,94 +1,139 @@
-//! What is wrong with a request for an article, in which order it is checked, and how it is reported.
+//! Invalid requests for articles: what is checked, in which order, and how it is reported.
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::{
-    articles::{MISSING, path},
-    support::{Published, TestApp},
-};
+use crate::support::{Published, TestApp};
+
+const MISSING: &str = "Article not found";
 
 #[actix_web::test]
-async fn faults_are_told_all_at_once_in_their_order() {
+async fn all_errors_of_a_new_article_are_reported_at_once_in_order() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
+    let response = ann.post("/articles/", &json!({ "content": "short", "published": "maybe" })).await;
+    response.expect_invalid([
+        ("missing", json!(["body", "title"])),
+        ("string_too_short", json!(["body", "content"])),
+        ("bool_parsing", json!(["body", "published"])),
+    ]);
+}
 
-    let faults = ann
-        .post("/articles/", &json!({ "content": "short", "published": "maybe" }))
-        .await
-        .validation_errors();
-    assert_eq!(
-        faults,
-        [
-            ("missing".to_owned(), json!(["body", "title"])),
-            ("string_too_short".to_owned(), json!(["body", "content"])),
-            ("bool_parsing".to_owned(), json!(["body", "published"])),
-        ]
-    );
-    let faults = ann.patch("/articles/x", &json!({ "title": "", "published": [] })).await.validation_errors();
-    assert_eq!(
-        faults,
-        [
-            ("int_parsing".to_owned(), json!(["path", "article_id"])),
-            ("string_too_short".to_owned(), json!(["body", "title"])),
-            ("bool_type".to_owned(), json!(["body", "published"])),
-        ]
-    );
-    let faults = app.anonymous().get("/articles/?limit=x&skip=-1").await.validation_errors();
-    assert_eq!(faults, [("int_parsing".to_owned(), json!(["query", "limit"]))]);
-    let faults = app.anonymous().get("/articles/?limit=1001&skip=-1").await.validation_errors();
-    assert_eq!(
-        faults,
-        [
-            ("greater_than_equal".to_owned(), json!(["query", "skip"])),
-            ("less_than_equal".to_owned(), json!(["query", "limit"])),
-        ]
-    );
-    for target in ["/articles/x", "/articles/1.5", "/articles/%20"] {
-        assert_eq!(app.anonymous().get(target).await.validation_errors()[0].0, "int_parsing", "{target}");
-        assert_eq!(ann.delete(target).await.validation_errors()[0].0, "int_parsing", "{target}");
+#[actix_web::test]
+async fn errors_of_the_path_are_reported_before_those_of_the_body() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let response = ann.patch("/articles/x", &json!({ "title": "", "published": [] })).await;
+    response.expect_invalid([
+        ("int_parsing", json!(["path", "article_id"])),
+        ("string_too_short", json!(["body", "title"])),
+        ("bool_type", json!(["body", "published"])),
+    ]);
+}
+
+#[actix_web::test]
+async fn errors_of_the_query_are_reported_in_order() {
+    let app = TestApp::start().await;
+    let response = app.anonymous().get("/articles/?limit=1001&skip=-1").await;
+    response.expect_invalid([
+        ("greater_than_equal", json!(["query", "skip"])),
+        ("less_than_equal", json!(["query", "limit"])),
+    ]);
+}
+
+#[actix_web::test]
+async fn a_bound_is_checked_only_if_every_parameter_can_be_parsed() {
+    let app = TestApp::start().await;
+    let response = app.anonymous().get("/articles/?limit=x&skip=-1").await;
+    response.expect_invalid([("int_parsing", json!(["query", "limit"]))]);
+}
+
+#[actix_web::test]
+async fn an_id_that_is_no_integer_is_422() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    for path in ["/articles/x", "/articles/1.5", "/articles/%20"] {
+        for response in [app.anonymous().get(path).await, ann.delete(path).await] {
+            assert_eq!(response.validation_errors()[0].0, "int_parsing", "{path}");
+        }
     }
+}
+
+#[actix_web::test]
+async fn an_id_outside_the_range_of_ids_is_404() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
     for id in ["0", "-1", "2147483648", "99999999999999999999"] {
-        let target = format!("/articles/{id}");
-        ann.get(&target).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-        ann.patch(&target, &json!({ "title": "t" })).await.expect_error(StatusCode::NOT_FOUND, MISSING);
-        ann.delete(&target).await.expect_error(StatusCode::NOT_FOUND, MISSING);
+        let path = format!("/articles/{id}");
+        ann.get(&path).await.expect_error(StatusCode::NOT_FOUND, MISSING);
+        ann.patch(&path, &json!({ "title": "t" })).await.expect_error(StatusCode::NOT_FOUND, MISSING);
+        ann.delete(&path).await.expect_error(StatusCode::NOT_FOUND, MISSING);
     }
 }
 
 #[actix_web::test]
-async fn null_and_nul_in_a_change_are_faults_and_leave_the_article_alone() {
+async fn null_and_u0000_in_a_change_are_422_and_leave_the_article_alone() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
-    let article = ann.write(Published::Yes).await.json;
-
-    for (body, kind) in [
-        (json!({ "title": null }), "string_type"),
-        (json!({ "content": null }), "string_type"),
-        (json!({ "published": null }), "bool_type"),
-        (json!({ "title": "a\0b" }), "string_pattern_mismatch"),
-        (json!({ "content": "0123456789\0" }), "string_pattern_mismatch"),
+    let article = ann.write(Published::Yes).await;
+    for (name, value, kind) in [
+        ("title", json!(null), "string_type"),
+        ("content", json!(null), "string_type"),
+        ("published", json!(null), "bool_type"),
+        ("title", json!("a\0b"), "string_pattern_mismatch"),
+        ("content", json!("0123456789\0"), "string_pattern_mismatch"),
     ] {
-        let name = body.as_object().unwrap().keys().next().unwrap().clone();
-        let faults = ann.patch(&path(&article), &body).await.validation_errors();
-        assert_eq!(faults, [(kind.to_owned(), json!(["body", name]))], "{body}");
+        let response = ann.patch(&article.path(), &json!({ name: value })).await;
+        response.expect_invalid([(kind, json!(["body", name]))]);
     }
-    assert_eq!(ann.get(&path(&article)).await.json(), article);
-    let faults = ann
-        .post("/articles/", &json!({ "title": "a\0b", "content": "0123456789" }))
-        .await
-        .validation_errors();
-    assert_eq!(faults, [("string_pattern_mismatch".to_owned(), json!(["body", "title"]))]);
+    assert_eq!(ann.get(&article.path()).await.json(), article.json);
 }
 
 #[actix_web::test]
-async fn bad_json_is_told_before_a_missing_token() {
+async fn u0000_in_a_new_article_is_422() {
     let app = TestApp::start().await;
-    for body in ["{", "", "[1,]", "{\"title\":NaN}", "\"\\ud800\""] {
-        let headers = [("content-type", "application/json")];
-        let answer = app.anonymous().send(Method::POST, "/articles/", &headers, Some(body.to_owned())).await;
-        let status =
-            if body.is_empty() { StatusCode::UNAUTHORIZED } else { StatusCode::UNPROCESSABLE_ENTITY };
-        assert_eq!(answer.status, status, "{body:?}: {}", answer.text());
+    let ann = app.sign_up("ann").await;
+    let response = ann.post("/articles/", &json!({ "title": "a\0b", "content": "0123456789" })).await;
+    response.expect_invalid([("string_pattern_mismatch", json!(["body", "title"]))]);
+}
+
+#[actix_web::test]
+async fn bad_json_is_reported_before_a_missing_token() {
+    let app = TestApp::start().await;
+    let client = app.anonymous();
+    for body in ["{", "[1,]", "{\"title\":NaN}", "\"\\ud800\""] {
+        let response = client.request(Method::POST, "/articles/").body("application/json", body).send().await;
+        assert_eq!(response.status, StatusCode::UNPROCESSABLE_ENTITY, "{body:?}: {}", response.text());
+    }
+}
+
+#[actix_web::test]
+async fn a_missing_token_is_reported_before_an_empty_body() {
+    let app = TestApp::start().await;
+    let client = app.anonymous();
+    let response = client.request(Method::POST, "/articles/").body("application/json", "").send().await;
+    assert_eq!(response.status, StatusCode::UNAUTHORIZED, "{}", response.text());
+}
+
+#[actix_web::test]
+async fn a_missing_or_bad_token_is_reported_before_invalid_ids_and_fields() {
+    let app = TestApp::start().await;
+    for (client, detail) in [
+        (app.anonymous(), "Not authenticated"),
+        (app.anonymous().with_token("garbage"), "Could not validate credentials"),
+    ] {
+        client.post("/articles/", &json!({})).await.expect_unauthorized(detail);
+        client.patch("/articles/x", &json!({ "title": 1 })).await.expect_unauthorized(detail);
+        client.delete("/articles/x").await.expect_unauthorized(detail);
+    }
+}
+
+#[actix_web::test]
+async fn an_invalid_body_is_reported_before_403() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+    for path in ann.write(Published::Yes).await.both_paths() {
+        let response = bob.patch(&path, &json!({ "title": "" })).await;
+        assert_eq!(response.validation_errors()[0].0, "string_too_short");
     }
 }

@@ -1,6 +1,6 @@
 //! Articles as clients know them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Response;
 
@@ -44,4 +44,9 @@ impl Article {
     pub(crate) fn both_paths(&self) -> [String; 2] {
         [self.path(), format!("{}/", self.path())]
     }
+}
+
+/// A valid body for a public article.
+pub(crate) fn article_body(title: &str) -> Value {
+    json!({ "title": title, "content": "0123456789", "published": true })
 }

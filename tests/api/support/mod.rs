@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::{
     app::{LISTENER_TIMEOUT, TestApp, openapi_document},
-    article::{Article, Published},
+    article::{Article, Published, article_body},
     cache::{BROTLI, CODINGS},
     client::{Client, Response},
     database::migrate,
