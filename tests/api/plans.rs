@@ -4,10 +4,7 @@ use chrono::Days;
 use sea_orm::Statement;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
-use crate::{
-    lists::SORTS,
-    support::{Published, TestApp, TestDatabase, Viewer, migrate, now, read_list},
-};
+use crate::support::{Published, SORTS, TestApp, TestDatabase, Viewer, migrate, now, read_list};
 
 /// Queries, and the number of statements that each costs.
 const COSTS: [(&str, usize); 4] =

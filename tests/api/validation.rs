@@ -245,7 +245,7 @@ proptest! {
 }
 
 #[test]
-fn floats_beyond_64_bits_are_no_booleans() {
+fn a_float_within_64_bits_cannot_be_parsed_and_a_larger_one_has_the_wrong_type() {
     for (float, kind) in [
         (9_223_372_036_854_774_784.0, "bool_parsing"),
         (9_223_372_036_854_775_808.0, "bool_type"),

@@ -7,6 +7,7 @@ mod article;
 mod cache;
 mod client;
 mod database;
+mod lists;
 mod process;
 mod proxy;
 mod queries;
@@ -28,6 +29,7 @@ pub(crate) use self::{
     cache::{BROTLI, CODINGS},
     client::{Client, Response},
     database::migrate,
+    lists::{SORTS, percent_encoded},
     process::{Installation, ServerProcess, stderr},
     proxy::Proxy,
     queries::{Viewer, read_list},
