@@ -4,7 +4,6 @@
 //! need PostgreSQL are ignored by default: `.ci/with-postgres cargo test -- --include-ignored` runs all of them.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"

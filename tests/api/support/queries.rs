@@ -1,4 +1,4 @@
-//! What lists ask the database: the service behind `GET /articles/` on a connection that records its statements.
+//! The statements of lists: the service of `GET /articles/` on a connection that records them.
 
 use std::sync::Mutex;
 
