@@ -1,104 +1,73 @@
-//! Conditional requests: what a client has is not sent again, and what it has not seen it doesn't overwrite.
+//! Entity tags and `If-None-Match`: one tag for one version, and a version that the client has is not sent again.
 
 use actix_web::http::{Method, StatusCode};
-use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, TestApp};
+use crate::support::{Client, Published, Response, TestApp, article_body};
 
-fn path(article: &Value) -> String {
-    format!("/articles/{}", article["id"])
+async fn get_unless(client: &Client, path: &str, tag: &str) -> Response {
+    client.request(Method::GET, path).if_none_match(tag).send().await
 }
 
-fn tag(answer: &Answer) -> String {
-    let tag = answer.header("etag").unwrap();
-    assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2, "{tag}");
-    tag.to_owned()
-}
-
-async fn unless(client: &Client, path: &str, tag: &str) -> Answer {
-    client.send(Method::GET, path, &[("if-none-match", tag)], None).await
-}
-
-async fn patch_if(client: &Client, path: &str, tag: &str, body: &Value) -> Answer {
-    let headers = [("content-type", "application/json"), ("if-match", tag)];
-    client.send(Method::PATCH, path, &headers, Some(body.to_string())).await
-}
-
-async fn delete_if(client: &Client, path: &str, tag: &str) -> Answer {
-    client.send(Method::DELETE, path, &[("if-match", tag)], None).await
+/// The version in the tag of an article.
+fn version(tag: &str) -> u32 {
+    tag.trim_matches(['"', 'v']).parse().unwrap()
 }
 
 #[actix_web::test]
-async fn an_article_has_one_tag_for_one_state_whoever_asks() {
+async fn one_version_has_one_tag_whoever_asks() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
-    let body = json!({ "title": "t", "content": "0123456789", "published": true });
-    let written = ann.post("/articles/", &body).await;
-    let article = written.expect(StatusCode::CREATED);
-    let target = path(&article);
-    let first = tag(&written);
-    for answer in [
-        ann.get(&target).await,
-        ann.head(&target).await,
-        app.anonymous().get(&target).await,
-        ann.patch(&target, &json!({})).await,
-        ann.patch(&target, &json!({ "title": "t" })).await,
+    let article = ann.create(&article_body("t")).await;
+    let path = article.path();
+    for response in [
+        ann.get(&path).await,
+        ann.head(&path).await,
+        app.anonymous().get(&path).await,
+        ann.patch(&path, &json!({})).await,
+        ann.patch(&path, &json!({ "title": "t" })).await,
     ] {
-        assert_eq!(answer.status, StatusCode::OK);
-        assert_eq!(tag(&answer), first);
+        assert_eq!((response.status, response.tag()), (StatusCode::OK, article.tag.clone()));
     }
-    let changed = ann.patch(&target, &json!({ "title": "u" })).await;
-    changed.expect(StatusCode::OK);
-    assert_ne!(tag(&changed), first);
-    assert_eq!(tag(&app.anonymous().get(&target).await), tag(&changed));
-    // Back to the same words, and still another state.
-    let back = ann.patch(&target, &json!({ "title": "t" })).await;
-    assert!(![first, tag(&changed)].contains(&tag(&back)));
 }
 
 #[actix_web::test]
-async fn what_the_client_has_is_not_sent_again() {
-    // From the database and from memory: the first reads of each fill it.
-    for settings in [[("CACHE_BYTES", "0")], [("CACHE_BYTES", "1000000")]] {
-        let app = TestApp::with(&settings).await;
+async fn an_edit_gives_an_article_a_tag_that_it_never_had() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let first = ann.create(&article_body("t")).await;
+    let second = ann.edit(&first, &json!({ "title": "u" })).await;
+    assert_ne!(second.tag, first.tag);
+    assert_eq!(app.anonymous().get(&first.path()).await.tag(), second.tag);
+
+    let same_text_as_first = ann.edit(&first, &json!({ "title": "t" })).await;
+
+    assert!(![first.tag, second.tag].contains(&same_text_as_first.tag));
+}
+
+/// Articles and lists, with what they may be shown with.
+const READS: [&str; 5] = [
+    "/articles/1",
+    "/articles/1?expand=author",
+    "/articles/",
+    "/articles/?limit=1&count=exact",
+    "/articles/?limit=1&expand=author",
+];
+
+/// Reads every path of [`READS`] from the database and from the cache, anonymously and with a token.
+async fn for_every_read(check: impl AsyncFn(&Client, &str, &Response)) {
+    for cache_bytes in ["0", "1000000"] {
+        let app = TestApp::with(&[("CACHE_BYTES", cache_bytes)]).await;
         let ann = app.sign_up("ann").await;
-        let article = ann.write(true).await;
-        ann.write(true).await;
-        for target in [
-            path(&article),
-            format!("{}?expand=author", path(&article)),
-            "/articles/".to_owned(),
-            "/articles/?limit=1&count=exact".to_owned(),
-            "/articles/?limit=1&expand=author".to_owned(),
-        ] {
+        ann.write(Published::Yes).await;
+        ann.write(Published::Yes).await;
+        for path in READS {
             for client in [&app.anonymous(), &ann] {
+                // The first reads fill the cache.
                 for _ in 0..3 {
-                    let whole = client.get(&target).await;
-                    let tag = tag(&whole);
-                    let bare = tag.trim_matches('"');
-                    for has in [
-                        tag.clone(),
-                        format!("W/{tag}"),
-                        format!("\"{bare}-gzip\""),
-                        format!("W/\"{bare};br\""),
-                        format!("\"v999\", {tag}"),
-                        format!("\"x\",W/\"y\" ,  W/{tag}"),
-                    ] {
-                        for method in [Method::GET, Method::HEAD] {
-                            let answer = client.send(method, &target, &[("if-none-match", &has)], None).await;
-                            assert_eq!(answer.status, StatusCode::NOT_MODIFIED, "{target}: {has}");
-                            assert!(answer.body.is_empty());
-                            assert_eq!(answer.header("content-type"), None);
-                            for name in ["etag", "cache-control", "vary"] {
-                                assert_eq!(answer.header(name), whole.header(name), "{target}: {name}");
-                            }
-                        }
-                    }
-                    for lacks in ["\"v999\"", "", "\"\"", "*", "W/", &tag[..tag.len() - 2], "\"é\""] {
-                        let answer = unless(client, &target, lacks).await;
-                        assert_eq!(answer.expect(StatusCode::OK), whole.json(), "{target}: {lacks}");
-                    }
+                    let full = client.get(path).await;
+                    full.expect(StatusCode::OK);
+                    check(client, path, &full).await;
                 }
             }
         }
@@ -106,280 +75,223 @@ async fn what_the_client_has_is_not_sent_again() {
 }
 
 #[actix_web::test]
-async fn nothing_that_may_not_be_seen_is_unchanged() {
+async fn a_version_that_the_client_has_is_304_without_a_body() {
+    for_every_read(async |client, path, full| {
+        let tag = full.tag();
+        let bare = tag.trim_matches('"');
+        for known in [
+            tag.clone(),
+            format!("W/{tag}"),
+            format!("\"{bare}-gzip\""),
+            format!("W/\"{bare};br\""),
+            format!("\"v999\", {tag}"),
+            format!("\"x\",W/\"y\" ,  W/{tag}"),
+        ] {
+            for method in [Method::GET, Method::HEAD] {
+                let response = client.request(method, path).if_none_match(&known).send().await;
+                assert_eq!(response.status, StatusCode::NOT_MODIFIED, "{path}: {known}");
+                assert!(response.body.is_empty());
+                assert_eq!(response.header("content-type"), None);
+                for name in ["etag", "cache-control", "vary"] {
+                    assert_eq!(response.header(name), full.header(name), "{path}: {name}");
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_version_that_the_client_does_not_have_is_sent() {
+    for_every_read(async |client, path, full| {
+        let tag = full.tag();
+        for other in ["\"v999\"", "", "\"\"", "*", "W/", &tag[..tag.len() - 2], "\"é\""] {
+            let response = get_unless(client, path, other).await;
+            assert_eq!(response.expect(StatusCode::OK), full.json(), "{path}: {other}");
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_tag_does_not_reveal_a_withdrawn_article() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let article = ann.write(true).await;
-    let target = path(&article);
-    let has = tag(&app.anonymous().get(&target).await);
-    let withdrawn = tag(&ann.patch(&target, &json!({ "published": false })).await);
-    for known in [&has, &withdrawn] {
+    let public = ann.write(Published::Yes).await;
+    let withdrawn = ann.edit(&public, &json!({ "published": false })).await;
+    for tag in [&public.tag, &withdrawn.tag] {
         for client in [&app.anonymous(), &bob] {
-            assert_eq!(unless(client, &target, known).await.status, StatusCode::NOT_FOUND);
+            assert_eq!(get_unless(client, &public.path(), tag).await.status, StatusCode::NOT_FOUND);
         }
-        let bad = app.anonymous().with_token("garbage");
-        assert_eq!(unless(&bad, &target, known).await.status, StatusCode::UNAUTHORIZED);
     }
-    assert_eq!(unless(&ann, &target, &withdrawn).await.status, StatusCode::NOT_MODIFIED);
-    assert_eq!(unless(&ann, &target, &has).await.status, StatusCode::OK);
-    ann.delete(&target).await.expect(StatusCode::NO_CONTENT);
-    assert_eq!(unless(&ann, &target, &withdrawn).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(get_unless(&ann, &public.path(), &withdrawn.tag).await.status, StatusCode::NOT_MODIFIED);
+    assert_eq!(get_unless(&ann, &public.path(), &public.tag).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn a_tag_does_not_replace_a_valid_token() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let bad_token = app.anonymous().with_token("garbage");
+    for article in [ann.write(Published::Yes).await, ann.write(Published::No).await] {
+        let response = get_unless(&bad_token, &article.path(), &article.tag).await;
+        assert_eq!(response.status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[actix_web::test]
+async fn a_deleted_article_is_404_whatever_the_client_has() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(Published::No).await;
+    ann.delete(&article.path()).await.expect(StatusCode::NO_CONTENT);
+    assert_eq!(get_unless(&ann, &article.path(), &article.tag).await.status, StatusCode::NOT_FOUND);
 }
 
 #[actix_web::test]
 async fn whatever_changes_a_page_changes_its_tag() {
+    const PAGE: &str = "/articles/?limit=3&sort=created_at";
     let app = TestApp::start().await;
-    let (ann, stranger) = (app.sign_up("ann").await, app.anonymous());
+    let (ann, reader) = (app.sign_up("ann").await, app.anonymous());
     let mut articles = Vec::new();
     for _ in 0..5 {
-        articles.push(ann.write(true).await);
+        articles.push(ann.write(Published::Yes).await);
     }
-    let page = "/articles/?limit=3&sort=created_at";
-    let mut seen = vec![tag(&stranger.get(page).await)];
-    let changed = async |seen: &mut Vec<String>, what: &str| {
-        let last = seen.last().unwrap().clone();
-        let answer = unless(&stranger, page, &last).await;
-        answer.expect(StatusCode::OK);
-        assert!(!seen.contains(&tag(&answer)), "{what}");
-        seen.push(tag(&answer));
-        assert_eq!(unless(&stranger, page, &tag(&answer)).await.status, StatusCode::NOT_MODIFIED, "{what}");
+    let mut tags = vec![reader.get(PAGE).await.tag()];
+    let mut expect_new_tag = async |change: &str| {
+        let response = get_unless(&reader, PAGE, tags.last().unwrap()).await;
+        response.expect(StatusCode::OK);
+        let tag = response.tag();
+        assert!(!tags.contains(&tag), "{change}");
+        assert_eq!(get_unless(&reader, PAGE, &tag).await.status, StatusCode::NOT_MODIFIED, "{change}");
+        tags.push(tag);
     };
-    ann.patch(&path(&articles[1]), &json!({ "title": "another" })).await.expect(StatusCode::OK);
-    changed(&mut seen, "an edit").await;
-    ann.patch(&path(&articles[2]), &json!({ "published": false })).await.expect(StatusCode::OK);
-    changed(&mut seen, "a withdrawal").await;
-    ann.delete(&path(&articles[0])).await.expect(StatusCode::NO_CONTENT);
-    changed(&mut seen, "a deletion").await;
-    // Three are left; the page showed them all, and now nothing lies behind it.
-    ann.patch(&path(&articles[2]), &json!({ "published": true })).await.expect(StatusCode::OK);
-    changed(&mut seen, "a publication").await;
-    ann.delete(&path(&articles[4])).await.expect(StatusCode::NO_CONTENT);
-    changed(&mut seen, "a deletion behind the page, which ends the list").await;
-    // Of a total its header is a part.
-    let counted = format!("{page}&count=exact");
-    let before = tag(&stranger.get(&counted).await);
-    for _ in 0..2 {
-        ann.write(true).await;
-    }
-    assert_eq!(unless(&stranger, &counted, &before).await.header("x-total-count"), Some("5"));
+
+    ann.edit(&articles[1], &json!({ "title": "another" })).await;
+    expect_new_tag("an edit").await;
+    ann.edit(&articles[2], &json!({ "published": false })).await;
+    expect_new_tag("a withdrawal").await;
+    ann.delete(&articles[0].path()).await.expect(StatusCode::NO_CONTENT);
+    expect_new_tag("a deletion").await;
+    ann.edit(&articles[2], &json!({ "published": true })).await;
+    expect_new_tag("a publication").await;
+    // Of the four articles left, the page shows three; without the fourth there is no link to a next page.
+    ann.delete(&articles[4].path()).await.expect(StatusCode::NO_CONTENT);
+    expect_new_tag("a deletion after the page, which ends the list").await;
 }
 
 #[actix_web::test]
-async fn a_change_by_hand_is_another_state_too() {
+async fn another_total_changes_the_tag_of_a_page_that_shows_it() {
+    const PAGE: &str = "/articles/?limit=3&sort=created_at&count=exact";
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
-    let target = path(&ann.write(true).await);
-    let pages = ["/articles/", "/articles/?count=exact&expand=author"];
-    for change in [
-        "title = 'by hand'",
-        "content = 'words put there by hand'",
-        "published = FALSE",
-        "created_at = '2024-01-01T00:00:00Z'",
-        "updated_at = '2024-01-02T00:00:00Z'",
-        "title = 'with a version of old', version = 1",
-    ] {
-        let stale = tag(&ann.get(&target).await);
-        let mut seen = vec![(target.as_str(), stale.clone())];
-        for page in pages {
-            seen.push((page, tag(&ann.get(page).await)));
+    for _ in 0..3 {
+        ann.write(Published::Yes).await;
+    }
+    let before = app.anonymous().get(PAGE).await.tag();
+    for _ in 0..2 {
+        ann.write(Published::Yes).await;
+    }
+    let after = get_unless(&app.anonymous(), PAGE, &before).await;
+    assert_eq!(after.header("x-total-count"), Some("5"));
+}
+
+/// Statements after which an article is another version, although Byline did not make the change.
+const EDITS_BY_HAND: [&str; 6] = [
+    "title = 'by hand'",
+    "content = 'words put there by hand'",
+    "published = FALSE",
+    "created_at = '2024-01-01T00:00:00Z'",
+    "updated_at = '2024-01-02T00:00:00Z'",
+    "title = 'with an old version number', version = 1",
+];
+
+#[actix_web::test]
+async fn a_change_by_hand_changes_every_tag() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let path = ann.write(Published::Yes).await.path();
+    for change in EDITS_BY_HAND {
+        let mut before = Vec::new();
+        for path in [&path, "/articles/", "/articles/?count=exact&expand=author"] {
+            before.push((path, ann.get(path).await.tag()));
         }
         app.sql(&format!("UPDATE articles SET {change}")).await;
-        for (path, has) in &seen {
-            let answer = unless(&ann, path, has).await;
-            assert_eq!(answer.status, StatusCode::OK, "{change}: {path}");
-            assert_ne!(tag(&answer), *has, "{change}: {path}");
+        for (path, tag) in before {
+            let response = get_unless(&ann, path, &tag).await;
+            assert_eq!(response.status, StatusCode::OK, "{change}: {path}");
+            assert_ne!(response.tag(), tag, "{change}: {path}");
         }
-        for lost in [
-            patch_if(&ann, &target, &stale, &json!({ "title": "an edit of what was" })).await,
-            patch_if(&ann, &target, &stale, &json!({})).await,
-            delete_if(&ann, &target, &stale).await,
-        ] {
-            assert_eq!(lost.status, StatusCode::PRECONDITION_FAILED, "{change}");
-        }
-        for path in [&[target.as_str()], pages.as_slice()].concat() {
-            let has = tag(&ann.get(path).await);
+    }
+}
+
+#[actix_web::test]
+async fn a_statement_that_changes_no_value_changes_no_tag() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let path = ann.write(Published::Yes).await.path();
+    for change in EDITS_BY_HAND {
+        app.sql(&format!("UPDATE articles SET {change}")).await;
+        for path in [&path, "/articles/", "/articles/?count=exact&expand=author"] {
+            let tag = ann.get(path).await.tag();
             app.sql("UPDATE articles SET title = title, published = published, updated_at = updated_at")
                 .await;
-            assert_eq!(unless(&ann, path, &has).await.status, StatusCode::NOT_MODIFIED, "{path}");
+            assert_eq!(get_unless(&ann, path, &tag).await.status, StatusCode::NOT_MODIFIED, "{path}");
         }
     }
-    // An edit of Byline's own counts once.
-    let version = |answer: &Answer| -> u32 { tag(answer).trim_matches(['"', 'v']).parse().unwrap() };
-    let before = ann.get(&target).await;
-    let edited = patch_if(&ann, &target, &tag(&before), &json!({ "title": "her own" })).await;
-    edited.expect(StatusCode::OK);
-    assert_eq!(version(&edited), version(&before) + 1);
-    assert_eq!(version(&ann.get(&target).await), version(&edited));
 }
 
 #[actix_web::test]
-async fn an_author_who_is_shown_has_a_share_in_the_tag() {
-    let app = TestApp::start().await;
-    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let article = path(&ann.write(true).await);
-    let plain = [article.clone(), "/articles/".to_owned()];
-    let expanded = plain.each_ref().map(|path| format!("{path}?expand=author"));
-    let has = async |path: &String| (path.clone(), tag(&ann.get(path).await));
-    let (plain, before) = (join_all(plain.iter().map(has)).await, join_all(expanded.iter().map(has)).await);
-
-    app.sql(&format!("UPDATE users SET username = 'eve' WHERE id = {}", ann.id)).await;
-    for (path, has) in &before {
-        let answer = unless(&ann, path, has).await;
-        let shown = answer.expect(StatusCode::OK);
-        let shown = if shown.is_array() { &shown[0] } else { &shown };
-        assert_eq!(shown["author"]["username"], "eve", "{path}");
-        assert_ne!(tag(&answer), *has, "{path}");
-    }
-    let after = join_all(expanded.iter().map(has)).await;
-    // Whose name is not shown has none.
-    app.sql(&format!("UPDATE users SET username = 'ann' WHERE id = {}", bob.id)).await;
-    for (path, has) in plain.iter().chain(&after) {
-        assert_eq!(unless(&ann, path, has).await.status, StatusCode::NOT_MODIFIED, "{path}");
-    }
-
-    // The author's name is no part of what an edit could overwrite; the article is.
-    let [(_, before), (_, page)] = before.as_slice() else { unreachable!() };
-    assert_eq!(patch_if(&ann, &article, page, &json!({})).await.status, StatusCode::PRECONDITION_FAILED);
-    for form in ["{}", "W/{}"] {
-        let form = form.replace("{}", before);
-        assert_eq!(patch_if(&ann, &article, &form, &json!({})).await.status, StatusCode::OK, "{form}");
-    }
-    let edit = json!({ "title": "another" });
-    patch_if(&ann, &article, before, &edit).await.expect(StatusCode::OK);
-    for lost in [patch_if(&ann, &article, before, &json!({})).await, delete_if(&ann, &article, before).await]
-    {
-        assert_eq!(lost.status, StatusCode::PRECONDITION_FAILED);
-    }
-    let current = tag(&ann.get(&expanded[0]).await);
-    delete_if(&ann, &article, &current).await.expect(StatusCode::NO_CONTENT);
-}
-
-#[actix_web::test]
-async fn an_edit_of_what_has_changed_meanwhile_is_refused() {
-    let app = TestApp::start().await;
-    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let article = ann.write(true).await;
-    let target = path(&article);
-    let stale = tag(&ann.get(&target).await);
-    let current = patch_if(&ann, &target, &stale, &json!({ "title": "first" })).await;
-    assert_eq!(current.expect(StatusCode::OK)["title"], "first");
-    let page = tag(&ann.get("/articles/").await);
-
-    for stale in [stale.as_str(), &format!("W/{stale}"), "\"v999\"", "", "\"\"", "garbage", &page] {
-        for body in [json!({ "title": "second" }), json!({}), json!({ "title": "first" })] {
-            assert_eq!(
-                patch_if(&ann, &target, stale, &body).await.status,
-                StatusCode::PRECONDITION_FAILED,
-                "{stale}: {body}"
-            );
-        }
-        let refused = delete_if(&ann, &target, stale).await;
-        assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{stale}");
-        assert!(refused.json()["detail"].is_string());
-        // What it is not the caller's to know or to change comes first, and faults in the body.
-        for status in [
-            patch_if(&bob, &target, stale, &json!({ "title": "mine" })).await.status,
-            delete_if(&bob, &target, stale).await.status,
-        ] {
-            assert_eq!(status, StatusCode::FORBIDDEN);
-        }
-        for status in [
-            patch_if(&ann, "/articles/999999", stale, &json!({})).await.status,
-            delete_if(&ann, "/articles/999999", stale).await.status,
-        ] {
-            assert_eq!(status, StatusCode::NOT_FOUND);
-        }
-        assert_eq!(
-            patch_if(&ann, &target, stale, &json!({ "title": "" })).await.faults()[0].0,
-            "string_too_short"
-        );
-    }
-    let shown = ann.get(&target).await;
-    assert_eq!((shown.json(), tag(&shown)), (current.json(), tag(&current)));
-
-    // In the weak form, as one of several, behind a proxy's suffix, and whatever it is.
-    let mut current = tag(&current);
-    for (number, form) in ["W/{}", "\"v999\", {}", "*", "{}"].into_iter().enumerate() {
-        let form = form.replace("{}", &current);
-        assert_eq!(patch_if(&ann, &target, &form, &json!({})).await.status, StatusCode::OK, "{form}");
-        let answer = patch_if(&ann, &target, &form, &json!({ "title": number.to_string() })).await;
-        assert_eq!(answer.expect(StatusCode::OK)["title"], number.to_string(), "{form}");
-        current = tag(&answer);
-    }
-    // Without a condition as ever.
-    let answer = ann.patch(&target, &json!({ "title": "unconditional" })).await;
-    assert_eq!(answer.expect(StatusCode::OK)["title"], "unconditional");
-    assert_eq!(delete_if(&ann, &target, &current).await.status, StatusCode::PRECONDITION_FAILED);
-    delete_if(&ann, &target, &tag(&answer)).await.expect(StatusCode::NO_CONTENT);
-    assert_eq!(delete_if(&ann, &target, "*").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(patch_if(&ann, &target, "*", &json!({})).await.status, StatusCode::NOT_FOUND);
-    let draft = ann.write(false).await;
-    assert_eq!(patch_if(&bob, &path(&draft), "\"v999\"", &json!({})).await.status, StatusCode::NOT_FOUND);
-}
-
-#[actix_web::test]
-async fn of_edits_that_start_from_one_state_exactly_one_wins() {
-    let app = TestApp::with(&[("WORKERS", "2")]).await;
-    let ann = app.sign_up("ann").await;
-    let article = ann.write(true).await;
-    let target = path(&article);
-    for round in 0..20 {
-        let state = tag(&ann.get(&target).await);
-        let bodies: Vec<Value> =
-            (0..4).map(|rival| json!({ "title": format!("{round}: {rival}") })).collect();
-        let answers = join_all(bodies.iter().map(|body| patch_if(&ann, &target, &state, body))).await;
-        let won: Vec<&Answer> = answers.iter().filter(|answer| answer.status == StatusCode::OK).collect();
-        assert_eq!(won.len(), 1, "round {round}");
-        let lost = answers.iter().filter(|answer| answer.status == StatusCode::PRECONDITION_FAILED);
-        assert_eq!(lost.count(), bodies.len() - 1);
-        assert_eq!(ann.get(&target).await.json(), won[0].json());
-    }
-    let state = tag(&ann.get(&target).await);
-    let edit = json!({ "title": "kept or gone" });
-    let (edited, deleted) =
-        join(patch_if(&ann, &target, &state, &edit), delete_if(&ann, &target, &state)).await;
-    let ends = (edited.status.as_u16(), deleted.status.as_u16());
-    assert!([(200, 412), (404, 204), (412, 204)].contains(&ends), "{ends:?}");
-}
-
-#[actix_web::test]
-async fn caches_on_the_way_are_told_what_they_may_keep() {
+async fn an_edit_advances_the_version_by_one() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
-    let article = ann.write(true).await;
-    for target in [path(&article), "/articles/".to_owned()] {
-        for _ in 0..2 {
-            for (client, kept) in [(&app.anonymous(), "public, no-cache"), (&ann, "private, no-cache")] {
-                let answer = client.get(&target).await;
-                assert_eq!(answer.header("cache-control"), Some(kept), "{target}");
-                assert!(answer.lists("vary", "authorization"), "{target}: {:?}", answer.headers);
-            }
-        }
-    }
+    let article = ann.write(Published::Yes).await;
+    app.sql("UPDATE articles SET title = 'with an old version number', version = 1").await;
+    let before = ann.get(&article.path()).await.tag();
+    let edited = ann.edit(&article, &json!({ "title": "her own" })).await;
+    assert_eq!(version(&edited.tag), version(&before) + 1);
+    assert_eq!(ann.get(&article.path()).await.tag(), edited.tag);
+}
 
-    // What is refused or missing now may be there in a moment, or for somebody else.
-    let draft = ann.write(false).await;
-    let (stranger, bad) = (app.anonymous(), app.anonymous().with_token("garbage"));
-    for (client, target, status) in [
-        (&stranger, path(&draft), StatusCode::NOT_FOUND),
-        (&stranger, "/articles/999999".to_owned(), StatusCode::NOT_FOUND),
-        (&stranger, "/articles/?limit=x".to_owned(), StatusCode::UNPROCESSABLE_ENTITY),
-        (&bad, path(&article), StatusCode::UNAUTHORIZED),
+#[actix_web::test]
+async fn a_new_author_name_changes_the_tags_of_responses_that_show_it() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    ann.write(Published::Yes).await;
+    for (path, pointer) in [
+        ("/articles/1?expand=author", "/author/username"),
+        ("/articles/?expand=author", "/0/author/username"),
     ] {
-        let answer = client.get(&target).await;
-        assert_eq!((answer.status, answer.header("cache-control")), (status, Some("no-store")), "{target}");
+        app.sql("UPDATE users SET username = 'ann'").await;
+        let before = ann.get(path).await.tag();
+        app.sql("UPDATE users SET username = 'eve'").await;
+        let response = get_unless(&ann, path, &before).await;
+        let shown = response.expect(StatusCode::OK);
+        assert_eq!(shown.pointer(pointer), Some(&Value::from("eve")), "{path}");
+        assert_ne!(response.tag(), before, "{path}");
     }
+}
 
-    let app = TestApp::with(&[("PUBLIC_DRAFTS", "true")]).await;
+#[actix_web::test]
+async fn a_new_author_name_leaves_the_tags_of_responses_without_it() {
+    let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
-    let draft = ann.write(false).await;
-    for target in [path(&draft), "/articles/".to_owned()] {
-        for client in [&app.anonymous(), &ann, &ann.with_token("garbage")] {
-            let answer = client.get(&target).await;
-            answer.expect(StatusCode::OK);
-            // The token is not looked at, so the answer is everyone's.
-            assert_eq!(answer.header("cache-control"), Some("public, no-cache"), "{target}");
-            assert!(!answer.lists("vary", "authorization"), "{target}");
-        }
+    ann.write(Published::Yes).await;
+    for path in ["/articles/1", "/articles/"] {
+        let before = ann.get(path).await.tag();
+        app.sql(&format!("UPDATE users SET username = 'eve {path}'")).await;
+        assert_eq!(get_unless(&ann, path, &before).await.status, StatusCode::NOT_MODIFIED, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn the_name_of_an_author_who_is_not_shown_leaves_all_tags() {
+    let app = TestApp::start().await;
+    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+    ann.write(Published::Yes).await;
+    for path in ["/articles/1", "/articles/", "/articles/1?expand=author", "/articles/?expand=author"] {
+        let before = ann.get(path).await.tag();
+        app.sql(&format!("UPDATE users SET username = 'bob {path}' WHERE id = {}", bob.id)).await;
+        assert_eq!(get_unless(&ann, path, &before).await.status, StatusCode::NOT_MODIFIED, "{path}");
     }
 }

@@ -2,19 +2,15 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use byline::config::Settings;
 use jsonschema::Validator;
 use serde_json::{Value, json};
+
+use crate::support::openapi_document;
 
 /// What belongs to no operation.
 const PAGES: [&str; 4] = ["/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"];
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let directory = tempfile::tempdir().unwrap();
-    let settings = [("DATA_DIR".to_owned(), directory.path().display().to_string())];
-    let document = byline::server::app::document(&Settings::from_parts(settings, None).unwrap());
-    serde_json::to_value(&document).unwrap()
-});
+static DOCUMENT: LazyLock<Value> = LazyLock::new(openapi_document);
 
 /// A validator of every body, by its place in the document.
 static VALIDATORS: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {

@@ -1,354 +1,233 @@
-//! Lists: orders, filters, totals, and pages that lose and repeat nothing while others write.
-
-use std::collections::BTreeSet;
+//! Lists of articles: their order, filters, totals, and what they show of each article.
 
 use actix_web::http::StatusCode;
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::{DateTime, Days, FixedOffset, Utc};
-use fake::{
-    Fake as _,
-    rand::{SeedableRng as _, rngs::StdRng},
-};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, TestApp};
+use crate::support::{Article, Client, Published, Response, TestApp, article_body, percent_encoded};
 
-pub(crate) const SORTS: [&str; 4] = ["-created_at", "created_at", "-updated_at", "updated_at"];
-
-/// The target of the page that a `Link` header names.
-fn linked(answer: &Answer, rel: &str) -> Option<String> {
-    let wanted = format!("rel=\"{rel}\"");
-    answer.header("link")?.split(", ").find_map(|link| {
-        let (target, parameters) = link.split_once("; ").unwrap();
-        (parameters == wanted).then(|| target.trim_matches(['<', '>']).to_owned())
-    })
-}
-
-fn cursor(target: &str) -> String {
-    let query = target.split_once('?').unwrap().1;
-    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "cursor").unwrap().1.into_owned()
-}
-
-fn ids(answer: &Answer) -> Vec<i64> {
-    let listed = answer.expect(StatusCode::OK);
-    listed.as_array().unwrap().iter().map(|article| article["id"].as_i64().unwrap()).collect()
-}
-
-async fn listed(client: &Client, query: &str) -> Vec<i64> {
-    ids(&client.get(&format!("/articles/?{query}")).await)
-}
-
-fn encoded(value: &str) -> String {
-    form_urlencoded::byte_serialize(value.as_bytes()).collect()
-}
-
-/// Somebody who writes between the pages that others read: to articles that may go, never to those that stay.
-struct Meddler<'a> {
-    clients: [&'a Client; 2],
-    restless: Vec<(usize, i64)>,
-    random: StdRng,
-}
-
-impl Meddler<'_> {
-    async fn meddle(&mut self) {
-        let who: usize = (0..2).fake_with_rng(&mut self.random);
-        let what: usize = (0..4).fake_with_rng(&mut self.random);
-        let at: usize = (0..1000).fake_with_rng(&mut self.random);
-        if what == 0 || self.restless.is_empty() {
-            let article = self.clients[who].write(at.is_multiple_of(2)).await;
-            self.restless.push((who, article["id"].as_i64().unwrap()));
-            return;
-        }
-        let at = at % self.restless.len();
-        let (who, id) = self.restless[at];
-        let target = format!("/articles/{id}");
-        match what {
-            1 => {
-                self.restless.swap_remove(at);
-                self.clients[who].delete(&target).await.expect(StatusCode::NO_CONTENT);
-            }
-            2 => {
-                let shown = self.clients[who].get(&target).await.expect(StatusCode::OK);
-                let change = json!({ "published": shown["published"] == false });
-                self.clients[who].patch(&target, &change).await.expect(StatusCode::OK);
-            }
-            _ => {
-                let change = json!({ "title": format!("edit {at}") });
-                self.clients[who].patch(&target, &change).await.expect(StatusCode::OK);
-            }
-        }
-    }
-}
-
-#[actix_web::test]
-async fn a_walk_shows_what_stays_exactly_once_and_in_order_while_others_write() {
-    let app = TestApp::start().await;
-    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let mut restless = Vec::new();
-    let mut staying = BTreeSet::new();
-    for number in 0..36 {
-        let who = number % 2;
-        let article = [&ann, &bob][who].write(number % 5 != 0).await;
-        let id = article["id"].as_i64().unwrap();
-        if number % 3 == 0 {
-            restless.push((who, id));
-        } else {
-            staying.insert(id);
-        }
-    }
-    // Ties, in both orders.
-    app.sql("UPDATE articles SET created_at = (SELECT max(created_at) FROM articles WHERE id < 10) WHERE id BETWEEN 10 AND 18").await;
-    app.sql("UPDATE articles SET updated_at = (SELECT max(updated_at) FROM articles WHERE id < 20) WHERE id BETWEEN 20 AND 29").await;
-
-    let stranger = app.anonymous();
-    let mut meddler = Meddler { clients: [&ann, &bob], restless, random: StdRng::seed_from_u64(1) };
-    for round in 0..2 {
-        for sort in SORTS {
-            for (viewer, name) in [(&stranger, "stranger"), (&ann, "ann")] {
-                let limit: usize = (1..6).fake_with_rng(&mut meddler.random);
-                let all = listed(viewer, &format!("sort={sort}&limit=1000")).await;
-                let expected: Vec<i64> = all.into_iter().filter(|id| staying.contains(id)).collect();
-                let seen = format!("round {round}: {name}, {sort}, {limit} a page");
-
-                let mut target = format!("/articles/?sort={sort}&limit={limit}");
-                let mut forth = Vec::new();
-                let last = loop {
-                    let page = viewer.get(&target).await;
-                    forth.extend(ids(&page));
-                    meddler.meddle().await;
-                    match linked(&page, "next") {
-                        Some(next) => target = next,
-                        None => break page,
-                    }
-                };
-                let mut back = ids(&last);
-                let mut previous = linked(&last, "prev");
-                while let Some(target) = previous {
-                    let page = viewer.get(&target).await;
-                    back.splice(0..0, ids(&page));
-                    meddler.meddle().await;
-                    previous = linked(&page, "prev");
-                }
-                for (walked, way) in [(forth, "forth"), (back, "back")] {
-                    if sort.ends_with("created_at") {
-                        let once: BTreeSet<_> = walked.iter().collect();
-                        assert_eq!(once.len(), walked.len(), "{seen}: {way} repeats: {walked:?}");
-                    }
-                    let stayed: Vec<i64> = walked.into_iter().filter(|id| staying.contains(id)).collect();
-                    assert_eq!(stayed, expected, "{seen}: {way}");
-                }
-            }
-        }
-    }
-}
-
-#[actix_web::test]
-async fn a_cursor_carries_its_order_and_filters_and_takes_no_others() {
-    let app = TestApp::start().await;
-    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let mut own = Vec::new();
-    for number in 0..5 {
-        own.push(ann.write(number != 2).await["id"].as_i64().unwrap());
-        bob.write(true).await;
-    }
-    let query = "author=ann&published=true&sort=created_at&since=2020-01-01&until=2100-01-01&limit=2&count=exact&expand=author";
-    let first = ann.get(&format!("/articles/?{query}")).await;
-    assert_eq!(ids(&first), [own[0], own[1]]);
-    assert_eq!(linked(&first, "prev"), None);
-    let next = linked(&first, "next").unwrap();
-    let second = ann.get(&next).await;
-    assert_eq!(ids(&second), [own[3], own[4]]);
-    assert_eq!(linked(&second, "next"), None);
-    assert_eq!(second.header("x-total-count"), Some("4"));
-    assert_eq!(second.json()[0]["author"], json!({ "id": ann.id, "username": "ann" }));
-    assert_eq!(ids(&ann.get(&linked(&second, "prev").unwrap()).await), [own[0], own[1]]);
-
-    let cursor = cursor(&next);
-    for (further, fits) in [
-        ("sort=created_at", true),
-        ("author=ann&published=yes&since=2020-01-01T00:00:00Z", true),
-        ("limit=1&expand=author", true),
-        ("sort=-created_at", false),
-        ("sort=updated_at", false),
-        ("author=bob", false),
-        ("author=", false),
-        ("published=false", false),
-        ("since=2020-01-02", false),
-        ("until=2099-01-01", false),
-        ("skip=0", false),
-        ("skip=1", false),
-    ] {
-        let answer = ann.get(&format!("/articles/?{further}&cursor={cursor}")).await;
-        if fits {
-            assert_eq!(ids(&answer)[0], own[3], "{further}");
-        } else {
-            assert_eq!(
-                answer.faults(),
-                [("value_error".to_owned(), json!(["query", "cursor"]))],
-                "{further}"
-            );
-        }
-    }
-    // A cursor is a place, not a permission.
-    let mine = ann.get("/articles/?sort=created_at&limit=1").await;
-    let next = linked(&mine, "next").unwrap();
-    for stranger in [&app.anonymous(), &bob] {
-        for _ in 0..3 {
-            assert!(
-                stranger.get(&next).await.json().as_array().unwrap().iter().all(|a| a["published"] == true)
-            );
-        }
-    }
-    assert!(!listed(&bob, &format!("limit=1000&cursor={}", self::cursor(&next))).await.contains(&own[2]));
-}
-
-#[actix_web::test]
-async fn what_is_no_cursor_is_told_so() {
-    let app = TestApp::start().await;
+/// Writes four articles whose titles are letters, and returns a client that reads them.
+async fn write_abcd(app: &TestApp) -> Client {
     let ann = app.sign_up("ann").await;
-    for _ in 0..3 {
-        ann.write(true).await;
+    for title in ["a", "b", "c", "d"] {
+        ann.create(&article_body(title)).await;
     }
-    let target = linked(&ann.get("/articles/?limit=1&author=ann&since=2020-01-01").await, "next").unwrap();
-    let genuine = cursor(&target);
-    let said: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(&genuine).unwrap()).unwrap();
-    let forged = |change: &dyn Fn(&mut Value)| {
-        let mut said = said.clone();
-        change(&mut said);
-        BASE64_URL_SAFE_NO_PAD.encode(said.to_string())
-    };
-    assert_eq!(listed(&ann, &format!("cursor={}", forged(&|_| {}))).await.len(), 2);
+    app.anonymous()
+}
 
-    let far = i64::MAX;
-    // In the year -4800, which PostgreSQL doesn't know, and in the year 99999, which SQLite puts before all others.
-    let (long_ago, far_off) = (-213_000_000_000_000_000_i64, 3_093_500_000_000_000_000_i64);
-    let mut bad = vec![
-        String::new(),
-        "x".to_owned(),
-        "!!!!".to_owned(),
-        format!("{genuine}="),
-        format!("{genuine}AA"),
-        genuine[1..].to_owned(),
-        genuine[..genuine.len() - 2].to_owned(),
-        genuine.repeat(50),
-        BASE64_URL_SAFE_NO_PAD.encode("null"),
-        BASE64_URL_SAFE_NO_PAD.encode("[".repeat(1000)),
-        forged(&|said| said["more"] = 1.into()),
-        forged(&|said| said["l"]["more"] = 1.into()),
-        forged(&|said| said["l"]["s"] = "title".into()),
-        forged(&|said| said["d"] = "x".into()),
-        forged(&|said| said["t"] = "now".into()),
-        forged(&|said| said["t"] = 1.5.into()),
-        forged(&|said| said["i"] = (1_i64 << 31).into()),
-        forged(&|said| drop(said.as_object_mut().unwrap().remove("i"))),
-        forged(&|said| said["l"]["p"] = "yes".into()),
-        forged(&|said| said["l"]["a"] = "a".repeat(4000).into()),
-        forged(&|said| said["l"]["a"] = "a\0".into()),
-    ];
-    for moment in [far, -far, long_ago, far_off] {
-        bad.push(forged(&|said| said["t"] = moment.into()));
-        bad.push(forged(&|said| said["l"]["f"] = moment.into()));
-        bad.push(forged(&|said| said["l"]["u"] = moment.into()));
-    }
-    for cursor in bad {
-        let answer = app.anonymous().get(&format!("/articles/?cursor={}", encoded(&cursor))).await;
-        let decoded = BASE64_URL_SAFE_NO_PAD.decode(&cursor).unwrap_or_default();
-        let seen = format!("{cursor}: {}", String::from_utf8_lossy(&decoded));
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{seen}: {}", answer.text());
-        assert_eq!(answer.faults(), [("value_error".to_owned(), json!(["query", "cursor"]))], "{seen}");
-    }
-    // Whatever a letter is changed to, the answer is none of a server that failed.
-    for at in 0..genuine.len() {
-        let letter = if &genuine[at..=at] == "A" { "Z" } else { "A" };
-        let cursor = format!("{}{letter}{}", &genuine[..at], &genuine[at + 1..]);
-        let status = app.anonymous().get(&format!("/articles/?cursor={cursor}")).await.status;
-        assert!([StatusCode::OK, StatusCode::UNPROCESSABLE_ENTITY].contains(&status), "{cursor}: {status}");
+async fn list_titles(client: &Client, path: &str) -> Vec<String> {
+    let list = client.get(path).await.expect(StatusCode::OK);
+    list.as_array().unwrap().iter().map(|article| article["title"].as_str().unwrap().to_owned()).collect()
+}
+
+#[actix_web::test]
+async fn a_list_is_newest_first() {
+    let app = TestApp::start().await;
+    let client = write_abcd(&app).await;
+    assert_eq!(list_titles(&client, "/articles/").await, ["d", "c", "b", "a"]);
+}
+
+#[actix_web::test]
+async fn of_articles_with_the_same_time_the_higher_id_is_first() {
+    let app = TestApp::start().await;
+    let client = write_abcd(&app).await;
+    app.sql("UPDATE articles SET created_at = (SELECT min(created_at) FROM articles) WHERE title <> 'b'")
+        .await;
+    assert_eq!(list_titles(&client, "/articles/").await, ["b", "d", "c", "a"]);
+    assert_eq!(list_titles(&client, "/articles/?skip=1&limit=2").await, ["d", "c"]);
+}
+
+#[actix_web::test]
+async fn a_page_without_rows_or_beyond_the_list_is_empty() {
+    let app = TestApp::start().await;
+    let client = write_abcd(&app).await;
+    for path in ["/articles?limit=0", "/articles/?skip=4", "/articles/?skip=9223372036854775807"] {
+        assert_eq!(list_titles(&client, path).await, [""; 0], "{path}");
     }
 }
 
 #[actix_web::test]
-async fn totals_are_told_when_asked_for_and_count_what_the_viewer_may_see() {
+async fn the_last_of_repeated_parameters_counts_and_unknown_ones_are_ignored() {
     let app = TestApp::start().await;
+    let client = write_abcd(&app).await;
+    assert_eq!(list_titles(&client, "/articles/?limit=1&limit=2&unknown=1").await.len(), 2);
+}
+
+/// Six articles each by ann and bob; ann has two drafts among them and bob three.
+async fn write_for_totals(app: &TestApp) -> [Client; 3] {
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
     for number in 0..6 {
-        ann.write(number % 3 != 0).await;
-        bob.write(number % 2 == 0).await;
+        ann.write(Published::when(number % 3 != 0)).await;
+        bob.write(Published::when(number % 2 == 0)).await;
     }
-    let stranger = app.anonymous();
-    for target in ["/articles/", "/articles/?limit=0", "/articles/?limit=1&sort=updated_at"] {
-        assert_eq!(stranger.get(target).await.header("x-total-count"), None, "{target}");
+    [app.anonymous(), ann, bob]
+}
+
+#[actix_web::test]
+async fn a_total_is_not_sent_unless_it_is_asked_for() {
+    let app = TestApp::start().await;
+    let [anonymous, ..] = write_for_totals(&app).await;
+    for query in ["", "limit=0", "limit=1&sort=updated_at"] {
+        assert_eq!(anonymous.list(query).await.header("x-total-count"), None, "{query}");
     }
+}
+
+#[actix_web::test]
+async fn a_total_counts_what_the_viewer_may_see_and_the_filters_select() {
+    let app = TestApp::start().await;
+    let [anonymous, ann, bob] = &write_for_totals(&app).await;
     for (viewer, query, total) in [
-        (&stranger, "limit=2", "7"),
-        (&stranger, "limit=0", "7"),
-        (&stranger, "skip=100", "7"),
-        (&stranger, "author=ann", "4"),
-        (&stranger, "author=nobody", "0"),
-        (&stranger, "published=false", "0"),
-        (&ann, "", "9"),
-        (&ann, "published=false", "2"),
-        (&ann, "author=bob", "3"),
-        (&bob, "sort=-updated_at&limit=1", "10"),
-        (&bob, "author=bob&published=true", "3"),
-        (&stranger, "since=2100-01-01", "0"),
+        (anonymous, "limit=2", "7"),
+        (anonymous, "limit=0", "7"),
+        (anonymous, "skip=100", "7"),
+        (anonymous, "author=ann", "4"),
+        (anonymous, "author=nobody", "0"),
+        (anonymous, "published=false", "0"),
+        (ann, "", "9"),
+        (ann, "published=false", "2"),
+        (ann, "author=bob", "3"),
+        (bob, "sort=-updated_at&limit=1", "10"),
+        (bob, "author=bob&published=true", "3"),
+        (anonymous, "since=2100-01-01", "0"),
     ] {
-        let answer = viewer.get(&format!("/articles/?count=exact&{query}")).await;
-        answer.expect(StatusCode::OK);
-        assert_eq!(answer.header("x-total-count"), Some(total), "{query}");
+        let response = viewer.list(&format!("count=exact&{query}")).await;
+        response.expect(StatusCode::OK);
+        assert_eq!(response.header("x-total-count"), Some(total), "{query}");
     }
-    let next = linked(&ann.get("/articles/?count=exact&limit=3").await, "next").unwrap();
-    assert_eq!(ann.get(&next).await.header("x-total-count"), Some("9"));
-    let empty = stranger.get("/articles/?limit=0").await;
-    assert_eq!((ids(&empty).len(), empty.header("link")), (0, None));
 }
 
 #[actix_web::test]
-async fn lists_are_narrowed_by_author_state_and_time() {
+async fn a_link_to_the_next_page_keeps_the_total() {
     let app = TestApp::start().await;
-    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let mut articles = Vec::new();
-    for number in 0..6 {
-        articles.push([&ann, &bob][number % 2].write(number < 4).await);
-    }
-    let id = |number: usize| articles[number]["id"].as_i64().unwrap();
-    let stranger = app.anonymous();
+    let [_, ann, _] = write_for_totals(&app).await;
+    let next = ann.list("count=exact&limit=3").await.linked("next").unwrap();
+    assert_eq!(ann.get(&next).await.header("x-total-count"), Some("9"));
+}
 
-    assert_eq!(listed(&stranger, "author=ann").await, [id(2), id(0)]);
-    assert_eq!(listed(&ann, "author=ann").await, [id(4), id(2), id(0)]);
-    assert_eq!(listed(&ann, "author=bob").await, [id(3), id(1)]);
+#[actix_web::test]
+async fn a_page_without_rows_has_no_links() {
+    let app = TestApp::start().await;
+    let [anonymous, ..] = write_for_totals(&app).await;
+    let empty = anonymous.list("limit=0").await;
+    assert_eq!((empty.ids().len(), empty.header("link")), (0, None));
+}
+
+/// Six articles in turn by ann and bob; the last of each is a draft.
+struct Six {
+    app: TestApp,
+    ann: Client,
+    bob: Client,
+    articles: Vec<Article>,
+}
+
+impl Six {
+    async fn write() -> Self {
+        let app = TestApp::start().await;
+        let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+        let mut articles = Vec::new();
+        for number in 0..6 {
+            articles.push([&ann, &bob][number % 2].write(Published::when(number < 4)).await);
+        }
+        Self { app, ann, bob, articles }
+    }
+
+    fn ids<const N: usize>(&self, numbers: [usize; N]) -> [i64; N] {
+        numbers.map(|number| self.articles[number].id)
+    }
+
+    /// When an article was created, as the server wrote it.
+    fn time(&self, number: usize) -> &str {
+        self.articles[number].json["created_at"].as_str().unwrap()
+    }
+
+    fn utc(&self, number: usize) -> DateTime<Utc> {
+        self.time(number).parse().unwrap()
+    }
+}
+
+#[actix_web::test]
+async fn a_list_by_author_shows_the_authors_drafts_to_the_author_only() {
+    let six = Six::write().await;
+    assert_eq!(six.app.anonymous().list_ids("author=ann").await, six.ids([2, 0]));
+    assert_eq!(six.ann.list_ids("author=ann").await, six.ids([4, 2, 0]));
+    assert_eq!(six.ann.list_ids("author=bob").await, six.ids([3, 1]));
+}
+
+#[actix_web::test]
+async fn a_list_by_an_unknown_author_is_empty() {
+    let six = Six::write().await;
     for name in ["Ann", "nobody", "", "ann%20", "%25", "a".repeat(500).as_str()] {
-        assert_eq!(listed(&ann, &format!("author={name}")).await, [0; 0], "{name}");
+        assert_eq!(six.ann.list_ids(&format!("author={name}")).await, [0; 0], "{name}");
     }
-    assert_eq!(listed(&ann, "published=false").await, [id(4)]);
-    assert_eq!(listed(&bob, "published=false").await, [id(5)]);
-    assert_eq!(listed(&bob, "published=true").await, [id(3), id(2), id(1), id(0)]);
-    assert_eq!(listed(&bob, "published=false&author=ann").await, [0; 0]);
-    for query in ["published=false", "published=false&author=ann", "published=no&sort=updated_at"] {
-        assert_eq!(stranger.get(&format!("/articles/?{query}")).await.json(), json!([]), "{query}");
-    }
+}
 
-    let moment = |number: usize| articles[number]["created_at"].as_str().unwrap().to_owned();
-    assert_eq!(listed(&stranger, &format!("since={}", moment(2))).await, [id(3), id(2)]);
-    assert_eq!(listed(&stranger, &format!("until={}", moment(2))).await, [id(1), id(0)]);
-    assert_eq!(listed(&stranger, &format!("since={}&until={}", moment(1), moment(3))).await, [id(2), id(1)]);
-    assert_eq!(listed(&stranger, &format!("since={}&until={}", moment(3), moment(1))).await, [0; 0]);
-    let query = format!("since={}&sort=updated_at&author=ann", moment(1));
-    assert_eq!(listed(&ann, &query).await, [id(2), id(4)]);
-    // The same moment elsewhere; a plus may come as it is.
+#[actix_web::test]
+async fn a_list_of_drafts_shows_the_viewers_own_only() {
+    let six = Six::write().await;
+    assert_eq!(six.ann.list_ids("published=false").await, six.ids([4]));
+    assert_eq!(six.bob.list_ids("published=false").await, six.ids([5]));
+    assert_eq!(six.bob.list_ids("published=false&author=ann").await, [0; 0]);
+    for query in ["published=false", "published=false&author=ann", "published=no&sort=updated_at"] {
+        assert_eq!(six.app.anonymous().list(query).await.json(), json!([]), "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn a_list_of_public_articles_shows_those_of_everyone() {
+    let six = Six::write().await;
+    assert_eq!(six.bob.list_ids("published=true").await, six.ids([3, 2, 1, 0]));
+}
+
+#[actix_web::test]
+async fn a_period_includes_its_start_and_excludes_its_end() {
+    let six = Six::write().await;
+    let client = six.app.anonymous();
+    let (first, second, third) = (six.time(1), six.time(2), six.time(3));
+    for (query, expected) in [
+        (format!("since={second}"), six.ids([3, 2]).to_vec()),
+        (format!("until={second}"), six.ids([1, 0]).to_vec()),
+        (format!("since={first}&until={third}"), six.ids([2, 1]).to_vec()),
+        (format!("since={third}&until={first}"), Vec::new()),
+    ] {
+        assert_eq!(client.list_ids(&query).await, expected, "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn a_period_combines_with_an_order_and_an_author() {
+    let six = Six::write().await;
+    let query = format!("since={}&sort=updated_at&author=ann", six.time(1));
+    assert_eq!(six.ann.list_ids(&query).await, six.ids([2, 4]));
+}
+
+#[actix_web::test]
+async fn a_time_may_have_any_offset_and_its_plus_need_not_be_encoded() {
+    let six = Six::write().await;
     for hours in [5, -8] {
-        let there = moment(2).parse::<DateTime<Utc>>().unwrap();
-        let there = there.with_timezone(&FixedOffset::east_opt(hours * 3600).unwrap()).to_rfc3339();
-        for there in [encoded(&there), there] {
-            assert_eq!(listed(&stranger, &format!("since={there}")).await, [id(3), id(2)], "{there}");
+        let offset = FixedOffset::east_opt(hours * 3600).unwrap();
+        let time = six.utc(2).with_timezone(&offset).to_rfc3339();
+        for time in [percent_encoded(&time), time] {
+            let ids = six.app.anonymous().list_ids(&format!("since={time}")).await;
+            assert_eq!(ids, six.ids([3, 2]), "{time}");
         }
     }
-    let today = moment(0).parse::<DateTime<Utc>>().unwrap().date_naive();
-    let overmorrow = today + Days::new(2);
-    assert_eq!(listed(&stranger, &format!("since={today}&until={overmorrow}")).await.len(), 4);
-    assert_eq!(listed(&stranger, &format!("until={today}")).await, [0; 0]);
-    assert_eq!(listed(&stranger, &format!("since={overmorrow}")).await, [0; 0]);
-    assert_eq!(listed(&stranger, "since=0001-01-01&until=9999-12-31T23:59:59Z").await.len(), 4);
+}
 
+#[actix_web::test]
+async fn a_date_is_the_start_of_its_day() {
+    let six = Six::write().await;
+    let client = six.app.anonymous();
+    let today = six.utc(0).date_naive();
+    let in_two_days = today + Days::new(2);
+    assert_eq!(client.list_ids(&format!("since={today}&until={in_two_days}")).await.len(), 4);
+    assert_eq!(client.list_ids(&format!("until={today}")).await, [0; 0]);
+    assert_eq!(client.list_ids(&format!("since={in_two_days}")).await, [0; 0]);
+    assert_eq!(client.list_ids("since=0001-01-01&until=9999-12-31T23:59:59Z").await.len(), 4);
+}
+
+#[actix_web::test]
+async fn a_time_that_cannot_be_read_is_422() {
+    let app = TestApp::start().await;
     for name in ["since", "until"] {
         for bad in [
             "",
@@ -362,50 +241,79 @@ async fn lists_are_narrowed_by_author_state_and_time() {
             "+262142-12-31",
             "9999-12-31T23:59:59-01:00",
         ] {
-            let answer = stranger.get(&format!("/articles/?{name}={}", encoded(bad))).await;
-            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}={bad}: {}", answer.text());
-            assert_eq!(answer.faults(), [("datetime_parsing".to_owned(), json!(["query", name]))], "{bad}");
+            let response = app.anonymous().list(&format!("{name}={}", percent_encoded(bad))).await;
+            expect_one_error(&response, "datetime_parsing", name, bad);
         }
     }
-    for (query, kind) in [
-        ("sort=title", "literal_error"),
-        ("sort=", "literal_error"),
-        ("count=yes", "literal_error"),
-        ("expand=authors", "literal_error"),
-        ("published=maybe", "bool_parsing"),
-        ("author=%00", "string_pattern_mismatch"),
+}
+
+#[actix_web::test]
+async fn a_parameter_with_an_unknown_value_is_422() {
+    let app = TestApp::start().await;
+    for (name, value, kind) in [
+        ("sort", "title", "literal_error"),
+        ("sort", "", "literal_error"),
+        ("count", "yes", "literal_error"),
+        ("expand", "authors", "literal_error"),
+        ("published", "maybe", "bool_parsing"),
+        ("author", "%00", "string_pattern_mismatch"),
     ] {
-        let name = query.split('=').next().unwrap();
-        let faults = stranger.get(&format!("/articles/?{query}")).await.faults();
-        assert_eq!(faults, [(kind.to_owned(), json!(["query", name]))], "{query}");
+        let response = app.anonymous().list(&format!("{name}={value}")).await;
+        expect_one_error(&response, kind, name, value);
     }
+}
+
+#[track_caller]
+fn expect_one_error(response: &Response, kind: &str, name: &str, value: &str) {
+    assert_eq!(response.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}={value}: {}", response.text());
+    let errors = response.validation_errors();
+    assert_eq!(errors, [(kind.to_owned(), json!(["query", name]))], "{name}={value}");
 }
 
 #[actix_web::test]
 async fn public_drafts_are_listed_for_everyone_by_every_filter() {
     let app = TestApp::with(&[("PUBLIC_DRAFTS", "true")]).await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let drafts = [ann.write(false).await, bob.write(false).await];
-    ann.write(true).await;
+    let drafts = [ann.write(Published::No).await, bob.write(Published::No).await];
+    ann.write(Published::Yes).await;
     for viewer in [&app.anonymous(), &ann, &bob] {
-        assert_eq!(viewer.get("/articles/?published=false&sort=created_at").await.json(), json!(drafts));
-        assert_eq!(viewer.get("/articles/?published=false&author=ann").await.json(), json!([drafts[0]]));
+        let all = viewer.list("published=false&sort=created_at").await;
+        assert_eq!(all.json(), json!([drafts[0].json, drafts[1].json]));
+        let by_ann = viewer.list("published=false&author=ann").await;
+        assert_eq!(by_ann.json(), json!([drafts[0].json]));
     }
 }
 
-#[actix_web::test]
-async fn authors_are_shown_where_they_are_asked_for() {
-    let app = TestApp::start().await;
-    let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let articles = [ann.write(true).await, bob.write(true).await];
-    let stranger = app.anonymous();
-    assert_eq!(stranger.get("/articles/?sort=created_at").await.json(), json!(articles));
-    let expanded = stranger.get("/articles/?sort=created_at&expand=author").await.json();
-    for (number, (author, name)) in [(&ann, "ann"), (&bob, "bob")].into_iter().enumerate() {
-        let mut expected = articles[number].clone();
-        expected["author"] = json!({ "id": author.id, "username": name });
-        assert_eq!(expanded[number], expected);
-        let target = format!("/articles/{}?expand=author", articles[number]["id"]);
-        assert_eq!(stranger.get(&target).await.json(), expected);
+/// An article by each of two authors, oldest first, and as it is shown with its author.
+async fn write_two(app: &TestApp) -> [(Article, Value); 2] {
+    let mut written = Vec::new();
+    for name in ["ann", "bob"] {
+        let author = app.sign_up(name).await;
+        let article = author.write(Published::Yes).await;
+        let mut expanded = article.json.clone();
+        expanded["author"] = json!({ "id": author.id, "username": name });
+        written.push((article, expanded));
     }
+    written.try_into().unwrap()
+}
+
+#[actix_web::test]
+async fn authors_are_not_shown_unless_they_are_asked_for() {
+    let app = TestApp::start().await;
+    let [(first, _), (second, _)] = write_two(&app).await;
+    let list = app.anonymous().list("sort=created_at").await;
+    assert_eq!(list.json(), json!([first.json, second.json]));
+}
+
+#[actix_web::test]
+async fn authors_are_shown_in_lists_and_articles_if_they_are_asked_for() {
+    let app = TestApp::start().await;
+    let written = write_two(&app).await;
+    let list = app.anonymous().list("sort=created_at&expand=author").await.json();
+    for (shown, (article, expanded)) in list.as_array().unwrap().iter().zip(&written) {
+        assert_eq!(shown, expanded);
+        let path = format!("{}?expand=author", article.path());
+        assert_eq!(app.anonymous().get(&path).await.json(), *expanded);
+    }
+    assert_eq!(list.as_array().unwrap().len(), 2);
 }

@@ -1,31 +1,32 @@
-//! The suite: stories over HTTP against the app that production serves, each with a database of its own.
+//! The test suite: most tests speak HTTP to the application that production serves, each with a database of its own.
 //!
-//! On SQLite; on PostgreSQL where `TEST_DATABASE_URL` names a server on which databases may be made.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that is surprised has failed"
-)]
+//! It runs on SQLite, or on PostgreSQL if `TEST_DATABASE_URL` names a server on which databases may be created. Tests that
+//! need PostgreSQL are ignored by default: `.ci/with-postgres cargo test -- --include-ignored` runs all of them.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod article_errors;
 mod articles;
 mod auth;
 mod cache;
+mod cache_headers;
+mod commands;
 mod compression;
 mod conditional;
 mod contract;
 mod cors;
+mod cursors;
 mod docs;
 mod document;
+mod drafts;
 mod health;
 mod house;
 mod limits;
+mod listener;
 mod lists;
 mod operation;
+mod paging;
 mod plans;
-mod process;
-mod proxy;
+mod preconditions;
 mod replay;
 mod replicas;
 mod settings;

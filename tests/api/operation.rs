@@ -1,4 +1,4 @@
-//! The binary as an operator knows it: its start, its commands, its end.
+//! The binary as an operator knows it: how a server starts, what it refuses, and how it stops.
 
 use std::{
     fs,
@@ -11,195 +11,247 @@ use std::{
 use actix_web::{http::StatusCode, rt::task::spawn_blocking};
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{
-    document::document,
-    process::{Home, Process, errors},
-    support::{PASSWORD, PATIENCE, Place},
+use crate::support::{
+    Installation, Published, ServerProcess, TIMEOUT, TestDatabase, registration, wait_until,
 };
 
-const GOOD_KEY: &str = "f3b1c7d92e8a4f60b5d81c3e7a9260f4";
+#[actix_web::test]
+async fn without_settings_a_server_creates_a_sqlite_database() {
+    let installation = Installation::on(TestDatabase::sqlite());
+    let server = installation.serve(&[]);
 
-/// With passwords that cost little.
-async fn cheap() -> Home {
-    Home::new().await.with(&[("BCRYPT_COST", "4")])
+    server.client().get("/articles/").await.expect(StatusCode::OK);
+    assert!(installation.path("data/byline.db").exists());
+    wait_until("the path is printed", async || server.output().contains("data/byline.db")).await;
 }
 
 #[actix_web::test]
-async fn without_any_setting_it_starts_and_says_where_everything_is() {
-    let home = cheap().await;
-    let server = home.serve(&[]);
-    let ann = server.client().sign_up("ann").await;
-    let article = ann.write(true).await;
-    let said = server.said();
-    assert!(said.contains(&format!("http://{}", server.address)), "{said}");
-    assert!(said.contains(&format!("http://{}/docs", server.address)), "{said}");
-    assert!(!said.contains("password"), "{said}");
+async fn with_a_database_url_a_server_creates_no_database_in_its_directory() {
+    let database = TestDatabase::create().await;
+    let url = database.url().to_owned();
+    let installation = Installation::on(database).set(&[("DATABASE_URL", &url)]);
+    let server = installation.serve(&[]);
 
-    let key = home.path("data/secret_key");
-    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::metadata(home.path("data")).unwrap().permissions().mode() & 0o777, 0o700);
-    assert!(!said.contains(fs::read_to_string(&key).unwrap().trim()), "the key is told");
-    if Place::is_postgres() {
-        assert!(!home.path("data/byline.db").exists());
-    } else {
-        assert!(home.path("data/byline.db").exists());
-        assert!(said.contains("data/byline.db"), "{said}");
+    server.client().get("/articles/").await.expect(StatusCode::OK);
+    assert!(!installation.path("data/byline.db").exists());
+}
+
+#[actix_web::test]
+async fn a_server_prints_its_address_and_that_of_its_documentation() {
+    let server = Installation::new().await.serve(&[]);
+    for address in [format!("http://{}\n", server.address), format!("http://{}/docs", server.address)] {
+        wait_until("the address is printed", async || server.output().contains(&address)).await;
     }
+}
 
-    // A restart keeps the key, so that everyone stays signed in, and the data.
+#[actix_web::test]
+async fn a_server_prints_neither_its_key_nor_a_password() {
+    let installation = Installation::new().await;
+    let server = installation.serve(&[]);
+    server.client().sign_up("ann").await.write(Published::Yes).await;
+
+    let output = server.output();
+    let key = fs::read_to_string(installation.path("data/secret_key")).unwrap();
+    assert!(!output.contains(key.trim()), "the key is printed");
+    assert!(!output.contains("password"), "{output}");
+}
+
+#[actix_web::test]
+async fn the_generated_key_is_readable_for_its_owner_only() {
+    let installation = Installation::new().await;
+    let _server = installation.serve(&[]);
+    for (path, mode) in [("data", 0o700), ("data/secret_key", 0o600)] {
+        let permissions = fs::metadata(installation.path(path)).unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, mode, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_restart_keeps_tokens_valid_and_all_data() {
+    let installation = Installation::new().await;
+    let server = installation.serve(&[]);
+    let ann = server.client().sign_up("ann").await;
+    let article = ann.write(Published::Yes).await;
     server.kill();
-    let again = home.serve(&["serve"]);
+
+    let again = installation.serve(&["serve"]);
     let ann = again.client().with_token(ann.token.as_ref().unwrap());
     ann.get("/users/me").await.expect(StatusCode::OK);
-    assert_eq!(ann.get("/articles/").await.json(), json!([article]));
+    assert_eq!(ann.get("/articles/").await.json(), json!([article.json]));
 }
 
 #[actix_web::test]
-async fn production_refuses_with_all_problems_at_once() {
-    let home = Home::new().await.with(&[
+async fn production_reports_all_faulty_settings_at_once() {
+    let installation = Installation::on(TestDatabase::create().await).set(&[
         ("APP_ENV", "production"),
         ("BCRYPT_COST", "4"),
         ("PORT", "99999"),
         ("BACKEND_CORS_ORIGINS", "http://localhost:3000"),
     ]);
-    let complaint = home.fail(&[]);
+    let message = installation.fail(&[]);
     for name in ["SECRET_KEY", "BCRYPT_COST", "PORT", "BACKEND_CORS_ORIGINS"] {
-        assert!(complaint.contains(name), "{name}: {complaint}");
+        assert!(message.contains(name), "{name}: {message}");
     }
-    assert!(complaint.contains("byline migrate up"), "an empty database is behind: {complaint}");
-    assert!(!home.path("data").exists(), "a start that fails leaves nothing behind");
+    assert!(message.contains("byline migrate up"), "the database has no tables yet: {message}");
+}
 
+#[actix_web::test]
+async fn a_start_that_fails_creates_nothing() {
+    let installation = Installation::production().await.set(&[("PORT", "99999")]);
+    installation.fail(&[]);
+    assert!(!installation.path("data").exists());
+}
+
+#[actix_web::test]
+async fn production_refuses_weak_keys_without_printing_them() {
     for key in ["9f3b", "changemechangemechangemechangeme", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
-        let home = Home::new().await.with(&[("APP_ENV", "production"), ("SECRET_KEY", key)]);
-        let complaint = home.fail(&[]);
-        assert!(complaint.contains("SECRET_KEY") && !complaint.contains(key), "{complaint}");
+        let message = Installation::production().await.set(&[("SECRET_KEY", key)]).fail(&[]);
+        assert!(message.contains("SECRET_KEY") && !message.contains(key), "{message}");
     }
 }
 
 #[actix_web::test]
-async fn production_migrates_when_told_to_and_never_by_itself() {
-    let home = Home::new().await.with(&[("APP_ENV", "production"), ("SECRET_KEY", GOOD_KEY)]);
-    let complaint = home.fail(&[]);
-    assert!(complaint.contains("byline migrate up"), "{complaint}");
-    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+async fn production_does_not_migrate_on_its_own() {
+    let message = Installation::production().await.fail(&[]);
+    assert!(message.contains("byline migrate up"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
 
-    let server = home.serve(&["serve", "--migrate"]);
+#[actix_web::test]
+async fn production_migrates_with_a_flag_and_needs_it_only_once() {
+    let installation = Installation::production().await;
+    let server = installation.serve(&["serve", "--migrate"]);
     server.client().get("/articles/").await.expect(StatusCode::OK);
-    // Registration is closed in production unless it is opened.
-    let answer = server.client().post("/auth/register", &crate::support::newcomer("ann")).await;
-    answer.expect_error(StatusCode::FORBIDDEN, "Registration is closed");
     drop(server);
-    home.serve(&[]).client().get("/articles/").await.expect(StatusCode::OK);
+    installation.serve(&[]).client().get("/articles/").await.expect(StatusCode::OK);
 }
 
 #[actix_web::test]
-async fn the_command_migrates_and_the_server_starts_on_it() {
-    let home = Home::new().await.with(&[("APP_ENV", "production"), ("SECRET_KEY", GOOD_KEY)]);
-    home.succeed(&["migrate", "up"]);
-    home.serve(&[]).client().get("/articles/").await.expect(StatusCode::OK);
+async fn production_starts_after_the_migrate_command() {
+    let installation = Installation::production().await;
+    installation.succeed(&["migrate", "up"]);
+    installation.serve(&[]).client().get("/articles/").await.expect(StatusCode::OK);
 }
 
 #[actix_web::test]
-async fn a_database_of_somebody_else_is_refused_with_the_command_named() {
-    let home = cheap().await;
-    if !Place::is_postgres() {
-        fs::create_dir(home.path("data")).unwrap();
+async fn production_closes_registration_by_default() {
+    let server = Installation::production().await.serve(&["serve", "--migrate"]);
+    let response = server.client().post("/auth/register", &registration("ann")).await;
+    response.expect_error(StatusCode::FORBIDDEN, "Registration is closed");
+}
+
+#[actix_web::test]
+async fn a_database_of_another_program_is_refused_and_left_alone() {
+    let database = TestDatabase::create().await;
+    let url = database.url().to_owned();
+    let connection = database.connect().await;
+    for statement in [
+        "CREATE TABLE invoices (number integer PRIMARY KEY, total integer NOT NULL)",
+        "INSERT INTO invoices VALUES (1, 100)",
+    ] {
+        connection.execute_unprepared(statement).await.unwrap();
     }
-    let url = if Place::is_postgres() {
-        home.place.url()
-    } else {
-        format!("sqlite://{}?mode=rwc", home.path("data/byline.db").display())
-    };
-    let db = sea_orm::Database::connect(&url).await.unwrap();
-    db.execute_unprepared("CREATE TABLE invoices (number integer PRIMARY KEY, total integer NOT NULL)")
-        .await
-        .unwrap();
-    db.execute_unprepared("INSERT INTO invoices VALUES (1, 100)").await.unwrap();
 
-    let complaint = home.fail(&[]);
-    assert!(complaint.contains("byline migrate"), "{complaint}");
-    assert_eq!(complaint.lines().count(), 1, "{complaint}");
-    let articles = db.execute_unprepared("SELECT * FROM articles").await;
-    assert!(articles.is_err(), "it made tables all the same");
+    let message = Installation::on(database).set(&[("DATABASE_URL", &url)]).fail(&[]);
+
+    assert!(message.contains("byline migrate"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    let articles = connection.execute_unprepared("SELECT * FROM articles").await;
+    assert!(articles.is_err(), "a start that was refused created tables");
 }
 
-/// A request that is being answered while the server is told to stop, beside connections on which nothing happens.
+#[actix_web::test]
+async fn a_port_that_is_taken_is_reported_in_one_line() {
+    let server = Installation::new().await.serve(&[]);
+    let port = server.address.port().to_string();
+    let message = Installation::new().await.set(&[("PORT", &port)]).fail(&[]);
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
+
+/// The request that is in flight waits for bcrypt; the other connections are idle, or have sent nothing yet.
 #[actix_web::test]
 async fn sigterm_finishes_what_is_in_flight_and_exits_with_0() {
-    let home = Home::new().await.with(&[
+    let installation = Installation::on(TestDatabase::create().await).set(&[
         ("BCRYPT_COST", "13"),
         ("WORKERS", "1"),
         ("SHUTDOWN_TIMEOUT_SECONDS", "25"),
     ]);
-    let mut server = home.serve(&[]);
-    let address = server.address;
-    let ask = |stream: &mut TcpStream| {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-        let mut start = [0; 15];
-        stream.read_exact(&mut start).unwrap();
-        assert_eq!(&start, b"HTTP/1.1 200 OK");
-    };
-    let mut idle: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(address).unwrap()).collect();
-    idle.iter_mut().for_each(ask);
-    // One that has said nothing at all yet.
-    let silent = TcpStream::connect(address).unwrap();
+    let mut server = installation.serve(&[]);
+    let mut idle: Vec<TcpStream> = (0..5).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    idle.iter_mut().for_each(check_health);
+    let silent = TcpStream::connect(server.address).unwrap();
+    let login = begin_login(&server);
 
+    server.terminate();
+    let stopped = Instant::now();
+    let response = read_to_end(login).await;
+    let status = server.wait().await;
+
+    assert!(response.starts_with("HTTP/1.1 401 "), "{response:?}");
+    assert!(response.ends_with(r#"{"detail":"Incorrect username or password"}"#), "{response}");
+    assert_eq!(status.code(), Some(0), "{}", server.output());
+    assert!(stopped.elapsed() < Duration::from_secs(10), "it took {:?}", stopped.elapsed());
+    drop((idle, silent));
+}
+
+/// Sends a login, and returns once the server's only worker has begun with it.
+fn begin_login(server: &ServerProcess) -> TcpStream {
     let body = "username=nobody&password=correct+horse+battery";
     let request = format!(
         "POST /auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let mut slow = TcpStream::connect(address).unwrap();
-    slow.set_read_timeout(Some(PATIENCE)).unwrap();
-    slow.write_all(request.as_bytes()).unwrap();
-    // The one worker reads in the order of arrival: where it answers this, it has begun with that.
-    ask(&mut TcpStream::connect(address).unwrap());
-    server.terminate();
-    let stopped = Instant::now();
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    // The worker reads in the order of arrival: once it answers this, it has begun with the login.
+    check_health(&mut TcpStream::connect(server.address).unwrap());
+    stream
+}
 
-    let answer = spawn_blocking(move || {
+fn check_health(stream: &mut TcpStream) {
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream.write_all(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    let mut start = [0; 15];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200 OK");
+}
+
+async fn read_to_end(mut stream: TcpStream) -> String {
+    let read = move || {
         let mut received = Vec::new();
-        slow.read_to_end(&mut received).unwrap();
+        stream.read_to_end(&mut received).unwrap();
         String::from_utf8(received).unwrap()
-    })
-    .await
-    .unwrap();
-    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer:?}");
-    assert!(answer.ends_with(r#"{"detail":"Incorrect username or password"}"#), "{answer}");
-    let status = server.ended().await;
-    assert_eq!(status.code(), Some(0), "{}", server.said());
-    assert!(stopped.elapsed() < Duration::from_secs(10), "it took {:?}", stopped.elapsed());
-    drop((idle, silent));
+    };
+    spawn_blocking(read).await.unwrap()
 }
 
 #[actix_web::test]
-async fn what_was_acknowledged_survives_a_kill() {
-    let home = cheap().await;
-    let mut server = home.serve(&[]);
+async fn an_acknowledged_write_survives_a_kill() {
+    let installation = Installation::new().await;
+    let mut server = installation.serve(&[]);
     let mut ann = server.client().sign_up("ann").await;
     for _ in 0..3 {
-        let article = ann.write(true).await;
+        let article = ann.write(Published::Yes).await;
         server.kill();
-        server = home.serve(&[]);
+        server = installation.serve(&[]);
         ann = server.client().with_token(ann.token.as_ref().unwrap());
-        let path = format!("/articles/{}", article["id"]);
-        assert_eq!(ann.get(&path).await.expect(StatusCode::OK), article);
+        assert_eq!(ann.get(&article.path()).await.expect(StatusCode::OK), article.json);
     }
 }
 
 #[actix_web::test]
 async fn two_servers_share_one_database() {
-    let home = cheap().await;
-    let servers: Vec<Process> = vec![home.serve(&[]), home.serve(&[])];
+    let installation = Installation::new().await;
+    let servers = [installation.serve(&[]), installation.serve(&[])];
     let ann = servers[0].client().sign_up("ann").await;
     let writes = servers.iter().flat_map(|server| {
         let ann = server.client().with_token(ann.token.as_ref().unwrap());
         (0..50).map(move |_| {
             let ann = ann.clone();
-            async move { ann.write(true).await["id"].as_i64().unwrap() }
+            async move { ann.write(Published::Yes).await.id }
         })
     });
     let mut ids = join_all(writes).await;
@@ -210,93 +262,4 @@ async fn two_servers_share_one_database() {
         let list = server.client().get("/articles/").await.expect(StatusCode::OK);
         assert_eq!(list.as_array().unwrap().len(), 100);
     }
-}
-
-#[actix_web::test]
-async fn an_operator_makes_accounts_where_registration_is_closed() {
-    let home = cheap().await.with(&[("REGISTRATION", "closed")]);
-    let create = |email: &str, name: &str, password: &str| {
-        home.run_with(&["user", "create", "--email", email, "--username", name], password)
-    };
-    let output = create("ann@example.com", "ann", PASSWORD);
-    assert!(output.status.success(), "{}", errors(&output));
-    let account: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(account["username"], "ann");
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("$2b$"));
-
-    for (email, name, password, word) in [
-        ("ann@example.com", "else", PASSWORD, "Email already registered"),
-        ("else@example.com", "ann", PASSWORD, "Username already registered"),
-        ("no address", "else", PASSWORD, "email"),
-        ("else@example.com", "else ", PASSWORD, "username"),
-        ("else@example.com", "else", "s3cr3t", "password"),
-        ("else@example.com", "else", "", "password"),
-        ("else@example.com", "else", &"x".repeat(73), "password"),
-    ] {
-        let output = create(email, name, password);
-        let complaint = errors(&output);
-        assert_eq!(output.status.code(), Some(1), "{email} {name}: {complaint}");
-        assert!(complaint.contains(word) && complaint.lines().count() == 1, "{word}: {complaint}");
-        assert!(output.stdout.is_empty() && !complaint.contains("s3cr3t"), "{complaint}");
-    }
-
-    let server = home.serve(&[]);
-    let ann = server.client().sign_in("ann", PASSWORD).await;
-    assert_eq!(ann.get("/users/me").await.expect(StatusCode::OK), account);
-    server.client().log_in("else", PASSWORD).await.expect(StatusCode::UNAUTHORIZED);
-}
-
-#[actix_web::test]
-async fn the_printed_document_is_the_committed_one() {
-    let home = Home::new().await;
-    let printed = home.succeed(&["openapi"]);
-    assert_eq!(
-        printed,
-        include_str!("../../openapi.json"),
-        "write it anew: cargo run -- openapi > openapi.json"
-    );
-    assert_eq!(&serde_json::from_str::<Value>(&printed).unwrap(), document());
-}
-
-#[actix_web::test]
-async fn the_health_check_asks_the_server_that_the_settings_name() {
-    let home = cheap().await;
-    let server = home.serve(&[]);
-    let port = server.address.port().to_string();
-    for host in ["127.0.0.1", "0.0.0.0"] {
-        let check = Home::new().await.without("PORT").with(&[("PORT", &port), ("HOST", host)]);
-        check.succeed(&["healthcheck"]);
-    }
-    server.kill();
-    let check = Home::new().await.without("PORT").with(&[("PORT", &port)]);
-    let complaint = check.fail(&["healthcheck"]);
-    assert!(complaint.contains("/health/ready") && complaint.lines().count() == 1, "{complaint}");
-}
-
-#[actix_web::test]
-async fn seed_makes_as_much_as_it_is_told() {
-    let home = cheap().await.with(&[("PUBLIC_DRAFTS", "true")]);
-    let said = home.succeed(&["seed", "--users", "3", "--articles", "50"]);
-    assert!(said.contains("3 users and 50 articles"), "{said}");
-    let server = home.serve(&[]);
-    let list = server.client().get("/articles/").await.expect(StatusCode::OK);
-    let articles = list.as_array().unwrap();
-    assert_eq!(articles.len(), 50);
-    let mut authors: Vec<i64> =
-        articles.iter().map(|article| article["author_id"].as_i64().unwrap()).collect();
-    authors.sort_unstable();
-    authors.dedup();
-    assert_eq!(authors.len(), 3);
-    // Whoever writes next goes on behind them.
-    let ann = server.client().sign_up("ann").await;
-    assert_eq!(ann.write(true).await["id"], 51);
-}
-
-#[actix_web::test]
-async fn a_taken_port_is_one_clear_line() {
-    let home = cheap().await;
-    let server = home.serve(&[]);
-    let port = server.address.port().to_string();
-    let complaint = cheap().await.without("PORT").with(&[("PORT", &port)]).fail(&[]);
-    assert_eq!(complaint.lines().count(), 1, "{complaint}");
 }

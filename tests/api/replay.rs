@@ -1,5 +1,5 @@
 //! Replays the recorded wire contract against a running server: every case of `tests/contract/cases.json`,
-//! whose `about` says how requests are made and answers compared.
+//! whose `about` says how requests are sent and responses compared.
 
 mod compare;
 mod wire;
@@ -10,20 +10,20 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use compare::{Ids, Meaning, compare, fill, json};
-use wire::{Answer, Request};
+use compare::{Context, Ids, compare, fill, json};
+use wire::{Request, Response};
 
 pub(crate) struct Report {
     pub(crate) ran: usize,
     pub(crate) failures: Vec<Failure>,
 }
 
-/// A case that the server answers otherwise than the contract.
+/// A case whose response differs from the contract.
 pub(crate) struct Failure {
     pub(crate) name: String,
     pub(crate) rule: String,
     pub(crate) expected: String,
-    /// What differs, then the answer.
+    /// What differs, then the response.
     pub(crate) got: String,
 }
 
@@ -34,27 +34,26 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Replays all cases against `addr`; the users of the file exist already, nothing else does.
+/// Replays all cases against `addr`, where the users of the file exist and nothing else does.
 ///
-/// Blocks for as long as the server takes, a case at a time.
+/// Blocks until the last response; one case at a time.
 ///
 /// # Panics
 ///
-/// If the server can't even do what every case begins with:
-/// logging in, writing, deleting and listing articles.
+/// If the server fails at what every case begins with: logging in, writing, deleting and listing articles.
 pub(crate) fn replay(addr: SocketAddr) -> Report {
-    // The contract nests 500 levels deep and comparing recurses: more than the usual stack is made for.
-    let thread = thread::Builder::new().stack_size(16 << 20).spawn(move || play_all(addr));
+    // The contract nests 500 levels deep and comparing recurses: that needs more than the usual stack.
+    let thread = thread::Builder::new().stack_size(16 << 20).spawn(move || replay_all(addr));
     thread.unwrap().join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-fn play_all(addr: SocketAddr) -> Report {
+fn replay_all(addr: SocketAddr) -> Report {
     let contract = json(include_str!("../contract/cases.json").as_bytes(), true).unwrap();
-    let mut stage = Stage { addr, contract: &contract, tokens: BTreeMap::new(), ids: Ids::new() };
-    stage.prepare();
+    let mut replay = Replay { addr, contract: &contract, tokens: BTreeMap::new(), ids: Ids::new() };
+    replay.prepare();
     let cases = contract["cases"].as_array().unwrap();
     let failures = cases.iter().filter_map(|case| {
-        let got = stage.play(case).err()?;
+        let got = replay.run(case).err()?;
         let or = case.get("or").map(|or| format!("\n  or       {}", excerpt(&or.to_string())));
         Some(Failure {
             name: text(&case["name"]).into(),
@@ -66,21 +65,21 @@ fn play_all(addr: SocketAddr) -> Report {
     Report { failures: failures.collect(), ran: cases.len() }
 }
 
-/// The server with what every case finds there.
-struct Stage<'a> {
+/// The server, and what every case finds there.
+struct Replay<'a> {
     addr: SocketAddr,
     contract: &'a Value,
     tokens: BTreeMap<&'a str, String>,
     ids: Ids,
 }
 
-/// An article as far as tidying up is concerned.
+/// What cleaning up needs to know of an article.
 struct Listed {
     id: i64,
     author: i64,
 }
 
-impl Stage<'_> {
+impl Replay<'_> {
     fn prepare(&mut self) {
         for name in ["alice", "bob"] {
             self.tokens.insert(name, self.log_in(&self.contract["users"][name]).unwrap());
@@ -95,39 +94,39 @@ impl Stage<'_> {
         assert_eq!(left, [self.ids["{B}"], self.ids["{A}"]], "the database was not empty");
     }
 
-    /// Plays one case from setting up to tidying up; the error says what differs and what was answered.
-    fn play(&self, case: &Value) -> Result<(), String> {
+    /// Runs one case from setting up to cleaning up; the error says what differs, and the response.
+    fn run(&self, case: &Value) -> Result<(), String> {
         let mut ids = self.ids.clone();
         if let Some(user) = case["setup"].as_str() {
             ids.insert("{X}", self.write(user, &self.contract["articles"]["X"])?);
         }
         let request = self.request(&case["request"], &ids);
-        let answer = self.send(&request);
-        let made: Vec<_> =
+        let response = self.send(&request);
+        let created: Vec<_> =
             self.list()?.into_iter().filter(|article| !ids.values().any(|id| *id == article.id)).collect();
-        if let Some(article) = made.first() {
+        if let Some(article) = created.first() {
             ids.insert("{NEW}", article.id);
         }
-        let verdict = answer.and_then(|answer| {
-            self.judge(case, &request, &answer, &ids, made.len())
-                .map_err(|fault| with_answer(&fault, &answer))
+        let comparison = response.and_then(|response| {
+            self.check(case, &request, &response, &ids, created.len())
+                .map_err(|difference| with_response(&difference, &response))
         });
-        // Tidied up whatever the verdict is, lest one fault becomes many.
-        verdict.and(self.tidy_up())
+        // Cleaned up in any case, so that one failure does not cause others.
+        comparison.and(self.clean_up())
     }
 
-    fn judge(
+    fn check(
         &self,
         case: &Value,
         request: &Request,
-        answer: &Answer,
+        response: &Response,
         ids: &Ids,
-        made: usize,
+        created: usize,
     ) -> Result<(), String> {
-        if made > usize::from((200..300).contains(&answer.status)) {
-            return Err(format!("{made} articles made"));
+        if created > usize::from((200..300).contains(&response.status)) {
+            return Err(format!("{created} articles created"));
         }
-        let meaning = Meaning {
+        let context = Context {
             contract: self.contract,
             ids,
             sent: request.body.as_deref().unwrap_or_default(),
@@ -137,41 +136,45 @@ impl Stage<'_> {
                     .all(|wanted| request.headers.iter().any(|(name, _)| name == wanted)),
             now: now(),
         };
-        if let Err(fault) = compare(&case["expect"], answer, &meaning) {
+        if let Err(difference) = compare(&case["expect"], response, &context) {
             return match case.get("or") {
-                Some(or) => compare(or, answer, &meaning).map_err(|other| format!("{fault}; or {other}")),
-                None => Err(fault),
+                Some(or) => {
+                    compare(or, response, &context).map_err(|other| format!("{difference}; or {other}"))
+                }
+                None => Err(difference),
             };
         }
         if request.method == "HEAD" {
-            self.head_is_as_long_as_get(request, answer)?;
+            self.head_is_as_long_as_get(request, response)?;
         }
         match case.get("after") {
             None => Ok(()),
             Some(after) => {
-                let answer = self.send(&Request::get(&fill(text(&after["target"]), ids)))?;
-                compare(after, &answer, &meaning)
-                    .map_err(|fault| with_answer(&format!("afterwards {fault}"), &answer))
+                let response = self.send(&Request::get(&fill(text(&after["target"]), ids)))?;
+                compare(after, &response, &context)
+                    .map_err(|difference| with_response(&format!("afterwards {difference}"), &response))
             }
         }
     }
 
-    fn head_is_as_long_as_get(&self, head: &Request, answer: &Answer) -> Result<(), String> {
+    fn head_is_as_long_as_get(&self, head: &Request, response: &Response) -> Result<(), String> {
         let get = Request { headers: head.headers.clone(), ..Request::get(&head.target) };
         let length = self.send(&get)?.body.len().to_string();
-        match answer.header("content-length") {
-            Some(told) if told != length => Err(format!("content-length {told}, of GET {length}")),
+        match response.header("content-length") {
+            Some(announced) if announced != length => {
+                Err(format!("content-length {announced}, of GET {length}"))
+            }
             _ => Ok(()),
         }
     }
 
-    /// Deletes what is neither A nor B and makes sure that those are left.
-    fn tidy_up(&self) -> Result<(), String> {
+    /// Deletes everything but A and B, and checks that these are left.
+    fn clean_up(&self) -> Result<(), String> {
         let keep = [self.ids["{B}"], self.ids["{A}"]];
         for article in self.list()?.iter().filter(|article| !keep.contains(&article.id)) {
             let users = self.contract["users"].as_object().unwrap();
             let author = users.iter().find(|(_, user)| user["id"] == article.author);
-            self.delete(article.id, author.ok_or("an article of nobody")?.0)?;
+            self.delete(article.id, author.ok_or("an article without an author")?.0)?;
         }
         let left: Vec<_> = self.list()?.iter().map(|article| article.id).collect();
         if left == keep { Ok(()) } else { Err(format!("articles {left:?} are left, not {keep:?}")) }
@@ -192,7 +195,7 @@ impl Stage<'_> {
         };
         for header in case["headers"].as_array().unwrap() {
             let (name, value) = (text(&header[0]), fill(text(&header[1]), ids));
-            // Elsewhere HOST is a word like any other.
+            // HOST is a placeholder in this header only.
             let value = if name == "host" { value.replace("HOST", "blog.example") } else { value };
             request = request.with(name, &value);
         }
@@ -205,11 +208,11 @@ impl Stage<'_> {
             Request::get("/auth/login").with("content-type", "application/x-www-form-urlencoded");
         request.method = "POST".into();
         request.body = Some(format!("username={name}&password={password}").into());
-        let answer = self.answered(&request, 200)?;
-        answer["access_token"].as_str().map(str::to_owned).ok_or_else(|| "no access_token".into())
+        let response = self.answered(&request, 200)?;
+        response["access_token"].as_str().map(str::to_owned).ok_or_else(|| "no access_token".into())
     }
 
-    /// Writes an article and returns its id.
+    /// Creates an article and returns its id.
     fn write(&self, author: &str, article: &Value) -> Result<i64, String> {
         let mut request = Request::get("/articles/")
             .with("authorization", &self.bearer(author))
@@ -242,22 +245,22 @@ impl Stage<'_> {
         format!("Bearer {}", self.tokens[user])
     }
 
-    fn send(&self, request: &Request) -> Result<Answer, String> {
-        request.send(self.addr).map_err(|error| format!("no answer: {error}"))
+    fn send(&self, request: &Request) -> Result<Response, String> {
+        request.send(self.addr).map_err(|error| format!("no response: {error}"))
     }
 
-    /// The JSON of the answer to a request around the cases, null where there is no body.
+    /// The JSON of the response to a request that belongs to no case; null if there is no body.
     fn answered(&self, request: &Request, status: u16) -> Result<Value, String> {
         let Request { method, target, .. } = request;
-        let answer = self.send(request).map_err(|fault| format!("{method} {target}: {fault}"))?;
-        if answer.status != status {
-            return Err(with_answer(&format!("{method} {target}: status {}", answer.status), &answer));
+        let response = self.send(request).map_err(|difference| format!("{method} {target}: {difference}"))?;
+        if response.status != status {
+            return Err(with_response(&format!("{method} {target}: status {}", response.status), &response));
         }
-        if answer.body.is_empty() {
+        if response.body.is_empty() {
             return Ok(Value::Null);
         }
-        json(&answer.body, false)
-            .map_err(|error| with_answer(&format!("{method} {target}: {error}"), &answer))
+        json(&response.body, false)
+            .map_err(|error| with_response(&format!("{method} {target}: {error}"), &response))
     }
 }
 
@@ -290,14 +293,14 @@ fn percent_encoded(value: &Value) -> String {
     text(value).bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
-fn with_answer(fault: &str, answer: &Answer) -> String {
-    let headers: Vec<_> = answer.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+fn with_response(difference: &str, response: &Response) -> String {
+    let headers: Vec<_> = response.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     format!(
-        "{}\n  answer   {} [{}] {}",
-        excerpt(fault),
-        answer.status,
+        "{}\n  response {} [{}] {}",
+        excerpt(difference),
+        response.status,
         headers.join(", "),
-        excerpt(&String::from_utf8_lossy(&answer.body))
+        excerpt(&String::from_utf8_lossy(&response.body))
     )
 }
 

@@ -6,24 +6,20 @@ use actix_web::http::StatusCode;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
-use crate::{
-    auth::{mint_with, now},
-    process::Home,
-    support::{Place, not_run},
-};
+use crate::support::{Installation, Published, TestDatabase, now, sign_token_with};
 
 /// The key of the old blog.
 const KEY: &str = "7d1f0c4b9a2e4f8d8c35be60a1f7d92e";
 
-/// The users of `fixture.sql` with the passwords that its comments tell.
+/// The users of `fixture.sql`, with the passwords that its comments name.
 const USERS: [(i64, &str, &str); 3] = [
     (1, "ada", "ada-password-1"),
     (2, "Бjörn😀", "пароль ünïcödé 😀"),
     (3, "long.password", "01234567890123456789012345678901234567890123456789012345678901234567890123456789"),
 ];
 
-/// What else a database may hold that belongs to nobody here.
-const OTHERS: &str = "
+/// Tables and an index that are neither Byline's nor the old blog's.
+const FOREIGN_TABLES: &str = "
     CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);
     INSERT INTO alembic_version VALUES ('4f1d2a9c77b0');
     CREATE TABLE newsletter (id serial PRIMARY KEY, user_id integer REFERENCES users (id), topic text NOT NULL DEFAULT 'all');
@@ -32,47 +28,44 @@ const OTHERS: &str = "
     CREATE INDEX ix_articles_title ON articles (title);
 ";
 
-/// An old blog: its tables as it left them, and its `.env` in the directory where Byline is to run.
+/// The database of the old blog, and its `.env` in the directory where Byline runs.
 struct Blog {
-    home: Home,
+    installation: Installation,
     db: DatabaseConnection,
 }
 
 impl Blog {
-    /// None on SQLite, which no old blog ran on. `further` is SQL that its owner ran.
-    async fn left_behind(story: &str, further: &str) -> Option<Self> {
-        if !Place::is_postgres() {
-            not_run(story, "the old blog ran on PostgreSQL only; set TEST_DATABASE_URL");
-            return None;
-        }
-        let home = Home::new().await.without("DATABASE_URL");
+    /// Creates the database. `change` is SQL that the blog's owner ran.
+    async fn restore(change: &str) -> Self {
+        let database = TestDatabase::postgres().await;
         // The dumps leave their connection without a search path.
-        let loading = home.place.connect().await;
+        let loading = database.connect().await;
         for dump in [include_str!("../contract/schema.sql"), include_str!("../contract/fixture.sql")] {
             loading.execute_unprepared(dump).await.unwrap();
         }
         loading.close().await.unwrap();
-        let db = home.place.connect().await;
-        db.execute_unprepared(OTHERS).await.unwrap();
-        db.execute_unprepared(further).await.unwrap();
+        let db = database.connect().await;
+        db.execute_unprepared(FOREIGN_TABLES).await.unwrap();
+        db.execute_unprepared(change).await.unwrap();
 
-        let url = home.place.url().replacen("postgres://", "postgresql+asyncpg://", 1);
+        let url = database.url().replacen("postgres://", "postgresql+asyncpg://", 1);
         let dotenv = format!(
             "# The blog\nAPP_NAME=My $mall Blog # ours\nDEBUG=False\nDATABASE_URL={url}?ssl=disable\nSECRET_KEY=\"{KEY}\"\n\
              ALGORITHM=HS256\nACCESS_TOKEN_EXPIRE_MINUTES=30\nBACKEND_CORS_ORIGINS=[\"http://localhost:3000\"]\n"
         );
-        fs::write(home.path(".env"), dotenv).unwrap();
-        Some(Self { home, db })
+        let installation = Installation::on(database).unset("DATABASE_URL");
+        fs::write(installation.path(".env"), dotenv).unwrap();
+        Self { installation, db }
     }
 
-    /// Every row of a query, as JSON text.
+    /// The rows of a query, as JSON text.
     async fn rows(&self, query: &str) -> Vec<String> {
         let query = format!("SELECT to_jsonb(row)::text AS row FROM ({query}) AS row");
         let rows = self.db.query_all_raw(Statement::from_string(self.db.get_database_backend(), query)).await;
         rows.unwrap().iter().map(|row| row.try_get("", "row").unwrap()).collect()
     }
 
-    /// All that Byline has to leave alone: the old columns, other tables, and how these are made.
+    /// Everything that Byline must leave alone: the old columns, foreign tables, sequences, indexes and constraints.
     async fn old_contents(&self) -> Vec<Vec<String>> {
         let mut contents = Vec::new();
         for query in [
@@ -101,37 +94,58 @@ impl Blog {
 }
 
 #[actix_web::test]
-async fn the_old_blogs_database_is_taken_over_as_it_is() {
-    let Some(blog) = Blog::left_behind("taking over a blog's database", "").await else { return };
+#[ignore = "needs PostgreSQL"]
+async fn a_start_does_not_take_a_database_over() {
+    let blog = Blog::restore("").await;
     let before = blog.old_contents().await;
-
-    // Nothing is taken over by starting.
-    let complaint = blog.home.fail(&[]);
-    assert!(complaint.contains("byline migrate up"), "{complaint}");
-    assert_eq!(blog.old_contents().await, before);
-
-    let said = blog.home.succeed(&["migrate", "up"]);
-    assert!(said.contains("4 drafts become hidden"), "{said}");
-    assert_eq!(blog.old_contents().await, before);
-    // A second time there is nothing to do, and nothing to hide.
-    let said = blog.home.succeed(&["migrate", "up"]);
-    assert!(!said.contains("hidden"), "{said}");
-    assert_eq!(blog.old_contents().await, before);
-
-    let server = blog.home.serve(&[]);
-    let list = server.client().get("/articles/").await.expect(StatusCode::OK);
-    let visible: Vec<i64> =
-        list.as_array().unwrap().iter().map(|article| article["id"].as_i64().unwrap()).collect();
-    assert_eq!(visible, [11, 9, 8, 6, 4, 2, 1, 12]);
+    let message = blog.installation.fail(&[]);
+    assert!(message.contains("byline migrate up"), "{message}");
     assert_eq!(blog.old_contents().await, before);
 }
 
 #[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_takeover_leaves_everything_as_it_was() {
+    let blog = Blog::restore("").await;
+    let before = blog.old_contents().await;
+    blog.installation.succeed(&["migrate", "up"]);
+    assert_eq!(blog.old_contents().await, before);
+    blog.installation.serve(&[]).client().get("/articles/").await.expect(StatusCode::OK);
+    assert_eq!(blog.old_contents().await, before);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_second_takeover_changes_nothing() {
+    let blog = Blog::restore("").await;
+    let before = blog.old_contents().await;
+    blog.installation.succeed(&["migrate", "up"]);
+    let output = blog.installation.succeed(&["migrate", "up"]);
+    assert!(!output.contains("hidden"), "{output}");
+    assert_eq!(blog.old_contents().await, before);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_takeover_says_how_many_drafts_it_hides_and_hides_them() {
+    let blog = Blog::restore("").await;
+    let output = blog.installation.succeed(&["migrate", "up"]);
+    assert!(output.contains("4 drafts become hidden"), "{output}");
+
+    let server = blog.installation.serve(&[]);
+    let list = server.client().get("/articles/").await.expect(StatusCode::OK);
+    let visible: Vec<i64> =
+        list.as_array().unwrap().iter().map(|article| article["id"].as_i64().unwrap()).collect();
+    assert_eq!(visible, [11, 9, 8, 6, 4, 2, 1, 12]);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
 async fn with_public_drafts_every_article_reads_byte_for_byte_as_before() {
-    let Some(blog) = Blog::left_behind("reading what was taken over", "").await else { return };
-    blog.home.succeed(&["migrate", "up"]);
-    let home = blog.home.with(&[("PUBLIC_DRAFTS", "true")]);
-    let server = home.serve(&[]);
+    let blog = Blog::restore("").await;
+    blog.installation.succeed(&["migrate", "up"]);
+    let installation = blog.installation.set(&[("PUBLIC_DRAFTS", "true")]);
+    let server = installation.serve(&[]);
 
     let recorded: Vec<&str> = include_str!("../contract/articles.jsonl").lines().collect();
     assert_eq!(server.client().get("/articles/").await.text(), format!("[{}]", recorded.join(",")));
@@ -142,10 +156,11 @@ async fn with_public_drafts_every_article_reads_byte_for_byte_as_before() {
 }
 
 #[actix_web::test]
-async fn everyone_signs_in_as_before_and_goes_on_where_they_were() {
-    let Some(blog) = Blog::left_behind("signing in after a takeover", "").await else { return };
-    blog.home.succeed(&["migrate", "up"]);
-    let server = blog.home.serve(&[]);
+#[ignore = "needs PostgreSQL"]
+async fn every_user_signs_in_with_the_old_password_and_no_other() {
+    let blog = Blog::restore("").await;
+    blog.installation.succeed(&["migrate", "up"]);
+    let server = blog.installation.serve(&[]);
 
     for (id, name, password) in USERS {
         let user = server.client().sign_in(name, password).await;
@@ -154,28 +169,53 @@ async fn everyone_signs_in_as_before_and_goes_on_where_they_were() {
         let wrong = server.client().log_in(name, &format!("x{password}")).await;
         wrong.expect_error(StatusCode::UNAUTHORIZED, "Incorrect username or password");
     }
-    // bcrypt reads 72 bytes: so did the old blog.
-    server.client().sign_in("long.password", &USERS[2].2[..72]).await;
+}
 
-    // A token that the old blog issued: two claims, HS256.
-    let token = mint_with(KEY, &json!({ "sub": "2", "exp": now() + 60 }));
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn of_a_long_password_the_first_72_bytes_count() {
+    let blog = Blog::restore("").await;
+    blog.installation.succeed(&["migrate", "up"]);
+    let (_, name, password) = USERS[2];
+    blog.installation.serve(&[]).client().sign_in(name, &password[..72]).await;
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_token_of_the_old_blog_lets_its_user_continue() {
+    let blog = Blog::restore("").await;
+    blog.installation.succeed(&["migrate", "up"]);
+    let server = blog.installation.serve(&[]);
+
+    // The old blog issued exactly these two claims, HS256.
+    let token = sign_token_with(KEY, &json!({ "sub": "2", "exp": now().timestamp() + 60 }));
     let bjoern = server.client().with_token(&token);
     assert_eq!(bjoern.get("/articles/3").await.expect(StatusCode::OK)["published"], false);
     let edited = bjoern.patch("/articles/3", &json!({ "published": true })).await.expect(StatusCode::OK);
     assert_eq!(edited["created_at"], "2024-03-03T00:00:00.100000Z");
-
-    // New ids go on behind the old ones.
-    assert_eq!(bjoern.write(true).await["id"], 13);
-    assert_eq!(server.client().sign_up("newcomer").await.id, 4);
 }
 
 #[actix_web::test]
-async fn twins_of_an_old_database_are_no_obstacle() {
-    let twin = "INSERT INTO users (email, username, hashed_password)
-        SELECT 'ADA@Example.com', 'twin', hashed_password FROM users WHERE id = 1";
-    let Some(blog) = Blog::left_behind("twins in a blog's database", twin).await else { return };
+#[ignore = "needs PostgreSQL"]
+async fn new_rows_get_the_next_ids() {
+    let blog = Blog::restore("").await;
+    blog.installation.succeed(&["migrate", "up"]);
+    let server = blog.installation.serve(&[]);
+    let newcomer = server.client().sign_up("newcomer").await;
+    assert_eq!(newcomer.id, 4);
+    assert_eq!(newcomer.write(Published::Yes).await.id, 13);
+}
+
+/// A second account whose address differs from ada's by case only, which the old blog allowed.
+const TWIN: &str = "INSERT INTO users (email, username, hashed_password)
+    SELECT 'ADA@Example.com', 'twin', hashed_password FROM users WHERE id = 1";
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn addresses_that_differ_by_case_only_are_taken_over() {
+    let blog = Blog::restore(TWIN).await;
     let before = blog.old_contents().await;
-    blog.home.succeed(&["migrate", "up"]);
+    blog.installation.succeed(&["migrate", "up"]);
     assert_eq!(blog.old_contents().await, before);
     assert_eq!(
         blog.rows("SELECT username, email_key FROM users ORDER BY id").await,
@@ -186,12 +226,18 @@ async fn twins_of_an_old_database_are_no_obstacle() {
             r#"{"username": "twin", "email_key": null}"#,
         ]
     );
+}
 
-    let server = blog.home.serve(&[]);
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn accounts_with_the_same_address_keep_working_and_no_third_one_is_accepted() {
+    let blog = Blog::restore(TWIN).await;
+    blog.installation.succeed(&["migrate", "up"]);
+    let server = blog.installation.serve(&[]);
     for (name, email) in [("ada", "ada@example.com"), ("twin", "ADA@Example.com")] {
         let user = server.client().sign_in(name, "ada-password-1").await;
         assert_eq!(user.get("/users/me").await.expect(StatusCode::OK)["email"], email);
-        user.write(true).await;
+        user.write(Published::Yes).await;
     }
     let body = json!({ "email": "Ada@example.com", "username": "third", "password": "long enough" });
     let answer = server.client().post("/auth/register", &body).await;
@@ -199,18 +245,19 @@ async fn twins_of_an_old_database_are_no_obstacle() {
 }
 
 #[actix_web::test]
-async fn tables_that_are_not_the_old_blogs_are_not_taken_over() {
-    for (further, word) in [
+#[ignore = "needs PostgreSQL"]
+async fn tables_that_are_not_the_old_blogs_are_refused() {
+    for (change, word) in [
         ("ALTER TABLE articles ALTER COLUMN title TYPE varchar(100) USING left(title, 100)", "title"),
         ("ALTER TABLE articles DROP COLUMN published", "published"),
         ("ALTER TABLE users DROP CONSTRAINT users_username_key", "username"),
         ("ALTER TABLE articles ALTER COLUMN author_id DROP NOT NULL", "author_id"),
     ] {
-        let Some(blog) = Blog::left_behind("refusing strange tables", further).await else { return };
-        let complaint = blog.home.fail(&["migrate", "up"]);
-        assert!(complaint.contains(word), "{further}: {complaint}");
+        let blog = Blog::restore(change).await;
+        let message = blog.installation.fail(&["migrate", "up"]);
+        assert!(message.contains(word), "{change}: {message}");
         let columns =
             blog.rows("SELECT 1 FROM information_schema.columns WHERE column_name = 'email_key'").await;
-        assert_eq!(columns, [""; 0], "{further}: half of it was taken over");
+        assert_eq!(columns, [""; 0], "{change}: a part was taken over");
     }
 }

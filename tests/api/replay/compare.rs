@@ -1,4 +1,4 @@
-//! Compares an answer with what the contract expects of it; the rules are the words of the contract's `about`.
+//! Compares a response with what the contract expects; the file's `about` states the rules.
 //!
 //! Reading numbers as the nearest doubles and echoes of any depth takes `serde_json`'s features
 //! `float_roundtrip` and `unbounded_depth`.
@@ -13,26 +13,26 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 
-use super::wire::Answer;
+use super::wire::Response;
 
-/// The ids of articles by their symbols, braces included.
+/// The ids of articles by their placeholders, braces included.
 pub(super) type Ids = BTreeMap<&'static str, i64>;
 
-/// What the symbols of one case stand for.
-pub(super) struct Meaning<'a> {
+/// What the placeholders of one case stand for.
+pub(super) struct Context<'a> {
     /// The whole contract, for its users and its secret.
     pub(super) contract: &'a Value,
     pub(super) ids: &'a Ids,
     pub(super) sent: &'a [u8],
-    /// Whether the request asks for the CORS rules of another.
+    /// Whether the request is a CORS preflight.
     pub(super) preflight: bool,
     pub(super) now: DateTime<Utc>,
 }
 
-type Verdict = Result<(), String>;
+type Comparison = Result<(), String>;
 
 /// Says where `got` differs from `want`, one of the contract's `expect`, `or` and `after`.
-pub(super) fn compare(want: &Value, got: &Answer, meaning: &Meaning) -> Verdict {
+pub(super) fn compare(want: &Value, got: &Response, context: &Context) -> Comparison {
     let success = (200..300).contains(&got.status);
     if !statuses(want).iter().any(|status| status_fits(status, got.status)) {
         return Err(format!("status {}", got.status));
@@ -45,7 +45,7 @@ pub(super) fn compare(want: &Value, got: &Answer, meaning: &Meaning) -> Verdict 
             name.as_str(),
             "access-control-allow-methods" | "access-control-allow-headers" | "access-control-max-age"
         );
-        if success || !(meaning.preflight && of_preflight) {
+        if success || !(context.preflight && of_preflight) {
             header(name, value.as_str(), got.header(name).as_deref())?;
         }
     }
@@ -55,11 +55,11 @@ pub(super) fn compare(want: &Value, got: &Answer, meaning: &Meaning) -> Verdict 
     match &want["body"] {
         Value::String(any) if any == "{any}" => Ok(()),
         Value::Null if got.body.is_empty() => Ok(()),
-        Value::Null => Err("a body where none belongs".into()),
+        Value::Null => Err("a body where none is expected".into()),
         body => {
             // Reading recurses: 4 KiB of brackets fit on the replay's stack.
             let json = json(&got.body, got.body.len() < 4096).map_err(|error| format!("no JSON: {error}"))?;
-            meaning.value(body, &json, &Place { path: "body".into(), status: got.status, echo: false })
+            context.value(body, &json, &Location { path: "body".into(), status: got.status, echoed: false })
         }
     }
 }
@@ -89,7 +89,7 @@ fn status_fits(want: &Value, got: u16) -> bool {
     }
 }
 
-fn header(name: &str, want: Option<&str>, got: Option<&str>) -> Verdict {
+fn header(name: &str, want: Option<&str>, got: Option<&str>) -> Comparison {
     let fits = match (name, want, got) {
         (_, None, None) => true,
         (_, None, Some(_)) | (_, Some(_), None) => false,
@@ -120,54 +120,54 @@ fn list(value: &str) -> BTreeSet<String> {
     value.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
 }
 
-/// The rest of the symbol that begins so: `symbol("{sent:title}", "sent:")` is `title`.
+/// The rest of the placeholder that begins so: `symbol("{sent:title}", "sent:")` is `title`.
 fn symbol<'a>(text: &'a str, begin: &str) -> Option<&'a str> {
     text.strip_prefix('{')?.strip_suffix('}')?.strip_prefix(begin)
 }
 
-/// Where in an answer a value stands.
-struct Place {
+/// Where a value is in a response.
+struct Location {
     path: String,
     status: u16,
-    /// Inside the `input` of a 422, which is what was sent: nothing more, in the same order.
-    echo: bool,
+    /// Inside the `input` of a 422, which repeats what was sent: nothing more, in the same order.
+    echoed: bool,
 }
 
-impl Place {
+impl Location {
     fn member(&self, name: &str) -> Self {
-        let echo = self.echo || (self.status == 422 && name == "input");
-        Self { path: format!("{}.{name}", self.path), echo, ..*self }
+        let echoed = self.echoed || (self.status == 422 && name == "input");
+        Self { path: format!("{}.{name}", self.path), echoed, ..*self }
     }
 
     fn item(&self, index: usize) -> Self {
         Self { path: format!("{}[{index}]", self.path), ..*self }
     }
 
-    fn differs(&self, got: &Value) -> Verdict {
+    fn differs(&self, got: &Value) -> Comparison {
         Err(format!("{}: {got}", self.path))
     }
 }
 
-impl Meaning<'_> {
-    fn value(&self, want: &Value, got: &Value, place: &Place) -> Verdict {
+impl Context<'_> {
+    fn value(&self, want: &Value, got: &Value, location: &Location) -> Comparison {
         match (want, got) {
-            (Value::String(want), _) => self.text(want, got, place),
-            (Value::Object(want), Value::Object(got)) => self.object(want, got, place),
+            (Value::String(want), _) => self.text(want, got, location),
+            (Value::Object(want), Value::Object(got)) => self.object(want, got, location),
             (Value::Array(want), Value::Array(got)) if want.len() == got.len() => {
                 let mut items = want.iter().zip(got).enumerate();
-                items.try_for_each(|(index, (want, got))| self.value(want, got, &place.item(index)))
+                items.try_for_each(|(index, (want, got))| self.value(want, got, &location.item(index)))
             }
             (Value::Number(want), Value::Number(got)) if same_number(want, got) => Ok(()),
             (Value::Bool(_) | Value::Null, _) if want == got => Ok(()),
-            _ => place.differs(got),
+            _ => location.differs(got),
         }
     }
 
-    fn text(&self, want: &str, got: &Value, place: &Place) -> Verdict {
+    fn text(&self, want: &str, got: &Value, location: &Location) -> Comparison {
         let fits = if want == "{any}" {
             true
         } else if want == "{token}" {
-            return self.token(got).map_err(|fault| format!("{}: {fault}", place.path));
+            return self.token(got).map_err(|difference| format!("{}: {difference}", location.path));
         } else if let Some(member) = symbol(want, "sent:") {
             let sent = json(self.sent, false).unwrap();
             sent[member].is_string() && sent[member] == *got
@@ -176,57 +176,57 @@ impl Meaning<'_> {
         } else {
             got.as_str() == Some(fill(want, self.ids).as_str())
         };
-        if fits { Ok(()) } else { place.differs(got) }
+        if fits { Ok(()) } else { location.differs(got) }
     }
 
-    fn object(&self, want: &Map<String, Value>, got: &Map<String, Value>, place: &Place) -> Verdict {
-        if place.echo && !want.keys().eq(got.keys()) {
-            return Err(format!("{}: members {:?}", place.path, got.keys().collect::<Vec<_>>()));
+    fn object(&self, want: &Map<String, Value>, got: &Map<String, Value>, location: &Location) -> Comparison {
+        if location.echoed && !want.keys().eq(got.keys()) {
+            return Err(format!("{}: members {:?}", location.path, got.keys().collect::<Vec<_>>()));
         }
         let mut times = BTreeSet::new();
         let mut later_times = BTreeSet::new();
         for (name, want) in want {
-            let place = place.member(name);
+            let location = location.member(name);
             let Some(got) = got.get(name) else {
-                return Err(format!("{}: missing", place.path));
+                return Err(format!("{}: missing", location.path));
             };
             match (name.as_str(), want.as_str()) {
-                (_, Some("{time}")) => drop(times.insert(self.instant(got, &place)?)),
-                (_, Some("{later}")) => drop(later_times.insert(self.instant(got, &place)?)),
+                (_, Some("{time}")) => drop(times.insert(self.instant(got, &location)?)),
+                (_, Some("{later}")) => drop(later_times.insert(self.instant(got, &location)?)),
                 ("error", Some("{any}")) if got.as_str().is_none_or(str::is_empty) => {
-                    return place.differs(got);
+                    return location.differs(got);
                 }
-                ("loc", _) => self.location(want, got, &place)?,
-                _ => self.value(want, got, &place)?,
+                ("loc", _) => self.location(want, got, &location)?,
+                _ => self.value(want, got, &location)?,
             }
         }
         if times.len() > 1 {
-            return Err(format!("{}: different times where one is due", place.path));
+            return Err(format!("{}: different times where they must be equal", location.path));
         }
         if later_times.first().is_some_and(|later| times.last().is_none_or(|time| later <= time)) {
-            return Err(format!("{}: a time that should be later", place.path));
+            return Err(format!("{}: a time that should be later", location.path));
         }
         Ok(())
     }
 
     /// A `loc`, whose last item, where it may be anything, is a position or is left out.
-    fn location(&self, want: &Value, got: &Value, place: &Place) -> Verdict {
+    fn location(&self, want: &Value, got: &Value, location: &Location) -> Comparison {
         let (Some([start @ .., last]), Some(items)) = (want.as_array().map(Vec::as_slice), got.as_array())
         else {
-            return self.value(want, got, place);
+            return self.value(want, got, location);
         };
         if last != "{any}" {
-            return self.value(want, got, place);
+            return self.value(want, got, location);
         }
         match items.strip_prefix(start) {
             Some([]) => Ok(()),
             Some([position]) if position.is_i64() || position.is_u64() => Ok(()),
-            _ => place.differs(got),
+            _ => location.differs(got),
         }
     }
 
     /// An instant in the contract's form that is near enough to now to be UTC: time zones are quarters of an hour apart.
-    fn instant(&self, got: &Value, place: &Place) -> Result<DateTime<Utc>, String> {
+    fn instant(&self, got: &Value, location: &Location) -> Result<DateTime<Utc>, String> {
         let instant = got.as_str().and_then(|text| {
             let instant = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
             let form = match instant.timestamp_subsec_nanos() {
@@ -236,10 +236,10 @@ impl Meaning<'_> {
             let near = (self.now - instant).abs() < TimeDelta::minutes(15);
             (near && instant.format(form).to_string() == text).then_some(instant)
         });
-        instant.ok_or_else(|| format!("{}: {got} is no instant of now in UTC", place.path))
+        instant.ok_or_else(|| format!("{}: {got} is no instant of now in UTC", location.path))
     }
 
-    fn token(&self, got: &Value) -> Verdict {
+    fn token(&self, got: &Value) -> Comparison {
         let secret = self.contract["secret_key"].as_str().unwrap().as_bytes();
         let token = jsonwebtoken::decode::<Value>(
             got.as_str().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! HTTP/1.1 by hand: a client library would tidy up the very targets, headers and bodies that the contract is about.
+//! HTTP/1.1 by hand, since a client library would normalise the targets, headers and bodies that the contract is about.
 
 use crate::document;
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 
 /// How long a server may be silent before the request counts as unanswered.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Request {
     pub(super) method: String,
@@ -20,7 +20,7 @@ pub(super) struct Request {
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Response {
     pub(super) status: u16,
     /// Names in lower case.
     pub(super) headers: Vec<(String, String)>,
@@ -37,31 +37,31 @@ impl Request {
         self
     }
 
-    /// Sends the request on a connection of its own and reads the answer, however early it comes.
-    pub(super) fn send(&self, addr: SocketAddr) -> io::Result<Answer> {
-        let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+    /// Sends the request on a connection of its own and reads the response, however early it comes.
+    pub(super) fn send(&self, addr: SocketAddr) -> io::Result<Response> {
+        let stream = TcpStream::connect_timeout(&addr, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         let message = self.message();
         thread::scope(|scope| {
-            // A server that refuses a long body answers and closes while it is still being written,
-            // so the failed write says nothing; only the answer counts.
+            // A server that refuses a long body responses and closes while it is still being written,
+            // so the failed write says nothing; only the response counts.
             scope.spawn(|| (&stream).write_all(&message).ok());
-            let answer = read_answer(&stream, self.method == "HEAD");
+            let response = read_response(&stream, self.method == "HEAD");
             stream.shutdown(Shutdown::Both).ok();
-            let answer = answer?;
-            // What actix itself refuses, an unparsable request, is no answer of the app.
-            if answer.header("x-request-id").is_some() {
-                let content_type = answer.header("content-type");
+            let response = response?;
+            // actix itself answers a request that it cannot parse; such a response has no id.
+            if response.header("x-request-id").is_some() {
+                let content_type = response.header("content-type");
                 document::check(
                     &self.method,
                     &self.target,
-                    answer.status,
+                    response.status,
                     content_type.as_deref(),
-                    &answer.body,
+                    &response.body,
                 );
             }
-            Ok(answer)
+            Ok(response)
         })
     }
 
@@ -94,7 +94,7 @@ impl Request {
     }
 }
 
-impl Answer {
+impl Response {
     /// The header's value; repeated ones joined as RFC 9110, section 5.3, allows.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         let values: Vec<_> =
@@ -103,29 +103,31 @@ impl Answer {
     }
 }
 
-fn read_answer(from: impl Read, to_head: bool) -> io::Result<Answer> {
+fn read_response(from: impl Read, to_head: bool) -> io::Result<Response> {
     let mut from = BufReader::new(from);
     let (status, headers) = loop {
         let head = read_head(&mut from)?;
-        // 100 Continue and its like announce the answer.
+        // 100 Continue and other interim responses precede the response.
         if head.0 >= 200 {
             break head;
         }
     };
-    let mut answer = Answer { status, headers, body: Vec::new() };
+    let mut response = Response { status, headers, body: Vec::new() };
     if to_head || status == 204 || status == 304 {
-        // Such an answer ends with its head; what follows is a fault that must be seen.
-        from.read_to_end(&mut answer.body)?;
-    } else if answer.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+        // Such a response ends with its head; anything after it is an error that must be seen.
+        from.read_to_end(&mut response.body)?;
+    } else if response
+        .header("transfer-encoding")
+        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
     {
-        read_chunks(&mut from, &mut answer.body)?;
-    } else if let Some(length) = answer.header("content-length") {
-        answer.body = vec![0; length.parse().map_err(|_| invalid("content-length", &length))?];
-        from.read_exact(&mut answer.body)?;
+        read_chunks(&mut from, &mut response.body)?;
+    } else if let Some(length) = response.header("content-length") {
+        response.body = vec![0; length.parse().map_err(|_| invalid("content-length", &length))?];
+        from.read_exact(&mut response.body)?;
     } else {
-        from.read_to_end(&mut answer.body)?;
+        from.read_to_end(&mut response.body)?;
     }
-    Ok(answer)
+    Ok(response)
 }
 
 fn read_head(from: &mut impl BufRead) -> io::Result<(u16, Vec<(String, String)>)> {
@@ -184,7 +186,7 @@ mod tests {
     use super::*;
 
     fn body(text: &str) -> String {
-        String::from_utf8(read_answer(text.as_bytes(), false).unwrap().body).unwrap()
+        String::from_utf8(read_response(text.as_bytes(), false).unwrap().body).unwrap()
     }
 
     #[test]
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_cut_or_garbled_is_an_error() {
+    fn a_truncated_or_malformed_response_is_an_error() {
         for text in [
             "",
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\na",
@@ -214,29 +216,29 @@ mod tests {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
             "SSH-2.0\r\n\r\n",
         ] {
-            assert!(read_answer(text.as_bytes(), false).is_err(), "{text:?}");
+            assert!(read_response(text.as_bytes(), false).is_err(), "{text:?}");
         }
     }
 
     #[test]
-    fn an_answer_to_head_and_a_204_end_with_the_head_and_what_follows_is_seen() {
+    fn a_response_to_head_and_a_204_end_with_the_head_and_anything_after_it_is_reported() {
         let head = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
-        assert_eq!(read_answer(head.as_bytes(), true).unwrap().body, b"");
-        assert_eq!(read_answer(format!("{head}ab").as_bytes(), true).unwrap().body, b"ab");
+        assert_eq!(read_response(head.as_bytes(), true).unwrap().body, b"");
+        assert_eq!(read_response(format!("{head}ab").as_bytes(), true).unwrap().body, b"ab");
         assert_eq!(body("HTTP/1.1 204 No Content\r\n\r\n"), "");
         assert_eq!(body("HTTP/1.1 204 No Content\r\n\r\nab"), "ab");
     }
 
     #[test]
     fn repeated_headers_are_joined_and_names_are_found_in_any_case() {
-        let answer = "HTTP/1.1 204 No Content\r\nVary: Origin\r\nvary:Accept \r\n\r\n";
-        let answer = read_answer(answer.as_bytes(), false).unwrap();
-        assert_eq!(answer.header("vary").as_deref(), Some("Origin, Accept"));
-        assert_eq!(answer.header("allow"), None);
+        let response = "HTTP/1.1 204 No Content\r\nVary: Origin\r\nvary:Accept \r\n\r\n";
+        let response = read_response(response.as_bytes(), false).unwrap();
+        assert_eq!(response.header("vary").as_deref(), Some("Origin, Accept"));
+        assert_eq!(response.header("allow"), None);
     }
 
     #[test]
-    fn targets_headers_and_bodies_go_out_as_they_stand() {
+    fn targets_headers_and_bodies_are_sent_unchanged() {
         let mut request = Request::get("/a//../b?x=%zz#f").with("b", "1").with("a", "é").with("b", "2");
         let head = "GET /a//../b?x=%zz#f HTTP/1.1\r\nhost: blog.example\r\nb: 1\r\na: é\r\nb: 2\r\nconnection: close\r\n";
         assert_eq!(request.message(), format!("{head}\r\n").into_bytes());
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_in_the_middle_of_the_body_is_read() {
+    fn a_response_that_arrives_before_the_body_is_sent_is_read() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
@@ -264,8 +266,8 @@ mod tests {
         });
         let mut request = Request::get("/");
         request.body = Some(vec![b'x'; 20_000_000]);
-        let answer = request.send(addr).unwrap();
+        let response = request.send(addr).unwrap();
         server.join().unwrap();
-        assert_eq!((answer.status, answer.body.as_slice()), (413, b"{}".as_slice()));
+        assert_eq!((response.status, response.body.as_slice()), (413, b"{}".as_slice()));
     }
 }

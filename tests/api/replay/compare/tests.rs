@@ -1,4 +1,4 @@
-//! For every rule of the comparison, answers that keep it and answers that break it.
+//! For every rule of the comparison, responses that meet it and responses that violate it.
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json as tree;
@@ -15,52 +15,52 @@ fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(super::super::now().timestamp(), 0).unwrap()
 }
 
-/// Compares an answer with the given headers, as `name: value`, to a case whose request sent `sent`.
-fn judge_sent(want: &Value, status: u16, headers: &[&str], body: &str, sent: &str) -> Verdict {
+/// Compares a response with the given headers, as `name: value`, to a case whose request sent `sent`.
+fn accepts_sent(want: &Value, status: u16, headers: &[&str], body: &str, sent: &str) -> Comparison {
     let headers = headers.iter().map(|header| header.split_once(": ").unwrap());
     let headers = headers.map(|(name, value)| (name.into(), value.into())).collect();
-    let got = Answer { status, headers, body: body.into() };
-    let meaning = Meaning {
+    let got = Response { status, headers, body: body.into() };
+    let context = Context {
         contract: &contract(),
         ids: &Ids::from([("{A}", 2), ("{NEW}", 31)]),
         sent: sent.as_bytes(),
         preflight: sent == "preflight",
         now: now(),
     };
-    compare(want, &got, &meaning)
+    compare(want, &got, &context)
 }
 
-fn judge(want: &Value, status: u16, headers: &[&str], body: &str) -> bool {
-    judge_sent(want, status, headers, body, "").is_ok()
+fn accepts(want: &Value, status: u16, headers: &[&str], body: &str) -> bool {
+    accepts_sent(want, status, headers, body, "").is_ok()
 }
 
 fn body_fits(want: &Value, got: &str) -> bool {
-    judge(&tree!({"status": 200, "body": want}), 200, &[], got)
+    accepts(&tree!({"status": 200, "body": want}), 200, &[], got)
 }
 
 fn header_fits(want: &Value, got: &[&str]) -> bool {
-    judge(&tree!({"status": 200, "headers": want, "body": "{any}"}), 200, got, "")
+    accepts(&tree!({"status": 200, "headers": want, "body": "{any}"}), 200, got, "")
 }
 
 #[test]
 fn a_status_is_the_one_named_or_one_of_several_or_of_a_class() {
     let want = tree!({"status": 200, "body": "{any}"});
-    assert!(judge(&want, 200, &[], ""));
-    assert!(!judge(&want, 201, &[], ""));
+    assert!(accepts(&want, 200, &[], ""));
+    assert!(!accepts(&want, 201, &[], ""));
     let want = tree!({"status_any": ["4xx", 204], "body": "{any}"});
-    assert!(judge(&want, 204, &[], ""));
-    assert!(judge(&want, 422, &[], ""));
-    assert!(!judge(&want, 200, &[], ""));
-    assert!(!judge(&want, 500, &[], ""));
-    assert!(!judge(&tree!({"body": "{any}"}), 200, &[], ""));
+    assert!(accepts(&want, 204, &[], ""));
+    assert!(accepts(&want, 422, &[], ""));
+    assert!(!accepts(&want, 200, &[], ""));
+    assert!(!accepts(&want, 500, &[], ""));
+    assert!(!accepts(&tree!({"body": "{any}"}), 200, &[], ""));
 }
 
 #[test]
 fn every_401_names_its_scheme() {
     let want = tree!({"status_any": ["4xx"], "headers": {}, "body": "{any}"});
-    assert!(judge(&want, 401, &["www-authenticate: Bearer"], ""));
-    assert!(!judge(&want, 401, &["www-authenticate: Basic"], ""));
-    assert!(!judge(&want, 401, &[], ""));
+    assert!(accepts(&want, 401, &["www-authenticate: Bearer"], ""));
+    assert!(!accepts(&want, 401, &["www-authenticate: Basic"], ""));
+    assert!(!accepts(&want, 401, &[], ""));
 }
 
 #[test]
@@ -108,14 +108,14 @@ fn cors_lists_may_hold_more_but_not_less() {
 }
 
 #[test]
-fn a_refused_preflight_need_not_say_what_is_allowed() {
+fn a_refused_preflight_need_not_list_what_is_allowed() {
     let want = tree!({"status_any": ["2xx", 404], "body": "{any}", "headers": {
         "vary": "Origin", "access-control-max-age": "{positive}"
     }});
-    assert!(judge_sent(&want, 404, &["vary: Origin"], "", "preflight").is_ok());
-    assert!(judge_sent(&want, 404, &[], "", "preflight").is_err());
-    assert!(judge_sent(&want, 404, &["vary: Origin"], "", "").is_err());
-    assert!(judge_sent(&want, 200, &["vary: Origin"], "", "preflight").is_err());
+    assert!(accepts_sent(&want, 404, &["vary: Origin"], "", "preflight").is_ok());
+    assert!(accepts_sent(&want, 404, &[], "", "preflight").is_err());
+    assert!(accepts_sent(&want, 404, &["vary: Origin"], "", "").is_err());
+    assert!(accepts_sent(&want, 200, &["vary: Origin"], "", "preflight").is_err());
 }
 
 #[test]
@@ -141,9 +141,9 @@ fn a_body_is_empty_or_any_or_json_by_value() {
         assert!(!body_fits(&want, wrong), "{wrong}");
     }
     let free = tree!({"status_any": ["2xx", 404], "body": {"detail": "{any}"}});
-    assert!(judge(&free, 200, &[], "anything"));
-    assert!(judge(&free, 404, &[], r#"{"detail": "Not Found"}"#));
-    assert!(!judge(&free, 404, &[], "anything"));
+    assert!(accepts(&free, 200, &[], "anything"));
+    assert!(accepts(&free, 404, &[], r#"{"detail": "Not Found"}"#));
+    assert!(!accepts(&free, 404, &[], "anything"));
 }
 
 #[test]
@@ -175,10 +175,10 @@ fn numbers_are_equal_by_value() {
 }
 
 #[test]
-fn the_echo_of_a_422_is_exact() {
+fn the_input_of_a_422_is_repeated_exactly() {
     let want = tree!({"detail": [{"type": "t", "input": {"z": {"x": 1}, "a": [2.0]}}]});
-    let judge_422 = |got: &str| judge(&tree!({"status": 422, "body": want}), 422, &[], got);
-    assert!(judge_422(r#"{"detail":[{"url":"u","type":"t","input":{"z":{"x":1},"a":[2]}}]}"#));
+    let accepts_422 = |got: &str| accepts(&tree!({"status": 422, "body": want}), 422, &[], got);
+    assert!(accepts_422(r#"{"detail":[{"url":"u","type":"t","input":{"z":{"x":1},"a":[2]}}]}"#));
     for wrong in [
         r#"{"detail":[{"type":"t","input":{"z":{"x":1},"a":[2],"more":1}}]}"#,
         r#"{"detail":[{"type":"t","input":{"z":{"x":1,"more":1},"a":[2]}}]}"#,
@@ -186,7 +186,7 @@ fn the_echo_of_a_422_is_exact() {
         r#"{"detail":[{"type":"t","input":{"z":{"x":1}}}]}"#,
         r#"{"detail":[{"type":"t"}]}"#,
     ] {
-        assert!(!judge_422(wrong), "{wrong}");
+        assert!(!accepts_422(wrong), "{wrong}");
     }
     let elsewhere = tree!({"input": {"a": 1}});
     assert!(body_fits(&elsewhere, r#"{"input": {"more": 2, "a": 1}}"#));
@@ -240,16 +240,16 @@ fn an_instant_has_the_form_of_the_contract_and_is_utc() {
 }
 
 #[test]
-fn what_was_sent_comes_back_unchanged() {
+fn a_member_that_was_sent_is_returned_unchanged() {
     let want = tree!({"status": 201, "body": {"content": "{sent:content}"}});
-    let judge = |got: &str, sent: &str| judge_sent(&want, 201, &[], got, sent).is_ok();
-    assert!(judge(r#"{"content": "é"}"#, r#"{"content": "\u00e9"}"#));
-    assert!(!judge(r#"{"content": "e"}"#, r#"{"content": "\u00e9"}"#));
-    assert!(!judge(r#"{"content": null}"#, r#"{"title": "x"}"#));
+    let accepts = |got: &str, sent: &str| accepts_sent(&want, 201, &[], got, sent).is_ok();
+    assert!(accepts(r#"{"content": "é"}"#, r#"{"content": "\u00e9"}"#));
+    assert!(!accepts(r#"{"content": "e"}"#, r#"{"content": "\u00e9"}"#));
+    assert!(!accepts(r#"{"content": null}"#, r#"{"title": "x"}"#));
 }
 
 #[test]
-fn any_value_must_be_there_and_a_parser_must_give_words_and_a_position() {
+fn a_placeholder_needs_a_value_and_a_parse_error_needs_a_text_and_a_position() {
     assert!(body_fits(&tree!({"detail": "{any}"}), r#"{"detail": null}"#));
     assert!(!body_fits(&tree!({"detail": "{any}"}), "{}"));
     let want = tree!({"loc": ["body", "{any}"], "ctx": {"error": "{any}"}});
@@ -265,16 +265,16 @@ fn any_value_must_be_there_and_a_parser_must_give_words_and_a_position() {
 }
 
 #[test]
-fn a_token_is_signed_for_the_user_and_lives_half_an_hour() {
+fn a_token_is_signed_for_the_user_and_expires_in_half_an_hour() {
     let want = tree!({"status": 200, "body": {"token": "{token}"}});
-    let judge = |header: &Header, claims: &Value, secret: &str| {
+    let accepts = |header: &Header, claims: &Value, secret: &str| {
         let token = encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap();
-        judge_sent(&want, 200, &[], &tree!({"token": token}).to_string(), "username=ann")
+        accepts_sent(&want, 200, &[], &tree!({"token": token}).to_string(), "username=ann")
     };
     let header = Header::default();
     let expiry = now().timestamp() + 1800;
     let good = tree!({"sub": "7", "exp": expiry, "iat": 1});
-    assert_eq!(judge(&header, &good, "secret"), Ok(()));
+    assert_eq!(accepts(&header, &good, "secret"), Ok(()));
     for wrong in [
         tree!({"sub": "8", "exp": expiry}),
         tree!({"sub": 7, "exp": expiry}),
@@ -285,11 +285,11 @@ fn a_token_is_signed_for_the_user_and_lives_half_an_hour() {
         tree!({"sub": "7", "exp": expiry + 60}),
         tree!({"sub": "7", "exp": expiry - 60}),
     ] {
-        assert!(judge(&header, &wrong, "secret").is_err(), "{wrong}");
+        assert!(accepts(&header, &wrong, "secret").is_err(), "{wrong}");
     }
-    assert!(judge(&header, &good, "other").is_err());
-    assert!(judge(&Header::new(Algorithm::HS512), &good, "secret").is_err());
-    assert!(judge(&Header { typ: None, ..header }, &good, "secret").is_err());
-    assert!(judge_sent(&want, 200, &[], r#"{"token": "a.b.c"}"#, "username=ann").is_err());
-    assert!(judge_sent(&want, 200, &[], r#"{"token": null}"#, "username=ann").is_err());
+    assert!(accepts(&header, &good, "other").is_err());
+    assert!(accepts(&Header::new(Algorithm::HS512), &good, "secret").is_err());
+    assert!(accepts(&Header { typ: None, ..header }, &good, "secret").is_err());
+    assert!(accepts_sent(&want, 200, &[], r#"{"token": "a.b.c"}"#, "username=ann").is_err());
+    assert!(accepts_sent(&want, 200, &[], r#"{"token": null}"#, "username=ann").is_err());
 }

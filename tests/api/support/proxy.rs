@@ -1,4 +1,4 @@
-//! A wire to the database that a test can cut, let go dead and mend.
+//! A proxy in front of a database, with which a test interrupts the connection.
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,17 +7,17 @@ use std::{
     thread,
 };
 
-/// What the wire does.
+/// What becomes of the connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wire {
-    Whole,
+enum Link {
+    Up,
     /// Connections are closed, new ones too.
-    Cut,
-    /// Nothing passes and nobody is told, as where a machine loses its power.
-    Dead,
+    Refused,
+    /// Nothing passes and nothing is closed, as if a machine lost its power.
+    Silent,
 }
 
-/// Passes on every connection to another address while the wire is whole.
+/// Forwards every connection to another address while the link is up.
 pub(crate) struct Proxy {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -30,25 +30,25 @@ struct Shared {
 }
 
 struct State {
-    wire: Wire,
-    /// Connections of an earlier generation stay dead when the wire is mended.
+    link: Link,
+    /// Connections of an earlier generation stay silent when the link is restored.
     generation: usize,
     open: Vec<TcpStream>,
-    ends: bool,
+    stopped: bool,
 }
 
 impl Proxy {
-    /// To `target`, `host:port`.
-    pub(crate) fn to(target: &str) -> Self {
+    /// Starts a proxy for `target`, `host:port`.
+    fn to(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State { wire: Wire::Whole, generation: 0, open: Vec::new(), ends: false };
+        let state = State { link: Link::Up, generation: 0, open: Vec::new(), stopped: false };
         let shared =
             Arc::new(Shared { target: target.to_owned(), state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                if accepting.state.lock().unwrap().ends {
+                if accepting.state.lock().unwrap().stopped {
                     break;
                 }
                 accepting.connect(client);
@@ -57,71 +57,76 @@ impl Proxy {
         Self { shared, address }
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    /// Starts a proxy for the database at `url`, and returns the URL through it.
+    pub(crate) fn for_database(url: &str) -> (Self, String) {
+        let authority = url.split("://").nth(1).unwrap().split('/').next().unwrap();
+        let target = authority.rsplit('@').next().unwrap();
+        let proxy = Self::to(target);
+        let proxied = url.replacen(target, &proxy.address.to_string(), 1);
+        (proxy, proxied)
     }
 
     /// Closes every connection and refuses new ones.
-    pub(crate) fn cut(&self) {
-        self.shared.turn(Wire::Cut);
+    pub(crate) fn disconnect(&self) {
+        self.shared.set_link(Link::Refused);
     }
 
-    /// Lets nothing pass any more, in connections that are open and in new ones, without closing any.
-    pub(crate) fn die(&self) {
-        self.shared.turn(Wire::Dead);
+    /// Lets nothing pass any more, on open connections and on new ones, without closing any.
+    pub(crate) fn go_silent(&self) {
+        self.shared.set_link(Link::Silent);
     }
 
-    /// Lets new connections pass. Those that were open when the wire died never hear of it.
-    pub(crate) fn mend(&self) {
-        self.shared.turn(Wire::Whole);
+    /// Lets new connections pass. Those that were open when the link went silent stay silent.
+    pub(crate) fn restore(&self) {
+        self.shared.set_link(Link::Up);
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.state.lock().unwrap().ends = true;
-        self.shared.turn(Wire::Cut);
+        self.shared.state.lock().unwrap().stopped = true;
+        self.shared.set_link(Link::Refused);
         // Wakes the thread that accepts.
         TcpStream::connect(self.address).ok();
     }
 }
 
 impl Shared {
-    fn turn(&self, wire: Wire) {
+    fn set_link(&self, link: Link) {
         let mut state = self.state.lock().unwrap();
-        if wire == Wire::Cut {
+        if link == Link::Refused {
             for stream in state.open.drain(..) {
                 stream.shutdown(Shutdown::Both).ok();
             }
         }
-        if wire != Wire::Whole {
+        if link != Link::Up {
             state.generation += 1;
         }
-        state.wire = wire;
+        state.link = link;
         self.changed.notify_all();
     }
 
     fn connect(self: &Arc<Self>, client: TcpStream) {
         let mut state = self.state.lock().unwrap();
-        if state.wire == Wire::Cut {
+        if state.link == Link::Refused {
             return;
         }
         let server = TcpStream::connect(&self.target).unwrap();
-        // A connection that is made while the wire is dead belongs to the dead ones.
-        let generation = if state.wire == Wire::Dead { usize::MAX } else { state.generation };
+        // A connection that is made while the link is silent stays silent.
+        let generation = if state.link == Link::Silent { usize::MAX } else { state.generation };
         for (from, to) in [(&client, &server), (&server, &client)] {
             let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
             let shared = Arc::clone(self);
-            thread::spawn(move || shared.pass_on(&from, &to, generation));
+            thread::spawn(move || shared.forward(&from, &to, generation));
         }
         state.open.extend([client, server]);
     }
 
-    fn pass_on(&self, mut from: &TcpStream, mut to: &TcpStream, generation: usize) {
+    fn forward(&self, mut from: &TcpStream, mut to: &TcpStream, generation: usize) {
         let mut buffer = [0; 1 << 14];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             let mut state = self.state.lock().unwrap();
-            while generation != state.generation && !state.ends {
+            while generation != state.generation && !state.stopped {
                 state = self.changed.wait(state).unwrap();
             }
             drop(state);

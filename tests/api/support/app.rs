@@ -1,0 +1,179 @@
+//! A running server, and the few of its internals that tests use.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{dev::ServerHandle, rt};
+use byline::{
+    clock::Clock,
+    config::Settings,
+    db::{Connections, Db},
+    http::{
+        cache::{
+            Cache,
+            listener::{PATIENCE, POLL_PATIENCE},
+        },
+        validation::Limits,
+    },
+    server::{
+        Server,
+        app::{AppState, document},
+    },
+};
+use entity::user;
+use sea_orm::{ActiveModelTrait as _, ConnectionTrait as _, DbBackend, Set, Statement, TryGetable};
+use serde_json::Value;
+use test_support::TestDatabase;
+
+use super::{Client, SECRET_KEY, database};
+
+/// The longest time that a server on PostgreSQL trusts its cache after it last heard from its listener.
+pub(crate) const LISTENER_TIMEOUT: Duration = PATIENCE;
+
+/// A running server of one test.
+pub(crate) struct TestApp {
+    address: SocketAddr,
+    handle: ServerHandle,
+    db: Db,
+    state: AppState,
+    pub(crate) database: Arc<TestDatabase>,
+}
+
+impl TestApp {
+    /// Starts a server with default settings on an empty database.
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Starts a server with further settings on an empty database.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::on(Arc::new(database::migrated().await), settings)
+    }
+
+    /// Starts a server with further settings on `database`.
+    pub(crate) fn on(database: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
+        let settings = test_settings(&database, settings);
+        let db = Db::lazy(&settings, 4).unwrap();
+        let server = Server::bind(&settings, db.clone(), &Clock::system()).unwrap();
+        let (address, handle, state) = (server.address(), server.handle(), server.state().clone());
+        rt::spawn(server.run());
+        Self { address, handle, db, state, database }
+    }
+
+    /// Starts another server on the database of this one.
+    pub(crate) fn another(&self, settings: &[(&str, &str)]) -> Self {
+        Self::on(Arc::clone(&self.database), settings)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A client without an account.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client::of(self.address)
+    }
+
+    /// Creates an account and signs in.
+    pub(crate) async fn sign_up(&self, name: &str) -> Client {
+        self.anonymous().sign_up(name).await
+    }
+
+    /// Changes the database past the services, and empties the cache as they would.
+    pub(crate) async fn sql(&self, statement: &str) {
+        self.sql_keeping_cache(statement).await;
+        self.cache().invalidate_all();
+    }
+
+    /// Changes the database on the server's own connection, which the cache does not notice.
+    pub(crate) async fn sql_keeping_cache(&self, statement: &str) {
+        self.db.writer.connections().execute_unprepared(statement).await.unwrap();
+    }
+
+    /// Inserts an account that registration would not accept, and returns its id.
+    pub(crate) async fn insert_user(
+        &self,
+        email: &str,
+        name: &str,
+        email_key: Option<&str>,
+        hash: &str,
+    ) -> i64 {
+        let now = self.state.accounts.clock.now();
+        let row = user::ActiveModel {
+            email: Set(email.to_owned()),
+            username: Set(name.to_owned()),
+            email_key: Set(email_key.map(ToOwned::to_owned)),
+            hashed_password: Set(hash.to_owned()),
+            created_at: Set(now),
+            updated_at: Set(now),
+            ..Default::default()
+        };
+        row.insert(self.db.writer.connections()).await.unwrap().id.into()
+    }
+
+    /// The only column of the only row of a query.
+    pub(crate) async fn text(&self, query: &str) -> String {
+        self.value(query).await
+    }
+
+    /// The only column of the only row of a query.
+    pub(crate) async fn number(&self, query: &str) -> i64 {
+        self.value(query).await
+    }
+
+    async fn value<T: TryGetable>(&self, query: &str) -> T {
+        let query = Statement::from_string(self.database.engine(), query);
+        let row = self.db.reader.query_one_raw(query).await.unwrap();
+        row.unwrap().try_get_by_index(0).unwrap()
+    }
+
+    /// The longest time for which a server may show what another process has changed.
+    pub(crate) fn staleness_bound(&self) -> Duration {
+        if self.database.engine() == DbBackend::Postgres { PATIENCE } else { POLL_PATIENCE }
+    }
+
+    /// The cache of responses to anonymous reads.
+    pub(super) fn cache(&self) -> &Cache {
+        &self.state.http.cache
+    }
+
+    /// The connections that reads use.
+    pub(super) fn reader(&self) -> &Connections {
+        &self.db.reader
+    }
+
+    /// The limits that requests are checked against.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.state.http.limits
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        // No request is in flight any more; the runtime of the test ends the server.
+        drop(self.handle.stop(false));
+    }
+}
+
+/// The settings of a test's server: a free port, one worker, cheap hashes.
+fn test_settings(database: &TestDatabase, further: &[(&str, &str)]) -> Settings {
+    let directory = database.directory().display().to_string();
+    let common = [
+        ("DATA_DIR", directory.as_str()),
+        ("DATABASE_URL", database.url()),
+        ("HOST", "127.0.0.1"),
+        ("PORT", "0"),
+        ("WORKERS", "1"),
+        ("BCRYPT_COST", "4"),
+        ("SECRET_KEY", SECRET_KEY),
+    ];
+    let settings =
+        common.iter().chain(further).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::from_parts(settings, None).unwrap()
+}
+
+/// The OpenAPI document of a server with default settings.
+pub(crate) fn openapi_document() -> Value {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = [("DATA_DIR".to_owned(), directory.path().display().to_string())];
+    serde_json::to_value(document(&Settings::from_parts(settings, None).unwrap())).unwrap()
+}

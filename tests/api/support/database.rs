@@ -1,0 +1,33 @@
+//! Databases with Byline's tables.
+
+use sea_orm::{Database, DbBackend};
+use test_support::TestDatabase;
+use tokio::sync::OnceCell;
+
+/// Creates a database with Byline's tables on the engine of this run.
+pub(crate) async fn migrated() -> TestDatabase {
+    let database = TestDatabase::create().await;
+    migrate(&database).await;
+    database
+}
+
+/// Creates Byline's tables. A new SQLite database is a copy of one that was migrated once per run.
+pub(crate) async fn migrate(database: &TestDatabase) {
+    static SQLITE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    match database.engine() {
+        DbBackend::Sqlite => {
+            let bytes = SQLITE.get_or_init(sqlite_template).await;
+            std::fs::write(database.directory().join("byline.db"), bytes).unwrap();
+        }
+        _ => drop(migration::up(&database.connect().await).await.unwrap()),
+    }
+}
+
+/// The file of a migrated SQLite database.
+async fn sqlite_template() -> Vec<u8> {
+    let database = TestDatabase::sqlite();
+    let connection = Database::connect(database.url()).await.unwrap();
+    migration::up(&connection).await.unwrap();
+    connection.close().await.unwrap();
+    std::fs::read(database.directory().join("byline.db")).unwrap()
+}

@@ -1,0 +1,185 @@
+//! The binary as a process: the directory it runs in, what it prints, and how it ends.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use sea_orm::DbBackend;
+use test_support::TestDatabase;
+
+use super::{Client, wait_until};
+
+/// A directory, a database and settings, with which the processes of a test run.
+pub(crate) struct Installation {
+    pub(crate) database: Arc<TestDatabase>,
+    settings: Vec<(String, String)>,
+}
+
+/// A server that runs until it is dropped.
+pub(crate) struct ServerProcess {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    output: Arc<Mutex<String>>,
+    /// Not deleted before the server has ended.
+    _database: Arc<TestDatabase>,
+}
+
+impl Installation {
+    /// On an empty database, with cheap hashes and a free port.
+    pub(crate) async fn new() -> Self {
+        Self::on(TestDatabase::create().await).set(&[("BCRYPT_COST", "4")])
+    }
+
+    /// For production, on an empty database, with the settings that production requires.
+    pub(crate) async fn production() -> Self {
+        Self::on(TestDatabase::create().await)
+            .set(&[("APP_ENV", "production"), ("SECRET_KEY", "f3b1c7d92e8a4f60b5d81c3e7a9260f4")])
+    }
+
+    /// With no setting but a free port and, on PostgreSQL, the database. On SQLite, the server creates `data/byline.db`.
+    pub(crate) fn on(database: TestDatabase) -> Self {
+        let mut settings = vec![("PORT".to_owned(), "0".to_owned())];
+        if database.engine() == DbBackend::Postgres {
+            settings.push(("DATABASE_URL".to_owned(), database.url().to_owned()));
+        }
+        Self { database: database.into(), settings }
+    }
+
+    /// Sets variables of the environment.
+    #[must_use]
+    pub(crate) fn set(mut self, settings: &[(&str, &str)]) -> Self {
+        for (name, value) in settings {
+            self = self.unset(name);
+            self.settings.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        self
+    }
+
+    /// Removes a variable from the environment.
+    #[must_use]
+    pub(crate) fn unset(mut self, name: &str) -> Self {
+        self.settings.retain(|(known, _)| known != name);
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.database.directory().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_byline"));
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(self.settings.clone())
+            .current_dir(self.database.directory());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command to its end, with a line on its standard input.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], line: &str) -> Output {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and returns its standard output.
+    #[track_caller]
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs a command that must fail with exit code 1, and returns its standard error.
+    #[track_caller]
+    pub(crate) fn fail(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", stderr(&output));
+        stderr(&output)
+    }
+
+    /// Starts a server and waits until it prints its address.
+    pub(crate) fn serve(&self, arguments: &[&str]) -> ServerProcess {
+        let mut child = self.command(arguments).spawn().unwrap();
+        let output = Arc::new(Mutex::new(String::new()));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = None;
+        for line in lines.by_ref().map_while(Result::ok) {
+            address = line.split("http://").nth(1).and_then(|rest| rest.trim().parse().ok());
+            *output.lock().unwrap() += &(line + "\n");
+            if address.is_some() {
+                break;
+            }
+        }
+        let Some(address) = address else {
+            let mut message = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+            panic!("no server: {}{message}", output.lock().unwrap());
+        };
+        // A full pipe would block the server, so it is read to its end.
+        let rest = Arc::clone(&output);
+        thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| *rest.lock().unwrap() += &(line + "\n"));
+        });
+        ServerProcess { child, address, output, _database: Arc::clone(&self.database) }
+    }
+}
+
+impl ServerProcess {
+    /// A client without an account.
+    pub(crate) fn client(&self) -> Client {
+        Client::of(self.address)
+    }
+
+    /// What the server has written to its standard output so far.
+    pub(crate) fn output(&self) -> String {
+        self.output.lock().unwrap().clone()
+    }
+
+    /// Sends SIGTERM, as a container's engine does.
+    pub(crate) fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Sends SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait_until("the server ends", async || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap()
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// What a command wrote to its standard error.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

@@ -1,0 +1,105 @@
+//! The statements of lists: the service of `GET /articles/` on a connection that records them.
+
+use std::sync::Mutex;
+
+use byline::{
+    db::Connections,
+    http::{
+        conditional::{Conditional, Conditions, EntityTags},
+        validation::{Extractor, FieldErrors, Members},
+    },
+    publishing::articles::{list::list_articles, schemas::ArticleFilter},
+};
+use entity::Visibility;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+
+use super::TestApp;
+
+/// For whom a list is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Viewer {
+    Anonymous,
+    SignedIn(i32),
+    /// Anyone, where `PUBLIC_DRAFTS` is set.
+    SeesAllDrafts,
+}
+
+/// A list that was read.
+#[derive(Debug)]
+pub(crate) struct ListRead {
+    /// How many articles there are on the page; none if the viewer has the page already.
+    pub(crate) articles: Option<usize>,
+    pub(crate) tag: String,
+    pub(crate) previous: Option<String>,
+    pub(crate) next: Option<String>,
+    pub(crate) statements: Vec<Statement>,
+}
+
+/// Reads the page that `query` asks for, unless `known` is its entity tag.
+pub(crate) async fn read_list(app: &TestApp, viewer: Viewer, query: &str, known: Option<&str>) -> ListRead {
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let filter =
+        Extractor::extract("query", Members::Pairs(&pairs), app.limits(), &mut FieldErrors::default());
+    let filter: ArticleFilter = filter.unwrap();
+    let visibility = match viewer {
+        Viewer::Anonymous => Visibility::Published,
+        Viewer::SignedIn(id) => Visibility::PublishedAndOwn(id),
+        Viewer::SeesAllDrafts => Visibility::All,
+    };
+    let known = known.map(|tag| EntityTags::Listed(vec![tag.trim_matches('"').to_owned()]));
+    let conditions = Conditions { if_none_match: known, ..Conditions::default() };
+    let connection = Recording { inner: app.reader(), statements: Mutex::default() };
+    let read = list_articles(&connection, visibility, filter, &conditions).await.unwrap();
+    let statements = connection.statements.into_inner().unwrap();
+    match read {
+        Conditional::Modified(page, tag) => ListRead {
+            articles: Some(page.articles.len()),
+            tag: tag.header().1,
+            previous: page.neighbours.previous,
+            next: page.neighbours.next,
+            statements,
+        },
+        Conditional::NotModified(tag) => {
+            ListRead { articles: None, tag: tag.header().1, previous: None, next: None, statements }
+        }
+    }
+}
+
+/// A connection that records its statements.
+struct Recording<'a> {
+    inner: &'a Connections,
+    statements: Mutex<Vec<Statement>>,
+}
+
+impl Recording<'_> {
+    fn record(&self, statement: &Statement) {
+        self.statements.lock().unwrap().push(statement.clone());
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Recording<'_> {
+    fn get_database_backend(&self) -> DbBackend {
+        self.inner.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.record(&statement);
+        self.inner.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.record(&Statement::from_string(self.get_database_backend(), sql));
+        self.inner.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.record(&statement);
+        self.inner.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.record(&statement);
+        self.inner.query_all_raw(statement).await
+    }
+}
