@@ -18,10 +18,7 @@
 //! `UPDATE_SNAPSHOTS=1 cargo test --test api generated_files` writes.
 
 use super::kind::Kind;
-use super::reader::Reader;
-
-/// The command that writes the files which follow from the declarations.
-pub(super) const GENERATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --test api generated_files";
+use super::reader::{GENERATE, Reader};
 
 /// The declaration of one setting, for documentation and help texts.
 #[derive(Clone, Debug)]

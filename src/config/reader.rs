@@ -7,8 +7,10 @@ use std::fmt::Display;
 use config::{Config, ConfigError, File, FileFormat};
 use serde::Deserialize;
 
-use super::declare::GENERATE;
 use super::{Settings, SettingsError, dotenv};
+
+/// The command that writes the files which follow from the declarations.
+pub(super) const GENERATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --test api generated_files";
 
 const DEFAULT: &str = include_str!("../../config/default.toml");
 const PRODUCTION: &str = include_str!("../../config/production.toml");

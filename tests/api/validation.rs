@@ -202,8 +202,8 @@ proptest! {
 
     #[test]
     fn the_openapi_schema_and_the_validation_agree_on_articles(body in article()) {
-        static NEW: LazyLock<Validator> = LazyLock::new(|| schema("NewArticle"));
-        static PATCH: LazyLock<Validator> = LazyLock::new(|| schema("ArticlePatch"));
+        static NEW: LazyLock<Validator> = LazyLock::new(|| schema("ArticleCreate"));
+        static PATCH: LazyLock<Validator> = LazyLock::new(|| schema("ArticleUpdate"));
         let (new, patch) = (read_new_article(&body), read_article_patch(&body));
         prop_assert_eq!(new.is_ok(), NEW.is_valid(&body), "new: {:?}", new);
         prop_assert_eq!(patch.is_ok(), PATCH.is_valid(&body), "patch: {:?}", patch);
@@ -211,7 +211,7 @@ proptest! {
 
     #[test]
     fn the_openapi_schema_and_the_validation_agree_on_accounts(body in account()) {
-        static NEW: LazyLock<Validator> = LazyLock::new(|| schema("NewUser"));
+        static NEW: LazyLock<Validator> = LazyLock::new(|| schema("UserCreate"));
         let read = read_account(&body);
         // JSON Schema counts code points; it cannot express a limit in bytes.
         let too_many_bytes = read.as_ref().is_err_and(|kinds| *kinds == ["bytes_too_long"]);
