@@ -85,7 +85,7 @@ macro_rules! bare {
                 $run.await
             }
         };
-        done.map_err(Error::internal)
+        done.map_err(|error| Error::internal("query the database", error))
     }};
 }
 

@@ -26,7 +26,10 @@ impl Pools {
     /// Made when they are first asked for.
     pub(crate) fn of_this_worker(settings: &Settings) -> Result<Self> {
         POOLS.with_borrow_mut(|pools| {
-            let made = pools.take().map_or_else(|| Self::new(settings), Ok).map_err(Error::internal)?;
+            let made = pools
+                .take()
+                .map_or_else(|| Self::new(settings), Ok)
+                .map_err(|error| Error::internal("open a pool", error))?;
             Ok(pools.insert(made).clone())
         })
     }

@@ -78,7 +78,9 @@ impl Caller for CurrentUser {
 
 fn accounts(request: &HttpRequest) -> Result<&Accounts> {
     let state = request.app_data::<ThinData<Accounts>>();
-    state.map(|ThinData(accounts)| accounts).ok_or_else(|| Error::internal("the app has no accounts state"))
+    state
+        .map(|ThinData(accounts)| accounts)
+        .ok_or_else(|| Error::internal("find the state of accounts", "it was not registered"))
 }
 
 /// The token that a read must check; `None` for an anonymous read.

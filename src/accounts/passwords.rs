@@ -49,7 +49,9 @@ impl Passwords {
     /// [`Error::Busy`] when the queue is full.
     pub async fn hash(&self, password: &SecretString) -> Result<String> {
         let (password, cost) = (password.clone(), self.cost);
-        self.run(move || bcrypt::hash(password.expose_secret(), cost)).await?.map_err(Error::internal)
+        self.run(move || bcrypt::hash(password.expose_secret(), cost))
+            .await?
+            .map_err(|error| Error::internal("hash a password", error))
     }
 
     /// Whether `password` fits `hash`. Without a hash it takes as long and fits nothing, so that time doesn't tell whether an
@@ -66,7 +68,10 @@ impl Passwords {
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| Error::Busy)?;
-        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(Error::internal)?;
+        let core = Arc::clone(&self.cores)
+            .acquire_owned()
+            .await
+            .map_err(|error| Error::internal("wait for a core to hash on", error))?;
         // Both permits go with the work: a client that leaves doesn't end it.
         let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, core);
         let work = move || {
@@ -74,7 +79,7 @@ impl Passwords {
             drop(held);
             done
         };
-        spawn_blocking(work).await.map_err(Error::internal)
+        spawn_blocking(work).await.map_err(|error| Error::internal("hash a password", error))
     }
 }
 

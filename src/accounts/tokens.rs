@@ -36,7 +36,8 @@ impl Tokens {
     /// A token for the account `user_id`.
     pub fn issue(&self, user_id: i32, now: DateTime<Utc>) -> Result<String> {
         let claims = json!({ "sub": user_id.to_string(), "exp": (now + self.lifetime).timestamp() });
-        encode(&self.header, &claims, &self.signing).map_err(Error::internal)
+        encode(&self.header, &claims, &self.signing)
+            .map_err(|error| Error::internal("sign an access token", error))
     }
 
     /// The claims of a token that is signed with our key. Of its header only `alg` counts, and it must be ours: the library would

@@ -1,11 +1,20 @@
 //! `byline serve`: serves the API until the process is stopped.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+};
 
 use clap::Args;
 
 use super::{Failure, schema};
-use crate::{clock::Clock, config::Settings, db::Db, http::telemetry, server::Server};
+use crate::{
+    clock::Clock,
+    config::{LogFormat, Settings},
+    db::Db,
+    http::telemetry,
+    server::Server,
+};
 
 #[derive(Args, Debug, Default)]
 pub(super) struct Arguments {
@@ -23,11 +32,25 @@ pub(super) async fn run(settings: Settings, arguments: &Arguments) -> Result<(),
     let db = Db::lazy(&settings, settings.database.connections)?;
     schema::prepare(&settings, &db, arguments.migrate).await?;
     let server = Server::bind(&settings, db, &Clock::system())?;
-    let mut out = io::stdout();
-    let address = server.address();
-    writeln!(out, "{} serves the API on http://{address}", settings.app.name)?;
-    writeln!(out, "  docs      http://{address}/docs")?;
-    writeln!(out, "  database  {}", settings.database.url)?;
-    out.flush()?;
+    announce(&settings, server.address())?;
     Ok(server.run().await?)
+}
+
+/// Says where the server listens: to people in three lines, to programs in a log line like all others.
+fn announce(settings: &Settings, address: SocketAddr) -> io::Result<()> {
+    let (name, database) = (&settings.app.name, &settings.database.url);
+    match settings.log.format {
+        LogFormat::Json => {
+            let url = format!("http://{address}");
+            tracing::info!(url, %database, "serving");
+            Ok(())
+        }
+        LogFormat::Text => {
+            let mut out = io::stdout();
+            writeln!(out, "{name} serves the API on http://{address}")?;
+            writeln!(out, "  docs      http://{address}/docs")?;
+            writeln!(out, "  database  {database}")?;
+            out.flush()
+        }
+    }
 }

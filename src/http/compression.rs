@@ -32,6 +32,8 @@ const BROTLI_QUALITY: i32 = 4;
 /// window, however short the body is.
 const BROTLI_WINDOWS: (u32, u32) = (16, 22);
 
+const ATTEMPT: &str = "compress a response";
+
 /// The value of `Vary` for a response that can be compressed.
 pub const VARIES: &str = "Accept-Encoding";
 
@@ -126,9 +128,9 @@ pub async fn compress<B: MessageBody + 'static>(
     let encoded = if body.len() <= MAX_ON_WORKER {
         coding.encode(&body)
     } else {
-        web::block(move || coding.encode(&body)).await.map_err(Error::internal)?
+        web::block(move || coding.encode(&body)).await.map_err(|error| Error::internal(ATTEMPT, error))?
     };
-    let encoded = Bytes::from(encoded.map_err(Error::internal)?);
+    let encoded = Bytes::from(encoded.map_err(|error| Error::internal(ATTEMPT, error))?);
     head.headers_mut().insert(header::CONTENT_ENCODING, coding.name());
     Ok(ServiceResponse::new(request, head.set_body(encoded).map_into_boxed_body()))
 }

@@ -70,7 +70,7 @@ pub async fn apply_cors<B: MessageBody>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
     let Some(policy) = request.app_data::<Policy>().cloned() else {
-        return Err(Error::internal("the app has no CORS policy").into());
+        return Err(Error::internal("find the CORS policy", "it was not registered").into());
     };
     let origin = request.headers().get(header::ORIGIN).cloned();
     let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).cloned();

@@ -127,7 +127,7 @@ fn page(html: String) -> HttpResponse {
 
 fn file(docs: &Documentation, name: &str) -> Result<HttpResponse> {
     let file = utoipa_swagger_ui::serve(name, Arc::clone(&docs.swagger))
-        .map_err(|error| Error::internal(error.to_string()))?
+        .map_err(|error| Error::internal("read a file of Swagger UI", error.to_string()))?
         .ok_or(Error::NoRoute)?;
     let bytes = match file.bytes {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),

@@ -1,6 +1,8 @@
 //! The one error enum and its wire form: `{"detail": …}` (contract, sections 3, 4 and 9).
 //!
-//! `Display` is what a client may read; `source()` is what the log keeps, once, at the edge.
+//! `Display` is safe to send to a client. The [`Failure`] of a fault of the server is only logged, once, where the request is.
+
+use std::{fmt, panic::Location};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -18,69 +20,132 @@ use crate::http::field_errors::FieldErrors;
 /// Seconds after which a client may try again, sent as `Retry-After` with every 503 (RFC 9110, section 10.2.3).
 pub const RETRY_AFTER_SECONDS: u8 = 1;
 
-/// Whatever can go wrong with a request.
+/// Every way in which a request can fail.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// 400: the body can't be read as what its content type says.
+    /// 400: the body cannot be parsed as its content type.
     #[error("{0}")]
     BadRequest(&'static str),
-    /// 401: no token where one is needed.
+    /// 401: no access token.
     #[error("Not authenticated")]
     NotAuthenticated,
-    /// 401: a token that proves nothing.
+    /// 401: an invalid access token.
     #[error("Could not validate credentials")]
     BadCredentials,
-    /// 401: a login that fits no account.
+    /// 401: an unknown user name or a wrong password.
     #[error("Incorrect username or password")]
     BadLogin,
-    /// 403: somebody else's article.
+    /// 403: the article has another author.
     #[error("Not authorized")]
     Forbidden,
-    /// 403: accounts are made by the operator only.
+    /// 403: only the operator can create accounts.
     #[error("Registration is closed")]
     RegistrationClosed,
-    /// 404: there is no such thing, or none that this viewer may know of.
+    /// 404: it does not exist, or the caller may not see it.
     #[error("{0} not found")]
     NotFound(&'static str),
     /// 404: no route has this path.
     #[error("Not Found")]
     NoRoute,
-    /// 405: the route is there, the method isn't.
+    /// 405: the resource does not have this method, but these.
     #[error("Method Not Allowed")]
     MethodNotAllowed(Vec<Method>),
-    /// 409: a unique name is taken.
+    /// 409: a unique value is taken.
     #[error("{0}")]
     Conflict(&'static str),
-    /// 412: the article is not in the state that the client knows.
+    /// 412: the article is in none of the states that the client lists.
     #[error("The article has changed")]
     PreconditionFailed,
-    /// 413: the body has more bytes than `MAX_BODY_BYTES`.
+    /// 413: the body has more than this many bytes, `MAX_BODY_BYTES`.
     #[error("The body has more than {0} bytes")]
     TooLarge(usize),
-    /// 422: every field that is wrong, in the contract's order.
+    /// 422: all errors of the request's values, in the contract's order.
     #[error("{0}")]
     Invalid(FieldErrors),
-    /// 503: more is asked than the server takes on at once.
+    /// 503: a queue of the server is full.
     #[error("The server is busy")]
     Busy,
-    /// 503: the database is away, or too slow for the deadline.
+    /// 503: the database is unavailable, or the request exceeded its deadline.
     #[error("The service is unavailable")]
-    Unavailable(#[source] Cause),
-    /// 500: our fault.
+    Unavailable(#[source] Failure),
+    /// 500: a fault of the server.
     #[error("Internal Server Error")]
-    Internal(#[source] Cause),
+    Internal(#[source] Failure),
 }
 
-/// What is only logged.
+/// An error of any library.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// The answer of handlers and services.
+/// The result of handlers and services.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// What failed, where, and why; for the log only.
+#[derive(Debug)]
+pub struct Failure {
+    attempt: &'static str,
+    location: &'static Location<'static>,
+    cause: Cause,
+}
+
+impl Failure {
+    #[track_caller]
+    fn new(attempt: &'static str, cause: impl Into<Cause>) -> Self {
+        Self { attempt, location: Location::caller(), cause: cause.into() }
+    }
+
+    /// What was being attempted.
+    pub fn attempt(&self) -> &'static str {
+        self.attempt
+    }
+
+    /// Where in the source the failure became an [`enum@Error`].
+    pub fn location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// The cause and its causes, outermost first. Errors often repeat the text of their cause, which is left out.
+    pub fn causes(&self) -> String {
+        let mut causes = self.cause.to_string();
+        let mut next = self.cause.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if !causes.contains(&text) {
+                causes = format!("{causes}: {text}");
+            }
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to {}: {}", self.attempt, self.causes())
+    }
+}
+
+impl std::error::Error for Failure {}
+
 impl Error {
-    /// An internal error from anything that explains itself.
-    pub fn internal(cause: impl Into<Cause>) -> Self {
-        Self::Internal(cause.into())
+    /// An internal error; `attempt` completes the sentence "failed to …". Inside `map_err`, call it in a closure: passed by
+    /// name, it would report the location of `map_err`.
+    #[track_caller]
+    pub fn internal(attempt: &'static str, cause: impl Into<Cause>) -> Self {
+        Self::Internal(Failure::new(attempt, cause))
+    }
+
+    /// The same for a failure that may pass.
+    #[track_caller]
+    pub fn unavailable(attempt: &'static str, cause: impl Into<Cause>) -> Self {
+        Self::Unavailable(Failure::new(attempt, cause))
+    }
+
+    /// The failure, if the error is a fault of the server.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Unavailable(failure) | Self::Internal(failure) => Some(failure),
+            _ => None,
+        }
     }
 
     /// The JSON body.
@@ -112,7 +177,7 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        // A cache on the way may keep a 404 by its own rule (RFC 9111, section 4.2.2), and would hide what is published meanwhile.
+        // By its own rule, a shared cache may store a 404 (RFC 9111, section 4.2.2), which would hide an article published later.
         response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
         match self {
             Self::NotAuthenticated | Self::BadCredentials | Self::BadLogin => {
@@ -139,9 +204,16 @@ impl From<FieldErrors> for Error {
 }
 
 impl From<DbErr> for Error {
-    /// A database that is away or out of patience is a 503; every other failure that reaches this place is ours.
+    /// An unavailable or overloaded database is a 503; every other error that a service did not map is a fault of ours. The
+    /// location is that of the `?` that converts the error.
+    #[track_caller]
     fn from(error: DbErr) -> Self {
-        if is_unavailable(&error) { Self::Unavailable(error.into()) } else { Self::Internal(error.into()) }
+        const ATTEMPT: &str = "query the database";
+        if is_unavailable(&error) {
+            Self::unavailable(ATTEMPT, error)
+        } else {
+            Self::internal(ATTEMPT, error)
+        }
     }
 }
 
@@ -164,9 +236,9 @@ fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
-/// Codes that say «not now»: of PostgreSQL the classes 08 (connection), 53 (resources), 57 (operator intervention,
+/// Codes of temporary conditions. PostgreSQL: the classes 08 (connection), 53 (resources), 57 (operator intervention,
 /// `statement_timeout` among them), 25006 (a server that became a standby), 40001 and 40P01 (serialisation, deadlock) and 55P03 (lock timeout);
-/// of SQLite 5 (busy) and 6 (locked) with their extended forms.
+/// SQLite: 5 (busy) and 6 (locked) with their extended forms.
 fn is_passing(code: &str) -> bool {
     match code.len() {
         5 => {
@@ -182,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passing_faults_of_both_engines_are_told_from_our_own() {
+    fn temporary_conditions_of_both_engines_are_distinguished_from_faults() {
         for code in ["08006", "53300", "57P01", "57014", "25006", "40P01", "5", "517", "6"] {
             assert!(is_passing(code), "{code}");
         }
@@ -193,7 +265,29 @@ mod tests {
 
     #[test]
     fn a_cause_stays_out_of_the_body() {
-        let error = Error::internal("relation \"articles\" does not exist");
+        let error = Error::internal("list articles", "relation \"articles\" does not exist");
         assert_eq!(error.body().to_string(), r#"{"detail":"Internal Server Error"}"#);
+    }
+
+    #[test]
+    fn a_converted_database_error_has_the_location_of_its_question_mark() {
+        fn fail() -> Result<(), DbErr> {
+            Err(DbErr::Custom("no such table".to_owned()))
+        }
+        fn convert() -> Result<()> {
+            fail()?;
+            Ok(())
+        }
+        let error = convert().unwrap_err();
+        let location = error.failure().unwrap().location();
+        assert_eq!((location.file(), location.line()), (file!(), line!() - 5));
+    }
+
+    #[test]
+    fn a_cause_that_repeats_its_own_cause_is_shown_once() {
+        let inner = sqlx::Error::Protocol("unexpected message".to_owned());
+        let error = Error::from(DbErr::Query(RuntimeErr::SqlxError(inner.into())));
+        let causes = error.failure().unwrap().causes();
+        assert_eq!(causes.matches("unexpected message").count(), 1, "{causes}");
     }
 }

@@ -40,6 +40,8 @@ impl HttpState {
     /// # Errors
     /// [`Error::Internal`] in an app that was built without it.
     pub fn of(request: &HttpRequest) -> Result<&Self> {
-        request.app_data().ok_or_else(|| Error::internal("the app has no HTTP state"))
+        request
+            .app_data()
+            .ok_or_else(|| Error::internal("find the state of the HTTP layer", "it was not registered"))
     }
 }

@@ -114,8 +114,8 @@ macro_rules! error_responses {
             fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
                 $crate::http::openapi::responses(&[
                     $($error,)+
-                    $crate::http::error::Error::Unavailable("unavailable".into()),
-                    $crate::http::error::Error::internal("failed"),
+                    $crate::http::error::Error::unavailable("show an example", "unavailable"),
+                    $crate::http::error::Error::internal("show an example", "failed"),
                 ])
             }
         }

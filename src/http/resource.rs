@@ -4,7 +4,7 @@
 //! methods with 405 and all of its own in `Allow`; actix would answer 404 and implies no HEAD (contract, section 9: `slash`,
 //! `allow`, `head`).
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe};
+use std::{any::Any, collections::BTreeMap, panic::AssertUnwindSafe};
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route,
@@ -181,9 +181,16 @@ async fn enforce_deadline<B: MessageBody + 'static>(
     let head = request.request().clone();
     match timeout(deadline, AssertUnwindSafe(next.call(request)).catch_unwind()).await {
         Ok(Ok(response)) => Ok(response?.map_into_boxed_body()),
-        Ok(Err(_)) => Ok(respond(head, Error::internal("a handler panicked"))),
-        Err(late) => Ok(respond(head, Error::Unavailable(late.into()))),
+        Ok(Err(panic)) => Ok(respond(head, Error::internal("handle the request", panic_message(&*panic)))),
+        Err(late) => Ok(respond(head, Error::unavailable("answer within the deadline", late))),
     }
+}
+
+/// The cause of a panic, as `panic!` gives it.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("a panic: {}", text.as_deref().unwrap_or("of unknown cause"))
 }
 
 fn respond(request: HttpRequest, error: Error) -> ServiceResponse<BoxBody> {

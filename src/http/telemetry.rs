@@ -1,6 +1,6 @@
 //! Logging and request ids. The only place that logs a request, and a failed one with its cause.
 
-use std::{error::Error as _, time::Instant};
+use std::time::Instant;
 
 use actix_web::{
     HttpMessage as _,
@@ -71,9 +71,10 @@ fn request_id(request: &mut ServiceRequest) -> HeaderValue {
 }
 
 fn log<B>(response: &ServiceResponse<B>, started: Instant) {
-    let cause = response.response().error().and_then(|error| error.as_error::<Error>()).and_then(causes);
+    let error = response.response().error().and_then(|error| error.as_error::<Error>());
+    let failure = error.and_then(Error::failure);
     // actix matches all routes again to find the pattern, so it is not looked up for a line that is not written.
-    if cause.is_none() && !tracing::enabled!(tracing::Level::INFO) {
+    if failure.is_none() && !tracing::enabled!(tracing::Level::INFO) {
         return;
     }
     let request = response.request();
@@ -83,19 +84,16 @@ fn log<B>(response: &ServiceResponse<B>, started: Instant) {
     let status = response.status().as_u16();
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
     let user_id = request.extensions().get::<UserId>().map(|user| user.0);
-    if let Some(cause) = cause {
-        tracing::error!(method, route, status, duration_ms, user_id, cause, "request failed");
+    if let Some(failure) = failure {
+        let (attempt, location) = (failure.attempt(), failure.location());
+        let cause = failure.causes();
+        tracing::error!(
+            method, route, status, duration_ms, user_id, attempt, %location, cause, "request failed"
+        );
     } else if route.starts_with("/health/") {
         // Probes send these every few seconds; their lines would be most of a quiet log.
         tracing::debug!(method, route, status, duration_ms, "request");
     } else {
         tracing::info!(method, route, status, duration_ms, user_id, "request");
     }
-}
-
-/// The causes of an error, outermost first; `None` for an error of the client.
-fn causes(error: &Error) -> Option<String> {
-    let chain = std::iter::successors(error.source(), |cause: &&dyn std::error::Error| (*cause).source());
-    let causes: Vec<String> = chain.map(ToString::to_string).collect();
-    (!causes.is_empty()).then(|| causes.join(": "))
 }

@@ -60,7 +60,9 @@ pub async fn check_liveness() -> HttpResponse {
     responses((status = 200, description = "Requests can be served.", body = HealthResponse), ReadinessErrors),
 )]
 pub async fn check_readiness(operations: ThinData<Operations>) -> Result<HttpResponse> {
-    timeout(TIMEOUT, operations.db.ping()).await.map_err(|late| Error::Unavailable(late.into()))??;
+    timeout(TIMEOUT, operations.db.ping())
+        .await
+        .map_err(|late| Error::unavailable("ping the database", late))??;
     Ok(healthy())
 }
 

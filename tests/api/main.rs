@@ -23,6 +23,7 @@ mod house;
 mod limits;
 mod listener;
 mod lists;
+mod logging;
 mod operation;
 mod paging;
 mod plans;

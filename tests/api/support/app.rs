@@ -2,7 +2,15 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use actix_web::{dev::ServerHandle, rt};
+use actix_web::{
+    FromRequest, Handler, Responder,
+    body::MessageBody,
+    dev::{ServerHandle, ServiceResponse},
+    http::Method,
+    rt,
+    test::{TestRequest, call_service, init_service},
+    web::Data,
+};
 use byline::{
     clock::Clock,
     config::Settings,
@@ -12,11 +20,14 @@ use byline::{
             Cache,
             listener::{PATIENCE, POLL_PATIENCE},
         },
+        cors::Policy,
+        docs::Documentation,
+        resource::{Endpoint, Endpoints},
         validation::Limits,
     },
     server::{
         Server,
-        app::{AppState, document},
+        app::{AppState, create_app, document},
     },
 };
 use entity::user;
@@ -24,7 +35,7 @@ use sea_orm::{ActiveModelTrait as _, ConnectionTrait as _, DbBackend, Set, State
 use serde_json::Value;
 use test_support::TestDatabase;
 
-use super::{Client, SECRET_KEY, database};
+use super::{Client, ORIGIN, SECRET_KEY, database};
 
 /// The longest time that a server on PostgreSQL trusts its cache after it last heard from its listener.
 pub(crate) const LISTENER_TIMEOUT: Duration = PATIENCE;
@@ -176,4 +187,27 @@ pub(crate) fn openapi_document() -> Value {
     let directory = tempfile::tempdir().unwrap();
     let settings = [("DATA_DIR".to_owned(), directory.path().display().to_string())];
     serde_json::to_value(document(&Settings::from_parts(settings, None).unwrap())).unwrap()
+}
+
+/// Sends one GET to the application of a server with a further route, `/further`, on the thread of the test.
+pub(crate) async fn get_further<F, Args>(
+    settings: &[(&str, &str)],
+    handler: F,
+) -> ServiceResponse<impl MessageBody>
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let database = TestDatabase::sqlite();
+    let settings = test_settings(&database, settings);
+    let db = Db::lazy(&settings, 2).unwrap();
+    let state = AppState::new(&settings, &db, Arc::new(Cache::new(0)), &Clock::system());
+    let documentation = Documentation::new(&document(&settings)).unwrap();
+    let app = create_app(state, Policy::new(&settings.http.cors_origins), Data::new(documentation));
+    let app = app.configure(|config| {
+        Endpoints::default().and([Endpoint::undocumented(Method::GET, "/further", handler)]).register(config);
+    });
+    let request = TestRequest::get().uri("/further").insert_header(("origin", ORIGIN)).to_request();
+    call_service(&init_service(app).await, request).await
 }

@@ -24,7 +24,7 @@ use actix_web::rt::time::sleep;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    app::{LISTENER_TIMEOUT, TestApp, openapi_document},
+    app::{LISTENER_TIMEOUT, TestApp, get_further, openapi_document},
     article::{Article, Published, article_body},
     cache::{BROTLI, CODINGS},
     client::{Client, Response},

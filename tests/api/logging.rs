@@ -1,0 +1,193 @@
+//! What a server logs: one line per request, the cause of a failure once, and no secret.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use actix_web::{HttpResponse, body::to_bytes, http::StatusCode, rt::time::sleep};
+use serde_json::Value;
+use tracing::{Level, subscriber};
+
+use crate::support::{
+    Installation, PASSWORD, Published, ServerProcess, get_further, registration, wait_until,
+};
+
+/// A log that a test reads.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    fn lines(&self) -> Vec<String> {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Logs of this thread to the value returned, while the guard lives.
+fn capture() -> (Captured, subscriber::DefaultGuard) {
+    let captured = Captured::default();
+    let writer = captured.clone();
+    let lines = tracing_subscriber::fmt().with_max_level(Level::INFO).with_ansi(false);
+    (captured, subscriber::set_default(lines.with_writer(move || writer.clone()).finish()))
+}
+
+/// The log lines that contain `part`, once there is one.
+async fn lines_with(server: &ServerProcess, part: &str) -> Vec<String> {
+    wait_until(&format!("{part} is logged"), async || server.output().contains(part)).await;
+    server.output().lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
+}
+
+/// On the database that [`rename_articles`] breaks.
+async fn installation(settings: &[(&str, &str)]) -> Installation {
+    let installation = Installation::new().await;
+    let url = installation.database.url().to_owned();
+    installation.set(&[("DATABASE_URL", &url)]).set(settings)
+}
+
+/// Breaks every statement about articles.
+async fn rename_articles(installation: &Installation) {
+    let db = installation.database.connect().await;
+    sea_orm::ConnectionTrait::execute_unprepared(&db, "ALTER TABLE articles RENAME TO renamed")
+        .await
+        .unwrap();
+    db.close().await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_request_is_logged_in_one_line_with_route_status_user_and_id() {
+    let server = Installation::new().await.serve(&[]);
+    let ann = server.client().sign_up("ann").await;
+    let article = ann.write(Published::Yes).await;
+    let response = ann.get(&article.path()).await;
+
+    let id = response.header("x-request-id").unwrap();
+    let lines = lines_with(&server, id).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for field in [
+        "method=\"GET\"".to_owned(),
+        "route=\"/articles/{article_id}\"".to_owned(),
+        "status=200".to_owned(),
+        "duration_ms=".to_owned(),
+        format!("user_id={}", ann.id),
+    ] {
+        assert!(lines[0].contains(&field), "{field} is missing: {}", lines[0]);
+    }
+}
+
+#[actix_web::test]
+async fn the_cause_of_a_failure_is_logged_once_with_what_was_attempted_and_where() {
+    let installation = installation(&[("CACHE_BYTES", "0")]).await;
+    let server = installation.serve(&[]);
+    rename_articles(&installation).await;
+    let response = server.client().get("/articles/").await;
+    response.expect_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+
+    let lines = lines_with(&server, response.header("x-request-id").unwrap()).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(
+        lines[0].matches("articles\\\"").count() + lines[0].matches(": articles").count(),
+        1,
+        "{}",
+        lines[0]
+    );
+    assert!(lines[0].contains("ERROR"), "{}", lines[0]);
+    assert!(lines[0].contains("attempt=\"query the database\""), "{}", lines[0]);
+    assert!(lines[0].contains("location=src/publishing/articles/list.rs:"), "{}", lines[0]);
+}
+
+#[actix_web::test]
+async fn the_cause_of_a_failed_write_is_logged_with_the_id_of_its_request() {
+    let installation = installation(&[]).await;
+    let server = installation.serve(&[]);
+    let ann = server.client().sign_up("ann").await;
+    rename_articles(&installation).await;
+    let body = serde_json::json!({ "title": "t", "content": "0123456789" });
+    let response = ann.post("/articles/", &body).await;
+    response.expect_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+
+    let lines = lines_with(&server, response.header("x-request-id").unwrap()).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("location=src/publishing/articles/service.rs:"), "{}", lines[0]);
+}
+
+#[actix_web::test]
+async fn in_json_every_line_is_an_object() {
+    let installation = installation(&[("LOG_FORMAT", "json"), ("CACHE_BYTES", "0")]).await;
+    let server = installation.serve(&[]);
+    rename_articles(&installation).await;
+    let response = server.client().get("/articles/").await;
+
+    let id = response.header("x-request-id").unwrap();
+    let line: Value = serde_json::from_str(&lines_with(&server, id).await[0]).unwrap();
+    assert_eq!((&line["level"], &line["status"]), (&Value::from("ERROR"), &Value::from(500)));
+    assert_eq!(line["span"]["id"], id);
+    for line in server.output().lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()), "{line}");
+    }
+}
+
+#[actix_web::test]
+async fn no_line_contains_a_secret_at_any_level() {
+    let key = "a secret key of 32 bytes and more";
+    let installation = Installation::new().await.set(&[("LOG", "trace"), ("SECRET_KEY", key)]);
+    let server = installation.serve(&[]);
+    let ann = server.client().sign_up("ann-of-the-log").await;
+    let token = ann.token.clone().unwrap();
+    server.client().log_in("ann-of-the-log", "a wrong passphrase").await;
+    server.client().post("/auth/register", &registration("ann-of-the-log")).await;
+    let article = ann.write(Published::No).await;
+    let response = ann.get(&article.path()).await;
+    lines_with(&server, response.header("x-request-id").unwrap()).await;
+
+    let output = server.output();
+    let title = article.json["title"].as_str().unwrap();
+    let signature = token.rsplit('.').next().unwrap();
+    for secret in [key, PASSWORD, signature, "a wrong passphrase", "@example.com", title, "$2b$"] {
+        let line = output.lines().find(|line| line.contains(secret));
+        assert!(line.is_none(), "{secret:?} is logged: {}", line.unwrap_or_default());
+    }
+}
+
+#[actix_web::test]
+async fn a_panicking_handler_is_answered_with_500_and_logged_with_its_message() {
+    let (captured, _guard) = capture();
+    let response = get_further(&[], async || -> HttpResponse { panic!("the further handler panics") }).await;
+
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(response.headers().contains_key("x-request-id"));
+    assert!(response.headers().contains_key("access-control-allow-origin"));
+    let body = to_bytes(response.into_body()).await.unwrap_or_default();
+    assert_eq!(body, r#"{"detail":"Internal Server Error"}"#);
+    let lines: Vec<String> =
+        captured.lines().into_iter().filter(|line| line.contains("the further handler panics")).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("ERROR") && lines[0].contains("route=\"/further\""), "{}", lines[0]);
+}
+
+#[actix_web::test]
+async fn a_handler_past_its_deadline_is_answered_with_503_and_logged() {
+    let (captured, _guard) = capture();
+    let endless = async || {
+        sleep(Duration::from_secs(3600)).await;
+        HttpResponse::Ok().finish()
+    };
+    let response = get_further(&[("REQUEST_TIMEOUT_SECONDS", "1")], endless).await;
+
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers().get("retry-after").unwrap(), "1");
+    let lines = captured.lines();
+    let failed: Vec<&String> = lines.iter().filter(|line| line.contains("request failed")).collect();
+    assert_eq!(failed.len(), 1, "{lines:?}");
+    assert!(failed[0].contains("attempt=\"answer within the deadline\""), "{}", failed[0]);
+}
