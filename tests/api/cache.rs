@@ -1,4 +1,5 @@
-//! The cache of one server: it never shows a stale article or a draft, and serves each client in a coding that it accepts.
+//! The cache of one server: it never shows a stale article or a draft, and serves each client in a coding
+//! that it accepts.
 
 use actix_web::http::StatusCode;
 use serde_json::{Value, json};
@@ -23,8 +24,8 @@ async fn write_long(client: &Client) -> Article {
     client.create(&json!({ "title": "long", "content": "It weaves. ".repeat(2000), "published": true })).await
 }
 
-// A server stops to trust its cache if its watch on the database is late, which happens on a busy machine. The tests below
-// therefore try again if the database was asked.
+// A server stops trusting its cache if its watch on the database is late, as on a busy machine.
+// The tests below therefore try again if the database was asked.
 
 #[actix_web::test]
 async fn anonymous_reads_are_served_from_the_cache() {

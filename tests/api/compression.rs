@@ -14,7 +14,8 @@ async fn get_as(client: &Client, path: &str, codings: &str) -> Response {
     client.request(Method::GET, path).accept_encoding(codings).send().await
 }
 
-/// Reads long responses, plain and in every coding: from the database and from the cache, anonymously and with a token.
+/// Reads long responses, plain and in every coding: from the database and from the cache, anonymously and
+/// with a token.
 async fn for_every_coding(check: impl AsyncFn(&Client, &str, &str, &Response, &Response)) {
     for cache_bytes in ["0", "1000000"] {
         let app = TestApp::with(&[("CACHE_BYTES", cache_bytes)]).await;

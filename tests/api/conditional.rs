@@ -1,4 +1,5 @@
-//! Entity tags and `If-None-Match`: one tag for one version, and a version that the client has is not sent again.
+//! Entity tags and `If-None-Match`: one tag for one version, and a version that the client has is not sent
+//! again.
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};

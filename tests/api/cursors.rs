@@ -9,7 +9,8 @@ use crate::support::{Client, Published, Response, TestApp, percent_encoded};
 /// A list that uses every parameter.
 const QUERY: &str = "author=ann&published=true&sort=created_at&since=2020-01-01&until=2100-01-01&limit=2&count=exact&expand=author";
 
-/// Five articles by ann, the third of them a draft, and five by bob between them. Returns the ids of ann's articles.
+/// Five articles by ann, the third of them a draft, and five by bob between them. Returns the ids of ann's
+/// articles.
 async fn write_articles(ann: &Client, bob: &Client) -> Vec<i64> {
     let mut own = Vec::new();
     for number in 0..5 {
@@ -182,7 +183,8 @@ async fn a_cursor_with_other_members_or_types_is_422() {
 async fn a_cursor_with_a_time_beyond_the_databases_is_422() {
     let app = TestApp::start().await;
     let (_, content) = genuine_cursor(&app.sign_up("ann").await).await;
-    // In the year -4800, which PostgreSQL does not know, and in the year 99999, which SQLite orders before all others.
+    // In the year -4800, which PostgreSQL does not know, and in the year 99999, which SQLite orders before
+    // all others.
     let (long_ago, far_off) = (-213_000_000_000_000_000_i64, 3_093_500_000_000_000_000_i64);
     let mut cursors = Vec::new();
     for time in [i64::MAX, -i64::MAX, long_ago, far_off] {

@@ -1,4 +1,4 @@
-//! The OpenAPI document is a promise: every answer that any test sees is held against it.
+//! The OpenAPI document: every response that a test receives is checked against it.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::openapi_document;
 
-/// What belongs to no operation.
+/// Pages that are not part of the API.
 const PAGES: [&str; 4] = ["/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"];
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(openapi_document);
 
-/// A validator of every body, by its place in the document.
+/// The validators of all bodies, by method, path and status.
 static VALIDATORS: LazyLock<HashMap<String, Validator>> = LazyLock::new(|| {
     let mut validators = HashMap::new();
     for (path, operations) in DOCUMENT["paths"].as_object().unwrap() {
@@ -36,7 +36,7 @@ pub(crate) fn document() -> &'static Value {
     &DOCUMENT
 }
 
-/// Fails unless the document declares such an answer to `method` on `target`.
+/// Fails unless the document declares such a response to `method` on `target`.
 pub(crate) fn check(method: &str, target: &str, status: u16, content_type: Option<&str>, body: &[u8]) {
     let path = target.split(['?', '#']).next().unwrap();
     let seen = format!("{method} {target} → {status} {}", String::from_utf8_lossy(body));
@@ -47,7 +47,7 @@ pub(crate) fn check(method: &str, target: &str, status: u16, content_type: Optio
         }
         return;
     };
-    // Methods are case-sensitive (RFC 9110, section 9.1): `get` is none that the document knows.
+    // Methods are case-sensitive (RFC 9110, section 9.1): `get` is not `GET`.
     let known = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
     let operation = operations.get(&known).filter(|_| method == method.to_uppercase());
     let Some(operation) = operation else {
@@ -66,7 +66,7 @@ pub(crate) fn check(method: &str, target: &str, status: u16, content_type: Optio
     }
 }
 
-/// The documented path that a request's path fits, in either spelling.
+/// The documented path that matches a request's path, in either spelling.
 fn resource(path: &str) -> Option<(&'static str, &'static Value)> {
     let segments =
         |path: &'_ str| path.trim_end_matches('/').split('/').map(str::to_owned).collect::<Vec<_>>();

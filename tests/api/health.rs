@@ -11,7 +11,8 @@ use crate::support::{
     wait_until,
 };
 
-/// In seconds, for every wait of these servers. A response may take two of them, one after the other, and some slack.
+/// In seconds, for every wait of these servers. A response may take two of them, one after the other, and
+/// some slack.
 const TIMEOUT_SECONDS: &str = "1";
 const LONGEST: Duration = Duration::from_secs(4);
 

@@ -1,5 +1,5 @@
-//! The listener through which a server on PostgreSQL learns of writes: a server that lost it trusts its cache no longer than
-//! documented, and one without a trigger does not fill it.
+//! The listener through which a server on PostgreSQL learns of writes: a server that lost it trusts its cache
+//! no longer than documented, and one without a trigger does not fill it.
 
 use std::time::{Duration, Instant};
 
@@ -47,8 +47,8 @@ async fn wait_until_available(app: &TestApp, path: &str) {
         .await;
 }
 
-/// Reads until well after the documented bound, and fails if a read that began after it is stale. Returns how many reads
-/// were stale, and when the last of them began. A 503 is not stale.
+/// Reads until well after the documented bound, and fails if a read that began after it is stale. Returns how
+/// many reads were stale, and when the last of them began. A 503 is not stale.
 async fn count_stale_reads(
     app: &TestApp,
     path: &str,

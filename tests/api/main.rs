@@ -1,7 +1,9 @@
-//! The test suite: most tests speak HTTP to the application that production serves, each with a database of its own.
+//! The test suite: most tests speak HTTP to the application that production serves, each with a database of
+//! its own.
 //!
-//! It runs on SQLite, or on PostgreSQL if `TEST_DATABASE_URL` names a server on which databases may be created. Tests that
-//! need PostgreSQL are ignored by default: `.ci/with-postgres cargo test -- --include-ignored` runs all of them.
+//! It runs on SQLite, or on PostgreSQL if `TEST_DATABASE_URL` names a server on which databases may be
+//! created. Tests that need PostgreSQL are ignored by default. All tests run with
+//! `.ci/with-postgres cargo test -- --include-ignored`.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod article_errors;

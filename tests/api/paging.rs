@@ -51,7 +51,8 @@ impl ConcurrentWriter<'_> {
     }
 }
 
-/// The ids that a viewer sees who follows the links from the first page to the last, and from there back to the first.
+/// The ids that a viewer sees who follows the links from the first page to the last, and from there back to
+/// the first.
 async fn walk(viewer: &Client, query: &str, writer: &mut ConcurrentWriter<'_>) -> [Vec<i64>; 2] {
     let mut path = format!("/articles/?{query}");
     let mut forwards = Vec::new();
@@ -104,7 +105,8 @@ async fn a_walk_shows_what_does_not_change_exactly_once_and_in_order() {
                 let walks = walk(viewer, &format!("sort={sort}&limit={limit}"), &mut writer).await;
                 for (seen, direction) in walks.into_iter().zip(["forwards", "backwards"]) {
                     let context = format!("round {round}: {name}, {sort}, {limit} a page, {direction}");
-                    // An edit moves an article within the order of updates, so that it may be seen twice there.
+                    // An edit moves an article within the order of updates, so that it may be seen twice
+                    // there.
                     if sort.ends_with("created_at") {
                         let once: BTreeSet<_> = seen.iter().collect();
                         assert_eq!(once.len(), seen.len(), "{context}: repeated in {seen:?}");

@@ -1,4 +1,5 @@
-//! What lists cost: the number of their statements, and PostgreSQL's plans for the very statements that they send.
+//! What lists cost: the number of their statements, and PostgreSQL's plans for the very statements that they
+//! send.
 
 use chrono::Days;
 use sea_orm::Statement;

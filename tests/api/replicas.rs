@@ -1,5 +1,5 @@
-//! Two servers and another process on one database: a write is never stale on the server that made it, and shows on every
-//! other one within a bound.
+//! Two servers and another process on one database: a write is never stale on the server that made it, and
+//! shows on every other one within a bound.
 
 use std::{
     cell::Cell,
@@ -39,24 +39,21 @@ impl TwoServers {
         self.servers[0].staleness_bound()
     }
 
-    /// Sends a request until `is_fresh`, and fails if one that began after the bound is stale. Returns the fresh response
-    /// and when the last stale request began, counted from `written`.
+    /// Sends a request until the response `is_fresh`, and fails if one that began after the bound is stale.
     async fn wait_until_fresh(
         &self,
         what: &str,
         written: Instant,
         send: impl AsyncFn() -> Response,
         is_fresh: impl Fn(&Response) -> bool,
-    ) -> (Response, Duration) {
-        let mut stale_for = Duration::ZERO;
+    ) -> Response {
         loop {
             let begun = written.elapsed();
             let response = send().await;
             if is_fresh(&response) {
-                return (response, stale_for);
+                return response;
             }
             assert!(begun < self.staleness_bound(), "{what} is stale {begun:?} after the write");
-            stale_for = begun;
         }
     }
 }
@@ -313,7 +310,7 @@ async fn expect_tags_after(statement: &str, changed: &[&str], unchanged: &[&str]
             continue;
         }
         let is_fresh = |response: &Response| response.status != StatusCode::NOT_MODIFIED;
-        let (fresh, _) = two.wait_until_fresh(path, written, read, is_fresh).await;
+        let fresh = two.wait_until_fresh(path, written, read, is_fresh).await;
         assert_ne!(fresh.expect(StatusCode::OK), old.json(), "{path}");
         assert_ne!(fresh.tag(), old.tag(), "{path}");
     }

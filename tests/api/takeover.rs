@@ -1,4 +1,5 @@
-//! Taking over the database of a FastAPI blog, with its `.env`, its users' passwords and the tokens it issued.
+//! Taking over the database of a FastAPI blog, with its `.env`, its users' passwords and the tokens it
+//! issued.
 
 use std::fs;
 
@@ -65,7 +66,8 @@ impl Blog {
         rows.unwrap().iter().map(|row| row.try_get("", "row").unwrap()).collect()
     }
 
-    /// Everything that Byline must leave alone: the old columns, foreign tables, sequences, indexes and constraints.
+    /// Everything that Byline must leave alone: the old columns, foreign tables, sequences, indexes and
+    /// constraints.
     async fn old_contents(&self) -> Vec<Vec<String>> {
         let mut contents = Vec::new();
         for query in [

@@ -225,7 +225,8 @@ impl Context<'_> {
         }
     }
 
-    /// An instant in the contract's form that is near enough to now to be UTC: time zones are quarters of an hour apart.
+    /// An instant in the contract's form that is near enough to now to be UTC: time zones are quarters of an
+    /// hour apart.
     fn instant(&self, got: &Value, location: &Location) -> Result<DateTime<Utc>, String> {
         let instant = got.as_str().and_then(|text| {
             let instant = DateTime::parse_from_rfc3339(text).ok()?.to_utc();

@@ -1,4 +1,5 @@
-//! HTTP/1.1 by hand, since a client library would normalise the targets, headers and bodies that the contract is about.
+//! HTTP/1.1 by hand, since a client library would normalise the targets, headers and bodies that the contract
+//! is about.
 
 use crate::document;
 use std::{

@@ -1,6 +1,8 @@
-//! What every test starts from: a server with an empty database, clients that talk to it, and values that read well.
+//! What every test starts from: a server with an empty database, clients that talk to it, and values that
+//! read well.
 //!
-//! Tests speak HTTP. The few that need more of the application get it from here, so that only these files name its modules.
+//! Tests speak HTTP. The few that need more of the application get it from here, so that only these files
+//! name its modules.
 
 mod app;
 mod article;

@@ -41,7 +41,8 @@ impl Installation {
             .set(&[("APP_ENV", "production"), ("SECRET_KEY", "f3b1c7d92e8a4f60b5d81c3e7a9260f4")])
     }
 
-    /// With no setting but a free port and, on PostgreSQL, the database. On SQLite, the server creates `data/byline.db`.
+    /// With no setting but a free port and, on PostgreSQL, the database. On SQLite, the server creates
+    /// `data/byline.db`.
     pub(crate) fn on(database: TestDatabase) -> Self {
         let mut settings = vec![("PORT".to_owned(), "0".to_owned())];
         if database.engine() == DbBackend::Postgres {
