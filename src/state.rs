@@ -41,7 +41,8 @@ impl AppState {
         let rules = Rules { max_page_size: settings.max_page_size, max_body_bytes: settings.max_body_bytes };
         let tokens = Tokens::new(&settings.secret_key, settings.algorithm, settings.access_token_expire);
         let passwords = Passwords::new(settings.bcrypt_cost);
-        let cache = Arc::new(Cache::new(settings.cache_bytes));
+        // Without word of other processes' writes nothing may be cached.
+        let cache = Arc::new(Cache::new(if db.can_listen() { settings.cache_bytes } else { 0 }));
         let clock = Clock::system();
         Self { db, shared: Arc::new(Shared { settings, rules, tokens, passwords, cache, clock }) }
     }

@@ -78,7 +78,7 @@ impl Site {
         let variables = self.variables().map(|(name, value)| (name.to_owned(), value));
         let state = {
             let settings = Settings::from_parts(variables, None)?;
-            let db = Db::lazy(&settings, 1)?;
+            let db = Db::lazy(&settings)?;
             AppState::new(settings, db)
         };
         let db = &state.db.pool();

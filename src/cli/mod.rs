@@ -11,6 +11,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use migration::State as Schema;
+use sea_orm::DatabaseConnection;
 
 use crate::{
     accounts::users,
@@ -123,7 +124,7 @@ async fn serve_api(settings: Settings, serve: &Serve) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     prepare_directory(&settings)?;
-    let db = Db::lazy(&settings, settings.database_connections)?;
+    let db = Db::lazy(&settings)?;
     prepare_schema(&settings, &db, serve.migrate).await?;
     let server = Server::bind(AppState::new(settings.clone(), db))?;
     let mut out = io::stdout();
@@ -188,9 +189,16 @@ fn obstacle(state: &Schema, production: bool, accept_newer: bool) -> Option<Stri
 /// The schema must be up to date before the first request. What is missing is applied here only where nobody can be
 /// surprised: with `--migrate`, or outside production on a database that is empty or Byline's own.
 async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
-    let production = settings.environment == Environment::Production;
     let pool = db.pool();
-    let state = migration::state(&pool).await?;
+    let prepared = migrate_with(&pool, settings, migrate).await;
+    // The server may open as many connections as its budget has.
+    pool.close().await?;
+    prepared
+}
+
+async fn migrate_with(pool: &DatabaseConnection, settings: &Settings, migrate: bool) -> Result<(), Failure> {
+    let production = settings.environment == Environment::Production;
+    let state = migration::state(pool).await?;
     if let Some(obstacle) = obstacle(&state, production && !migrate, settings.accept_newer_database) {
         let mended = migrate && matches!(state, Schema::Foreign { .. });
         if !mended {
@@ -200,7 +208,7 @@ async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(
     if matches!(&state, Schema::Ours(standing) if standing.pending.is_empty()) {
         return Ok(());
     }
-    let outcome = migration::up(&pool).await?;
+    let outcome = migration::up(pool).await?;
     for name in &outcome.adopted {
         tracing::info!(name, "found in the database and recorded");
     }
@@ -216,7 +224,7 @@ async fn prepare_schema(settings: &Settings, db: &Db, migrate: bool) -> Result<(
 /// A database that is up to date, for commands that write to it.
 async fn open(settings: &Settings) -> Result<Db, Failure> {
     prepare_directory(settings)?;
-    let db = Db::lazy(settings, settings.database_connections)?;
+    let db = Db::lazy(settings)?;
     prepare_schema(settings, &db, false).await?;
     Ok(db)
 }

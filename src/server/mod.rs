@@ -2,17 +2,28 @@
 
 pub mod app;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use actix_web::{
     HttpServer, dev,
+    rt::time::timeout,
     web::{Data, ServiceConfig},
 };
 
 use crate::{
-    http::{cache::listener::Watch, docs::Documentation},
+    db::Db,
+    http::{cache::listener, docs::Documentation},
     server::app::{create_app, document},
     state::AppState,
+    tasks::Tasks,
 };
 
 /// Idle connections are kept for this long: longer than the 60 seconds after which nginx closes its own.
@@ -24,10 +35,15 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most connections that one worker holds open.
 const CONNECTIONS_PER_WORKER: usize = 10_000;
 
+/// Closing the connections takes no longer than this: a dead network connection must not delay the end of the process.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A server that is bound to its address.
 pub struct Server {
     inner: dev::Server,
-    watched: AppState,
+    state: AppState,
+    /// The pools of each worker.
+    pools: Arc<[Db]>,
     address: SocketAddr,
 }
 
@@ -52,13 +68,16 @@ impl Server {
         let documentation = Documentation::new(&document(&settings)).map_err(io::Error::other)?;
         let documentation = Data::from(Arc::new(documentation));
         let workers = settings.workers.max(1);
-        let per_worker = settings.database_connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
         // As many as may hash at once, and as many beside them that compress; what waits for one holds no stack and no heap.
         let blocking = state.passwords().at_once().saturating_mul(2);
-        let watched = state.clone();
+        let pools: Arc<[Db]> = state.db.split(workers).into();
+        let started = Arc::new(AtomicUsize::new(0));
+        let (shared, of_workers) = (state.clone(), Arc::clone(&pools));
         let server = HttpServer::new(move || {
-            let state = state.with_db(state.db.for_worker(per_worker));
-            create_app(state, documentation.clone()).configure(further.clone())
+            // A worker that is started again, after a panic, takes the next pools.
+            let worker = started.fetch_add(1, Relaxed);
+            let db = of_workers.get(worker % of_workers.len().max(1)).unwrap_or(&shared.db);
+            create_app(shared.with_db(db.clone()), documentation.clone()).configure(further.clone())
         })
         .workers(workers)
         .worker_max_blocking_threads(blocking)
@@ -68,7 +87,7 @@ impl Server {
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
         .bind((settings.host.as_str(), settings.port))?;
         let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("nothing is bound"))?;
-        Ok(Self { inner: server.run(), address, watched })
+        Ok(Self { inner: server.run(), state, pools, address })
     }
 
     /// Where it listens.
@@ -81,12 +100,24 @@ impl Server {
         self.inner.handle()
     }
 
-    /// Serves until SIGTERM, which lets what is in flight finish for `SHUTDOWN_TIMEOUT_SECONDS`, or SIGINT.
+    /// Serves until SIGTERM, which lets what is in flight finish for `SHUTDOWN_TIMEOUT_SECONDS`, or SIGINT. Then it ends the
+    /// background tasks within the same time, and closes all database connections.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// When the address can no longer be served, or the system refuses a thread.
     pub async fn run(self) -> io::Result<()> {
-        let _watch = Watch::start(self.watched)?;
-        self.inner.await
+        let tasks = Tasks::start()?;
+        listener::start(&tasks, &self.state);
+        let served = self.inner.await;
+        tasks.shutdown(self.state.settings().shutdown_timeout).await;
+        let close = async {
+            for db in self.pools.iter().chain([&self.state.db]) {
+                db.close().await;
+            }
+        };
+        if timeout(CLOSE_TIMEOUT, close).await.is_err() {
+            tracing::warn!("the database connections could not be closed in time");
+        }
+        served
     }
 }

@@ -66,7 +66,7 @@ impl TestApp {
     /// On a database that is there already.
     pub(crate) fn on(place: Place, settings: &[(&str, &str)]) -> Self {
         let settings = place.settings(settings);
-        let db = Db::lazy(&settings, 4).unwrap();
+        let db = Db::lazy(&settings).unwrap();
         let state = AppState::new(settings, db);
         let server = Server::bind(state.clone()).unwrap();
         let (address, handle) = (server.address(), server.handle());

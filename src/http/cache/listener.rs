@@ -10,26 +10,23 @@
 
 use std::{
     collections::VecDeque,
-    io, thread,
     time::{Duration, Instant},
 };
 
-use actix_web::rt::{
-    System,
-    time::{interval, sleep, timeout},
-};
+use actix_web::rt::time::{interval, timeout};
 use sea_orm::{ConnectionTrait as _, DbErr, Statement};
 use sqlx::{
     PgPool,
-    postgres::{PgListener, PgNotification, PgPoolOptions},
+    postgres::{PgListener, PgNotification},
 };
-use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
     db::Connections,
     http::{cache::Cache, error::Cause},
     state::AppState,
+    tasks::{Backoff, Tasks},
 };
 
 /// What the trigger notifies on.
@@ -50,57 +47,46 @@ pub const POLL: Duration = Duration::from_millis(50);
 /// How long SQLite's answer is good for: the most that a read may be behind another process's write.
 pub const POLL_PATIENCE: Duration = Duration::from_millis(250);
 
-/// Before a lost connection is tried again.
-const PAUSE: Duration = Duration::from_millis(250);
+/// A lost connection is tried again soon, so that the cache is soon trusted again; after a long outage at intervals that need
+/// not be long, as there is one attempt per process. An attempt that outlives [`PATIENCE`] listens.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(250),
+    longest: Duration::from_secs(4),
+    well_after: Duration::from_secs(2),
+};
 
-/// Watching, until it is dropped.
-#[derive(Debug)]
-pub struct Watch {
-    _stop: oneshot::Sender<()>,
-}
+/// Waiting for the end of a connection takes no longer than this.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
 
-impl Watch {
-    /// On a thread with a runtime of its own: what sqlx drops at the end needs one that still lives, and no worker is kept
-    /// from listening in time.
-    ///
-    /// # Errors
-    /// When no thread can be had.
-    pub fn start(state: AppState) -> io::Result<Self> {
-        let (stop, stopped) = oneshot::channel();
-        if state.cache().is_on() {
-            thread::Builder::new().name("watch".to_owned()).spawn(move || {
-                System::new().block_on(async move {
-                    tokio::select! {
-                        () = watch(state) => {}
-                        // The sender sends nothing: it is dropped.
-                        _ = stopped => {}
-                    }
-                });
-            })?;
-        }
-        Ok(Self { _stop: stop })
+/// Starts the task, unless the cache is off.
+pub fn start(tasks: &Tasks, state: &AppState) {
+    if state.cache().is_on() {
+        let state = state.clone();
+        tasks.spawn_with("cache listener", BACKOFF, async move |token| watch(&state, &token).await);
+    } else if !state.db.can_listen() && state.settings().cache_bytes > 0 {
+        tracing::warn!(
+            "the cache is off: DATABASE_CONNECTIONS is 1, which leaves no connection to listen for changes"
+        );
     }
 }
 
-async fn watch(state: AppState) {
-    let options = state.db.postgres();
-    loop {
-        let ended = match options.clone() {
-            Some(options) => {
-                let pool = PgPoolOptions::new()
-                    .max_connections(2)
-                    .acquire_timeout(PATIENCE)
-                    .connect_lazy_with(options);
-                listen(&pool, state.cache()).await.map_err(Cause::from)
-            }
-            None => poll(&state.db.writer, state.cache()).await.map_err(Cause::from),
-        };
-        state.cache().distrust();
-        if let Err(error) = ended {
-            tracing::warn!(cause = %error, "the cache is not used until the database is heard again");
+/// Watches until the database fails, or the token is cancelled.
+async fn watch(state: &AppState, token: &CancellationToken) -> Result<(), Cause> {
+    let pool = state.db.listener();
+    let watched = match &pool {
+        Some(pool) => {
+            let listened = token.run_until_cancelled(listen(pool, state.cache())).await;
+            listened.unwrap_or(Ok(())).map_err(Cause::from)
         }
-        sleep(PAUSE).await;
+        None => poll(&state.db.writer, state.cache(), token).await.map_err(Cause::from),
+    };
+    // Nothing is served from the cache until the database is heard again.
+    state.cache().distrust();
+    if let Some(pool) = pool {
+        // The listener returns its connection in a task of its own. A dead one is not waited for.
+        let _ = timeout(CLOSE_TIMEOUT, pool.close()).await;
     }
+    watched
 }
 
 /// Listens until the connection is lost, or says nothing for too long.
@@ -133,7 +119,9 @@ async fn listen(pool: &PgPool, cache: &Cache) -> Result<(), sqlx::Error> {
                 beats = beats.wrapping_add(1);
                 sent.push_back((beats, Instant::now()));
                 let beat = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("beat {name} {beats}"));
-                timeout(PATIENCE, beat.execute(pool)).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+                // On the connection that listens: what arrives meanwhile is buffered.
+                let beat = beat.execute(&mut listener);
+                timeout(PATIENCE, beat).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
             }
         }
     }
@@ -147,7 +135,7 @@ async fn connect(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
     let triggers = "SELECT count(*) FROM pg_trigger WHERE tgenabled <> 'D' AND (tgrelid, tgfoid) IN \
                     ((to_regclass('articles'), to_regproc('byline_articles_changed')), \
                     (to_regclass('users'), to_regproc('byline_users_renamed')))";
-    let triggers: i64 = sqlx::query_scalar(triggers).fetch_one(pool).await?;
+    let triggers: i64 = sqlx::query_scalar(triggers).fetch_one(&mut listener).await?;
     if triggers != TRIGGERS {
         return Err(sqlx::Error::Configuration("the tables lack the triggers that tell of writes".into()));
     }
@@ -185,20 +173,23 @@ fn read(
     }
 }
 
-/// Asks SQLite until it doesn't answer.
-async fn poll(writer: &Connections, cache: &Cache) -> Result<(), DbErr> {
+/// Asks SQLite until it does not answer, or the token is cancelled: between two statements, as one that is abandoned costs its
+/// connection.
+async fn poll(writer: &Connections, cache: &Cache, token: &CancellationToken) -> Result<(), DbErr> {
     let question = Statement::from_string(writer.get_database_backend(), "PRAGMA data_version");
     let mut known = None;
     let mut ticks = interval(POLL);
-    loop {
-        ticks.tick().await;
-        let asked = Instant::now();
+    while token.run_until_cancelled(ticks.tick()).await.is_some() {
+        let (asked, opened) = (Instant::now(), writer.opened());
         let row = writer.query_one_raw(question.clone()).await?;
         let version: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-        if version.is_none() || version != known {
+        // The version of another connection is another count.
+        let state = version.filter(|_| writer.opened() == opened).map(|version| (opened, version));
+        if state.is_none() || state != known {
             cache.forget_all();
-            known = version;
+            known = state;
         }
         cache.trust(asked, POLL_PATIENCE);
     }
+    Ok(())
 }
