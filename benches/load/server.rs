@@ -22,7 +22,7 @@ pub(crate) fn serve() -> Result<(), Failure> {
     let settings = Settings::load()?;
     let _guard = telemetry::start(&settings);
     System::new().block_on(async {
-        let db = Db::lazy(&settings, settings.database.connections)?;
+        let db = Db::lazy(&settings)?;
         let plain = HttpServer::new(|| App::new().route(limits::CONSTANT, web::get().to(limits::constant)))
             .workers(settings.http.workers)
             .bind(("127.0.0.1", 0))?;

@@ -1,7 +1,7 @@
 //! A database of one run: made, filled, and dropped at the end.
 
 use byline::{
-    accounts::Accounts,
+    accounts::tokens::Tokens,
     cli::seed,
     clock::Clock,
     config::{Engine, Settings},
@@ -78,8 +78,7 @@ impl Site {
     async fn fill(&mut self) -> Result<(), Failure> {
         let variables = self.variables().map(|(name, value)| (name.to_owned(), value));
         let settings = Settings::from_parts(variables, None)?;
-        let accounts = Accounts::new(&settings, Db::lazy(&settings, 1)?, Clock::system());
-        let (db, now) = (&accounts.db.pool(), accounts.clock.now());
+        let (db, now) = (&Db::lazy(&settings)?.pool(), Clock::system().now());
         migration::up(db).await?;
         let articles = self.articles.to_string();
         let seed = Seed::try_parse_from(["seed", "--users", "1", "--articles", &articles, "--drafts", "0"])?;
@@ -87,7 +86,9 @@ impl Site {
         // Without it the planner guesses until autovacuum comes by.
         db.execute_unprepared("ANALYZE").await?;
         let author = user::Entity::find_by_id(AUTHOR).one(db).await?.ok_or("nobody was seeded")?;
-        self.token = accounts.tokens.issue(author.id, now)?;
+        let auth = &settings.auth;
+        let tokens = Tokens::new(&auth.secret_key, auth.algorithm, auth.access_token_lifetime);
+        self.token = tokens.issue(author.id, now)?;
         self.username = author.username;
         Ok(())
     }

@@ -104,7 +104,7 @@ fn bearer_token(request: &HttpRequest) -> Option<&str> {
 async fn authenticate(request: &HttpRequest, token: &str) -> Result<CurrentUser> {
     let accounts = accounts(request)?;
     let id = accounts.tokens.verify(token, accounts.clock.now())?;
-    let row = user::Entity::find_by_id(id).one(&accounts.db.reader).await?.ok_or(Error::BadCredentials)?;
+    let row = user::Entity::find_by_id(id).one(&accounts.reader).await?.ok_or(Error::BadCredentials)?;
     request.extensions_mut().insert(UserId(id));
     Ok(CurrentUser(row))
 }

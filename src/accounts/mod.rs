@@ -13,7 +13,7 @@ pub use callers::{Anyone, CurrentUser, Viewer};
 use crate::{
     clock::Clock,
     config::{Registration, Settings},
-    db::Db,
+    db::{Connections, Db, Writer},
     http::resource::Endpoint,
 };
 use passwords::Passwords;
@@ -22,8 +22,10 @@ use tokens::Tokens;
 /// What requests about accounts need. Cloning it costs reference counts.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    /// The database.
-    pub db: Db,
+    /// Reads what is committed.
+    pub reader: Connections,
+    /// Writes.
+    pub writer: Writer,
     /// Issues and verifies access tokens.
     pub tokens: Arc<Tokens>,
     /// Hashes and verifies passwords.
@@ -38,14 +40,15 @@ pub struct Accounts {
 
 impl Accounts {
     /// The state of this area. Needs no live service.
-    pub fn new(settings: &Settings, db: Db, clock: Clock) -> Self {
+    pub fn new(settings: &Settings, reader: Connections, writer: Writer, clock: Clock) -> Self {
         let tokens = Tokens::new(
             &settings.auth.secret_key,
             settings.auth.algorithm,
             settings.auth.access_token_lifetime,
         );
         Self {
-            db,
+            reader,
+            writer,
             tokens: Arc::new(tokens),
             passwords: Arc::new(Passwords::new(settings.auth.bcrypt_cost)),
             registration: settings.auth.registration,
@@ -56,8 +59,9 @@ impl Accounts {
 
     /// The same on the connections of another worker.
     #[must_use]
-    pub fn on(&self, db: Db) -> Self {
-        Self { db, ..self.clone() }
+    pub fn on(&self, db: &Db) -> Self {
+        let writer = self.writer.on(db.writer.clone());
+        Self { reader: db.reader.clone(), writer, ..self.clone() }
     }
 }
 

@@ -70,7 +70,10 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Healthcheck => healthcheck::run(&settings).await?,
         Command::Seed(amount) => {
             let db = schema::open(&settings).await?;
-            seed::run(&db.pool(), settings.auth.bcrypt_cost, &amount).await?;
+            let pool = db.pool();
+            let seeded = seed::run(&pool, settings.auth.bcrypt_cost, &amount).await;
+            pool.close().await?;
+            seeded?;
             writeln!(out, "{amount}")?;
         }
     }

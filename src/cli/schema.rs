@@ -1,6 +1,7 @@
 //! The state of the schema that commands need before they use the database.
 
 use migration::DatabaseState;
+use sea_orm::DatabaseConnection;
 
 use super::Failure;
 use crate::{
@@ -43,9 +44,16 @@ pub(super) fn obstacle(state: &DatabaseState, production: bool, accept_newer: bo
 /// Brings the schema up to date where that cannot surprise anyone: with `migrate`, or outside production on a database that
 /// is empty or managed by Byline.
 pub(super) async fn prepare(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
-    let production = settings.app.environment == Environment::Production;
     let pool = db.pool();
-    let state = migration::state(&pool).await?;
+    let prepared = prepare_with(&pool, settings, migrate).await;
+    // The server may then open as many connections as its budget has.
+    pool.close().await?;
+    prepared
+}
+
+async fn prepare_with(pool: &DatabaseConnection, settings: &Settings, migrate: bool) -> Result<(), Failure> {
+    let production = settings.app.environment == Environment::Production;
+    let state = migration::state(pool).await?;
     if let Some(obstacle) = obstacle(&state, production && !migrate, settings.database.accept_newer) {
         let is_adopted_now = migrate && matches!(state, DatabaseState::Unmanaged { .. });
         if !is_adopted_now {
@@ -55,7 +63,7 @@ pub(super) async fn prepare(settings: &Settings, db: &Db, migrate: bool) -> Resu
     if matches!(&state, DatabaseState::Managed(status) if status.pending.is_empty()) {
         return Ok(());
     }
-    let outcome = migration::up(&pool).await?;
+    let outcome = migration::up(pool).await?;
     for migration in &outcome.adopted {
         tracing::info!(migration, "adopted: the database already has it");
     }
@@ -71,7 +79,7 @@ pub(super) async fn prepare(settings: &Settings, db: &Db, migrate: bool) -> Resu
 /// The database with an up-to-date schema, for commands that write to it.
 pub(super) async fn open(settings: &Settings) -> Result<Db, Failure> {
     prepare_directory(settings)?;
-    let db = Db::lazy(settings, settings.database.connections)?;
+    let db = Db::lazy(settings)?;
     prepare(settings, &db, false).await?;
     Ok(db)
 }

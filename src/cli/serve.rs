@@ -29,7 +29,7 @@ pub(super) async fn run(settings: Settings, arguments: &Arguments) -> Result<(),
         tracing::warn!("{warning}");
     }
     schema::prepare_directory(&settings)?;
-    let db = Db::lazy(&settings, settings.database.connections)?;
+    let db = Db::lazy(&settings)?;
     schema::prepare(&settings, &db, arguments.migrate).await?;
     let server = Server::bind(&settings, db, &Clock::system())?;
     announce(&settings, server.address())?;

@@ -1,6 +1,9 @@
 //! `byline user …`: manages accounts from the command line.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write},
+    sync::Arc,
+};
 
 use clap::Subcommand;
 
@@ -12,6 +15,7 @@ use crate::{
     },
     clock::Clock,
     config::Settings,
+    db::Writer,
     http::validation::{Extractor, FieldErrors, Limits, Members},
 };
 
@@ -37,7 +41,9 @@ pub(super) async fn run(settings: &Settings, command: Command, out: &mut impl Wr
 
 async fn create(settings: &Settings, email: &str, username: &str) -> Result<UserResponse, Failure> {
     let password = read_password()?;
-    let accounts = Accounts::new(settings, schema::open(settings).await?, Clock::system());
+    let db = schema::open(settings).await?;
+    let writer = Writer::new(db.writer.clone(), Arc::new(()), settings.http.request_timeout);
+    let accounts = Accounts::new(settings, db.reader.clone(), writer, Clock::system());
     let members = [("email", email), ("username", username), ("password", password.as_str())]
         .map(|(name, value)| (name.into(), value.into()));
     let limits =
@@ -45,7 +51,9 @@ async fn create(settings: &Settings, email: &str, username: &str) -> Result<User
     let mut errors = FieldErrors::default();
     let input = Extractor::extract("user", Members::Pairs(&members), &limits, &mut errors);
     let input = input.ok_or_else(|| errors.to_string())?;
-    Ok(service::register(&accounts.db.writer, &accounts.passwords, input, accounts.clock.now()).await?)
+    let account = service::register(&accounts.writer, &accounts.passwords, input, accounts.clock.now()).await;
+    db.close().await;
+    Ok(account?)
 }
 
 fn read_password() -> io::Result<String> {

@@ -1,12 +1,15 @@
-//! Connections for single statements, checked out and in without sqlx's pool.
+//! Connections, checked out and in without sqlx's pool.
 //!
 //! sqlx's pool takes a connection back in a task of its own and pings the database first: one round trip for the pool with
 //! each round trip for a statement. Here a connection that has just answered is checked in as it is. One that was idle for
 //! longer goes through the pool and its ping; one whose statement was abandoned is closed.
 
 use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt, mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,14 +18,11 @@ use sea_orm::{
 };
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Database, Executor as _, Pool, pool::PoolConnection};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::{runtime, sync::Semaphore, time::timeout};
 
-use super::TRUSTED_FOR;
+use super::FRESH_FOR;
 
-/// Runs single statements; has no transactions. Clones share the same connections.
+/// Runs single statements, each on any of its connections; for more there is a transaction. Clones share the same connections.
 #[derive(Clone, Debug)]
 pub struct Connections(Engine);
 
@@ -39,6 +39,8 @@ struct ConnectionSet<D: Database> {
     /// One per connection of the pool: with a permit there is a connection in `idle` or in the pool.
     permits: Semaphore,
     idle: Mutex<Vec<Idle<D>>>,
+    /// How often a connection was taken from the pool.
+    opened: AtomicU64,
 }
 
 struct Idle<D: Database> {
@@ -46,11 +48,17 @@ struct Idle<D: Database> {
     since: Instant,
 }
 
-/// A connection in use. It is closed when dropped, unless it is checked in.
-struct CheckedOut<'a, D: Database> {
+/// A connection in use by one owner. It is closed when dropped, unless it is checked in.
+#[derive(Debug)]
+pub(super) enum Connection {
+    Postgres(CheckedOut<sqlx::Postgres>),
+    Sqlite(CheckedOut<sqlx::Sqlite>),
+}
+
+/// A connection and the permit of its set.
+pub(super) struct CheckedOut<D: Database> {
     connection: Option<PoolConnection<D>>,
-    set: &'a ConnectionSet<D>,
-    _permit: SemaphorePermit<'a>,
+    set: Arc<ConnectionSet<D>>,
 }
 
 impl<D: Database> ConnectionSet<D> {
@@ -62,31 +70,38 @@ impl<D: Database> ConnectionSet<D> {
             acquire_timeout: options.get_acquire_timeout(),
             permits: Semaphore::new(connections),
             idle: Mutex::new(Vec::with_capacity(connections)),
+            opened: AtomicU64::new(0),
             pool,
         })
     }
 
-    async fn check_out(&self) -> Result<CheckedOut<'_, D>, DbErr> {
-        let permit = self.permit().await?;
-        let connection = match self.idle().pop() {
-            Some(idle) if idle.since.elapsed() <= TRUSTED_FOR => Some(idle.connection),
-            // Dropping it returns it to the pool, which pings it before the next use.
-            _ => None,
+    async fn check_out(self: &Arc<Self>) -> Result<CheckedOut<D>, DbErr> {
+        self.take_permit().await?;
+        // From here on dropping it returns the permit.
+        let mut checked_out = CheckedOut { connection: None, set: Arc::clone(self) };
+        // A connection that was idle for longer is dropped here: it returns to the pool, which pings it before the next use.
+        let idle = self.idle().pop().filter(|idle| idle.since.elapsed() <= FRESH_FOR);
+        checked_out.connection = match idle {
+            Some(idle) => Some(idle.connection),
+            None => {
+                self.opened.fetch_add(1, SeqCst);
+                Some(self.pool.acquire().await.map_err(unavailable)?)
+            }
         };
-        let connection = match connection {
-            Some(connection) => connection,
-            None => self.pool.acquire().await.map_err(unavailable)?,
-        };
-        Ok(CheckedOut { connection: Some(connection), set: self, _permit: permit })
+        Ok(checked_out)
     }
 
-    async fn permit(&self) -> Result<SemaphorePermit<'_>, DbErr> {
+    async fn take_permit(&self) -> Result<(), DbErr> {
         // The usual case needs no timer.
         if let Ok(permit) = self.permits.try_acquire() {
-            return Ok(permit);
+            permit.forget();
+            return Ok(());
         }
         match timeout(self.acquire_timeout, self.permits.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
+            Ok(Ok(permit)) => {
+                permit.forget();
+                Ok(())
+            }
             Ok(Err(_)) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
             Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
         }
@@ -95,6 +110,20 @@ impl<D: Database> ConnectionSet<D> {
     fn idle(&self) -> MutexGuard<'_, Vec<Idle<D>>> {
         // No code panics while it holds the lock, and the list is valid after every step.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn close(&self) {
+        let idle = {
+            let mut idle = self.idle();
+            // Under the lock: nothing is checked in afterwards.
+            self.permits.close();
+            mem::take(&mut *idle)
+        };
+        for idle in idle {
+            // It is closed either way.
+            let _ = idle.connection.close().await;
+        }
+        self.pool.close().await;
     }
 }
 
@@ -107,21 +136,130 @@ impl<D: Database> Drop for ConnectionSet<D> {
     }
 }
 
-impl<D: Database> CheckedOut<'_, D> {
+impl<D: Database> CheckedOut<D> {
     fn check_in(mut self) {
-        if let Some(connection) = self.connection.take() {
+        let mut idle = self.set.idle();
+        if !self.set.permits.is_closed()
+            && let Some(connection) = self.connection.take()
+        {
             // Before the permit is released: its next owner looks for a connection.
-            self.set.idle().push(Idle { connection, since: Instant::now() });
+            idle.push(Idle { connection, since: Instant::now() });
         }
+    }
+
+    fn connection(&mut self) -> Result<&mut D::Connection, sqlx::Error> {
+        // It is there until it is checked in, which consumes `self`.
+        self.connection.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
     }
 }
 
-impl<D: Database> Drop for CheckedOut<'_, D> {
+impl<D: Database> Drop for CheckedOut<D> {
     /// A connection whose statement failed or was abandoned is closed: the pool would ping it, and wait on a dead network
     /// connection for as long as the kernel does.
     fn drop(&mut self) {
-        if let Some(connection) = &mut self.connection {
-            connection.close_on_drop();
+        if let Some(mut connection) = self.connection.take() {
+            // Closing spawns a task, and a worker that ends has no runtime any more.
+            if runtime::Handle::try_current().is_ok() {
+                connection.close_on_drop();
+            } else {
+                drop(connection.detach());
+            }
+        }
+        self.set.permits.add_permits(1);
+    }
+}
+
+/// Runs the same code on a connection of either engine.
+macro_rules! on_connection {
+    ($this:expr, |$connection:ident| $run:expr) => {
+        match $this {
+            Self::Postgres(checked_out) => {
+                let $connection = checked_out.connection()?;
+                $run
+            }
+            Self::Sqlite(checked_out) => {
+                let $connection = checked_out.connection()?;
+                $run
+            }
+        }
+    };
+}
+
+impl Connection {
+    pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, sqlx::Error> {
+        let (sql, values) = split(statement);
+        on_connection!(self, |connection| sqlx::query_with(sql, values)
+            .execute(connection)
+            .await
+            .map(Into::into))
+    }
+
+    pub(super) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, sqlx::Error> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        on_connection!(self, |connection| connection.execute(sqlx::raw_sql(sql)).await.map(Into::into))
+    }
+
+    pub(super) async fn query_all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, sqlx::Error> {
+        let (sql, values) = split(statement);
+        on_connection!(self, |connection| {
+            let rows = sqlx::query_with(sql, values).fetch_all(connection).await?;
+            Ok(rows.into_iter().map(Into::into).collect())
+        })
+    }
+
+    /// All rows are read, not only the first: SQLite commits a RETURNING that is abandoned half-way, but never checkpoints its
+    /// log.
+    pub(super) async fn query_one(
+        &mut self,
+        statement: Statement,
+    ) -> Result<Option<QueryResult>, sqlx::Error> {
+        let (sql, values) = split(statement);
+        on_connection!(self, |connection| {
+            let rows = sqlx::query_with(sql, values).fetch_all(connection).await?;
+            Ok(rows.into_iter().next().map(Into::into))
+        })
+    }
+
+    /// Makes it available to others. Its transaction must have ended.
+    pub(super) fn check_in(self) {
+        match self {
+            Self::Postgres(checked_out) => checked_out.check_in(),
+            Self::Sqlite(checked_out) => checked_out.check_in(),
+        }
+    }
+
+    /// Checks it in if it can be used after `outcome`, else closes it.
+    fn check_in_after<T>(self, outcome: Result<T, sqlx::Error>) -> Result<T, DbErr> {
+        if outcome.as_ref().err().is_none_or(is_sound) {
+            self.check_in();
+        }
+        outcome.map_err(failed)
+    }
+}
+
+impl Connections {
+    /// A connection for more than one statement.
+    pub(super) async fn check_out(&self) -> Result<Connection, DbErr> {
+        Ok(match &self.0 {
+            Engine::Postgres(set) => Connection::Postgres(set.check_out().await?),
+            Engine::Sqlite(set) => Connection::Sqlite(set.check_out().await?),
+        })
+    }
+
+    /// Changes whenever a connection may have been replaced by another. A statement between two equal answers ran on a
+    /// connection that was there before, if there is only one.
+    pub fn opened(&self) -> u64 {
+        match &self.0 {
+            Engine::Postgres(set) => set.opened.load(SeqCst),
+            Engine::Sqlite(set) => set.opened.load(SeqCst),
+        }
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub(super) async fn close(&self) {
+        match &self.0 {
+            Engine::Postgres(set) => set.close().await,
+            Engine::Sqlite(set) => set.close().await,
         }
     }
 }
@@ -134,18 +272,14 @@ fn unavailable(error: sqlx::Error) -> DbErr {
     }
 }
 
-/// For a connection that was already checked in, which cannot happen.
-fn gone() -> DbErr {
-    DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
-}
-
 /// Whether a connection can be used again: the database answered, and did not say that it is shutting down (PostgreSQL's
 /// 57P01 to 57P05).
 fn is_sound(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|answer| answer.code().is_none_or(|code| !code.starts_with("57P")))
 }
 
-fn failed(error: sqlx::Error) -> DbErr {
+/// The error of a statement.
+pub(super) fn failed(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
@@ -159,33 +293,6 @@ impl From<Pool<sqlx::Sqlite>> for Connections {
     fn from(pool: Pool<sqlx::Sqlite>) -> Self {
         Self(Engine::Sqlite(ConnectionSet::new(pool)))
     }
-}
-
-/// Runs the same code on a connection of either engine, and checks it in if the code succeeds.
-macro_rules! on_connection {
-    ($connections:expr, |$connection:ident| $run:expr, |$done:ident| $convert:expr) => {
-        match &$connections.0 {
-            Engine::Postgres(set) => on_connection!(@ set, $connection, $run, $done, $convert),
-            Engine::Sqlite(set) => on_connection!(@ set, $connection, $run, $done, $convert),
-        }
-    };
-    (@ $set:ident, $connection:ident, $run:expr, $done:ident, $convert:expr) => {{
-        let mut checked_out = $set.check_out().await?;
-        let Some(connection) = &mut checked_out.connection else { return Err(gone()) };
-        let $connection = &mut **connection;
-        match $run.await {
-            Ok($done) => {
-                checked_out.check_in();
-                Ok($convert)
-            }
-            Err(error) => {
-                if is_sound(&error) {
-                    checked_out.check_in();
-                }
-                Err(failed(error))
-            }
-        }
-    }};
 }
 
 /// A statement and its values as sqlx expects them.
@@ -204,31 +311,27 @@ impl ConnectionTrait for Connections {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let (sql, values) = split(statement);
-        on_connection!(self, |connection| sqlx::query_with(sql, values).execute(connection), |done| done
-            .into())
+        let mut connection = self.check_out().await?;
+        let outcome = connection.execute(statement).await;
+        connection.check_in_after(outcome)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let sql = AssertSqlSafe(sql.to_owned());
-        on_connection!(self, |connection| connection.execute(sqlx::raw_sql(sql)), |done| done.into())
+        let mut connection = self.check_out().await?;
+        let outcome = connection.execute_unprepared(sql).await;
+        connection.check_in_after(outcome)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let (sql, values) = split(statement);
-        // All rows, not only the first: SQLite commits a RETURNING that is abandoned half-way, but never checkpoints its log.
-        on_connection!(self, |connection| sqlx::query_with(sql, values).fetch_all(connection), |rows| rows
-            .into_iter()
-            .next()
-            .map(QueryResult::from))
+        let mut connection = self.check_out().await?;
+        let outcome = connection.query_one(statement).await;
+        connection.check_in_after(outcome)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let (sql, values) = split(statement);
-        on_connection!(self, |connection| sqlx::query_with(sql, values).fetch_all(connection), |rows| rows
-            .into_iter()
-            .map(QueryResult::from)
-            .collect())
+        let mut connection = self.check_out().await?;
+        let outcome = connection.query_all(statement).await;
+        connection.check_in_after(outcome)
     }
 }
 
@@ -238,78 +341,11 @@ impl<D: Database> fmt::Debug for ConnectionSet<D> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use sqlx::{
-        pool::PoolOptions,
-        sqlite::{SqliteConnectOptions, SqliteJournalMode},
-    };
-
-    use super::*;
-
-    fn reader() -> (Connections, Arc<ConnectionSet<sqlx::Sqlite>>) {
-        let pool = PoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(20));
-        let set = ConnectionSet::new(pool.connect_lazy("sqlite::memory:").unwrap());
-        (Connections(Engine::Sqlite(Arc::clone(&set))), set)
-    }
-
-    fn statement(sql: &str) -> Statement {
-        Statement::from_string(DbBackend::Sqlite, sql)
-    }
-
-    #[actix_web::test]
-    async fn a_connection_is_checked_in_after_every_answer() {
-        let (reader, set) = reader();
-        reader.query_one_raw(statement("SELECT 1")).await.unwrap();
-        assert_eq!(set.idle().len(), 1);
-        reader.query_all_raw(statement("SELECT nothing")).await.unwrap_err();
-        assert_eq!(set.idle().len(), 1);
-        assert_eq!(reader.query_all_raw(statement("SELECT 1 UNION SELECT 2")).await.unwrap().len(), 2);
-    }
-
-    #[actix_web::test]
-    async fn an_idle_connection_is_used_again() {
-        let (reader, _) = reader();
-        // Another connection would see another database.
-        reader.execute_unprepared("CREATE TABLE seen (id INTEGER)").await.unwrap();
-        let done = reader.execute_raw(statement("INSERT INTO seen VALUES (1)")).await.unwrap();
-        assert_eq!(done.rows_affected(), 1);
-    }
-
-    #[actix_web::test]
-    async fn the_log_of_writes_that_return_a_row_is_checkpointed() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("written.db");
-        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-        let options = options.journal_mode(SqliteJournalMode::Wal);
-        let connections = Connections::from(
-            PoolOptions::<sqlx::Sqlite>::new().max_connections(1).connect_lazy_with(options),
-        );
-        connections.execute_unprepared("CREATE TABLE written (bytes BLOB)").await.unwrap();
-        for _ in 0..100 {
-            // More than 25 pages each; a checkpoint is due after 1,000, and the log starts over after it.
-            let insert = statement("INSERT INTO written VALUES (zeroblob(102400)) RETURNING length(bytes)");
-            connections.query_one_raw(insert).await.unwrap().unwrap();
-        }
-        let log = std::fs::metadata(directory.path().join("written.db-wal")).unwrap().len();
-        assert!(log < 5 << 20, "{log} bytes");
-    }
-
-    #[actix_web::test]
-    async fn waiting_for_a_permit_ends_with_the_acquire_timeout() {
-        let (reader, set) = reader();
-        let checked_out = set.check_out().await.unwrap();
-        let late = reader.query_one_raw(statement("SELECT 1")).await.unwrap_err();
-        assert_eq!(late, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
-        checked_out.check_in();
-        assert!(reader.query_one_raw(statement("SELECT 1")).await.unwrap().is_some());
-    }
-
-    #[actix_web::test]
-    async fn an_abandoned_connection_makes_room_for_another() {
-        let (reader, set) = reader();
-        drop(set.check_out().await.unwrap());
-        assert_eq!(set.idle().len(), 0);
-        assert!(reader.query_one_raw(statement("SELECT 1")).await.unwrap().is_some());
+impl<D: Database> fmt::Debug for CheckedOut<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.set.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,89 +1,89 @@
-//! Connections: a handle that reads and a handle that writes.
+//! Database pools: connections that read and connections that write, within one budget for the process.
 //!
-//! On SQLite they are pools over one file: some readers, and one writer whose transactions begin as writers, so that
-//! none fails half-way for a lock it can't get. On PostgreSQL half of the connections read, the other half
-//! writes, a single statement at a time ([`Connections`]). Every worker has pools of its own (but for SQLite's one writer): its runtime is a
-//! single thread, and a connection that another worker opened would wake that one for every answer.
+//! On SQLite they are pools over one file: some readers, and one writer for the process. On PostgreSQL half of the
+//! connections read and the other half write. Every worker has pools of its own where the budget allows (except for SQLite's
+//! one writer): its runtime is a single thread, and a connection that another worker opened would wake that one for every
+//! answer.
 
+mod budget;
+mod changes;
 mod connections;
 pub mod keyset;
 mod transaction;
 
-use std::{str::FromStr as _, sync::Arc, time::Duration};
+use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, Statement};
 use sqlx::{
-    ConnectOptions as _, Connection as _, Database,
+    ConnectOptions as _, Connection as _, Database, PgPool,
     pool::PoolOptions,
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::time::timeout;
 
-pub use self::connections::Connections;
-pub use self::transaction::{Change, ChangeListener, Topic, Writer};
+pub use self::{
+    changes::{Change, ChangeListener, Topic},
+    connections::Connections,
+    transaction::{Transaction, Writer},
+};
 use crate::config::{Engine, Settings};
 
 /// How long SQLite waits for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that answered this lately is taken without asking.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// A connection that was idle for longer than this is pinged before its next use.
+const FRESH_FOR: Duration = Duration::from_secs(1);
 
-/// A connection that takes longer to say that it is alive is given up.
-const PING_PATIENCE: Duration = Duration::from_millis(500);
+/// A connection that takes longer to answer a ping is closed.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Idle connections are given back after this.
+/// Idle connections are closed after this.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// Connections of one worker that read a SQLite file. Each is a thread with a page cache of its own; reads hardly ever wait
-/// for the disk, so more of them than this only wait for a core.
+/// The most connections of one worker that read a SQLite file. Each is a thread with a page cache of its own; reads hardly
+/// ever wait for the disk, so more of them than this would only wait for a core.
 const SQLITE_READERS: u32 = 2;
 
-/// What each of them keeps of the file, in KiB: inner pages of the trees, as the leaves are in the kernel's cache anyway.
+/// The page cache of each of them, in KiB: enough for inner pages of the trees. The leaves are in the kernel's cache.
 const SQLITE_PAGE_CACHE: u32 = 1024;
 
-/// What is left of the write-ahead log's file after a burst of writes, in bytes; SQLite never shrinks it by itself.
+/// The size to which the write-ahead log is cut after a burst of writes, in bytes; SQLite never shrinks it by itself.
 const SQLITE_LOG: u32 = 64 << 20;
 
-/// Rows that a reader's thread is ahead: a page of a list by default, so that it needn't stop for a worker that is busy.
+/// Rows that a reader's thread may be ahead of its worker: a page of a list by default, so that it need not wait for a busy
+/// worker.
 const SQLITE_ROWS: usize = 128;
 
-/// Where reads and writes go.
+/// Where reads and writes go. Clones share the same connections, and cost reference counts only.
 #[derive(Clone, Debug)]
 pub struct Db {
-    /// Sees what is committed; refuses to write on SQLite.
+    /// Sees what is committed. Refuses to write on SQLite, except where a single connection does everything.
     pub reader: Connections,
-    /// Writes.
-    pub writer: Writer,
-    source: Source,
+    /// Reads and writes.
+    pub writer: Connections,
+    source: Arc<Source>,
 }
 
-/// Ignores changes: commands of the command line have no cache.
-struct NoListener;
-
-impl ChangeListener for NoListener {
-    fn changed(&self, _changes: &[Change]) {}
-}
-
-#[derive(Clone, Debug)]
+/// How to connect, and to how many connections. `Debug` shows none of it: the options hold a password.
 struct Source {
     server: Server,
     acquire_timeout: Duration,
+    /// `DATABASE_CONNECTIONS`.
+    connections: u32,
 }
 
-#[derive(Clone, Debug)]
 enum Server {
     Postgres(Box<PgConnectOptions>),
-    Sqlite(Box<SqliteConnectOptions>),
+    Sqlite { options: Box<SqliteConnectOptions>, writer: Connections },
 }
 
 impl Db {
-    /// Handles of at most `connections` connections, and of two at least; none is opened before it is needed.
+    /// Pools for a single worker, as commands have them. No connection is opened before it is needed.
     ///
     /// # Errors
-    /// When the URL is not one that the driver reads.
-    pub fn lazy(settings: &Settings, connections: u32) -> Result<Self, DbErr> {
+    /// When the driver cannot read the URL.
+    pub fn lazy(settings: &Settings) -> Result<Self, DbErr> {
         let unreadable = |error: sqlx::Error| DbErr::Custom(format!("DATABASE_URL: {error}"));
         let url = settings.database.url.expose();
         let server = match settings.database.url.engine() {
@@ -105,50 +105,63 @@ impl Db {
                     .busy_timeout(BUSY_TIMEOUT)
                     .pragma("journal_size_limit", SQLITE_LOG.to_string())
                     .disable_statement_logging();
-                Server::Sqlite(Box::new(options))
+                // Never closed while it works: its data version, which shows writes by other processes, starts over with a new
+                // connection.
+                let pool = pool::<sqlx::Sqlite>(1, settings.database.acquire_timeout)
+                    .idle_timeout(None)
+                    .max_lifetime(None);
+                let writer = pool.connect_lazy_with(options.clone()).into();
+                Server::Sqlite { options: Box::new(options), writer }
             }
         };
-        let source = Source { server, acquire_timeout: settings.database.acquire_timeout };
-        Ok(Self {
-            reader: source.reader(connections),
-            writer: Writer::new(source.writer(connections), Arc::new(NoListener)),
-            source,
-        })
+        let connections = settings.database.connections.max(1);
+        let source =
+            Arc::new(Source { server, acquire_timeout: settings.database.acquire_timeout, connections });
+        let mut alone = source.divide(1).into_iter();
+        let (reader, writer) = alone.next().ok_or_else(|| DbErr::Custom("no connections".to_owned()))?;
+        Ok(Self { reader, writer, source })
     }
 
-    /// Handles for one worker, of at most `connections` connections.
+    /// Pools for each of so many workers, in their order; together with the listener they have no more connections than
+    /// `DATABASE_CONNECTIONS`. Where these are too few, several workers share pools.
     #[must_use]
-    pub fn for_worker(&self, connections: u32) -> Self {
-        let writer = match self.source.server {
-            Server::Postgres(_) => self.writer.on(self.source.writer(connections)),
-            Server::Sqlite(_) => self.writer.clone(),
-        };
-        Self { reader: self.source.reader(connections), writer, source: self.source.clone() }
+    pub fn split(&self, workers: usize) -> Vec<Self> {
+        let groups = self.source.divide(workers);
+        let worker = |(reader, writer)| Self { reader, writer, source: Arc::clone(&self.source) };
+        groups.into_iter().cycle().take(workers).map(worker).collect()
     }
 
-    /// The same, with writes reported to `listener`.
-    #[must_use]
-    pub fn notifying(&self, listener: Arc<dyn ChangeListener>) -> Self {
-        let writer = Writer::new(self.writer.connections().clone(), listener);
-        Self { writer, ..self.clone() }
+    /// Whether this process can hear of writes by other processes. PostgreSQL's listener takes a connection of its own, which a
+    /// budget of one does not have.
+    pub fn can_listen(&self) -> bool {
+        self.source.listener() > 0 || matches!(self.source.server, Server::Sqlite { .. })
     }
 
-    /// How to connect, where the database is PostgreSQL.
-    pub fn postgres(&self) -> Option<PgConnectOptions> {
+    /// A pool of one connection that listens, where the database is PostgreSQL and the budget has it.
+    pub fn listener(&self) -> Option<PgPool> {
         match &self.source.server {
-            Server::Postgres(options) => Some(options.as_ref().clone()),
-            Server::Sqlite(_) => None,
+            Server::Postgres(options) if self.source.listener() > 0 => Some(
+                PoolOptions::new()
+                    .max_connections(1)
+                    .acquire_timeout(self.source.acquire_timeout)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .connect_lazy_with(PgConnectOptions::clone(options)),
+            ),
+            _ => None,
         }
     }
 
-    /// A pool with transactions, for the command line.
+    /// A pool with transactions, for the command line; to be closed before a server uses its budget.
     pub fn pool(&self) -> DatabaseConnection {
         match &self.source.server {
             Server::Postgres(options) => {
-                self.source.pool::<sqlx::Postgres>(2).connect_lazy_with(options.as_ref().clone()).into()
+                let pool = pool::<sqlx::Postgres>(2, self.source.acquire_timeout);
+                pool.connect_lazy_with(PgConnectOptions::clone(options)).into()
             }
-            Server::Sqlite(options) => {
-                self.source.pool::<sqlx::Sqlite>(1).connect_lazy_with(options.as_ref().clone()).into()
+            Server::Sqlite { options, .. } => {
+                let pool = pool::<sqlx::Sqlite>(1, self.source.acquire_timeout);
+                pool.connect_lazy_with(SqliteConnectOptions::clone(options)).into()
             }
         }
     }
@@ -161,60 +174,83 @@ impl Db {
         let backend = self.reader.get_database_backend();
         self.reader.execute_raw(Statement::from_string(backend, "SELECT 1")).await.map(drop)
     }
+
+    /// Closes the connections, waiting for those in use; no statement runs afterwards. SQLite removes its write-ahead log when
+    /// the last connection is closed.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
 }
 
 impl Source {
-    fn writer(&self, connections: u32) -> Connections {
-        match &self.server {
-            Server::Postgres(options) => self
-                .pool::<sqlx::Postgres>(connections / 2)
-                .connect_lazy_with(options.as_ref().clone())
-                .into(),
-            // For good: its data version, which tells of other processes' writes, begins anew with a new connection.
-            Server::Sqlite(options) => self
-                .pool::<sqlx::Sqlite>(1)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .connect_lazy_with(options.as_ref().clone())
-                .into(),
+    /// Connections of the listener.
+    fn listener(&self) -> u32 {
+        match self.server {
+            Server::Postgres(_) => u32::from(self.connections > 1),
+            Server::Sqlite { .. } => 0,
         }
     }
 
-    fn reader(&self, connections: u32) -> Connections {
+    /// A reader and a writer for each group of workers.
+    fn divide(&self, workers: usize) -> Vec<(Connections, Connections)> {
         match &self.server {
-            Server::Postgres(options) => self
-                .pool::<sqlx::Postgres>(connections.div_ceil(2))
-                .connect_lazy_with(options.as_ref().clone())
-                .into(),
-            Server::Sqlite(options) => {
-                let reading = options
-                    .as_ref()
-                    .clone()
-                    .pragma("query_only", "ON")
-                    .row_buffer_size(SQLITE_ROWS)
-                    .pragma("cache_size", format!("-{SQLITE_PAGE_CACHE}"));
-                self.pool::<sqlx::Sqlite>(connections.min(SQLITE_READERS)).connect_lazy_with(reading).into()
-            }
-        }
-    }
-
-    fn pool<D: Database>(&self, connections: u32) -> PoolOptions<D> {
-        PoolOptions::new()
-            .max_connections(connections.max(1))
-            .acquire_timeout(self.acquire_timeout)
-            .idle_timeout(IDLE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection: &mut D::Connection, meta| {
-                Box::pin(async move {
-                    // A connection in steady use needs no question; one that lay still may be dead.
-                    if meta.idle_for > TRUSTED_FOR {
-                        // A wire that went silent must not cost a request all its patience for each connection on it.
-                        timeout(PING_PATIENCE, connection.ping())
-                            .await
-                            .map_err(|_| sqlx::Error::PoolTimedOut)??;
-                    }
-                    Ok(true)
+            Server::Postgres(options) => budget::postgres(self.connections, self.listener(), workers)
+                .into_iter()
+                .map(|share| {
+                    let reader = self.postgres(options, share.readers);
+                    let single = share.writers == 0;
+                    let writer = if single { reader.clone() } else { self.postgres(options, share.writers) };
+                    (reader, writer)
                 })
-            })
+                .collect(),
+            Server::Sqlite { options, writer } => budget::sqlite(self.connections, SQLITE_READERS, workers)
+                .into_iter()
+                .map(|readers| {
+                    let single = readers == 0;
+                    let reader = if single { writer.clone() } else { self.sqlite_readers(options, readers) };
+                    (reader, writer.clone())
+                })
+                .collect(),
+        }
     }
+
+    fn postgres(&self, options: &PgConnectOptions, connections: u32) -> Connections {
+        pool::<sqlx::Postgres>(connections, self.acquire_timeout).connect_lazy_with(options.clone()).into()
+    }
+
+    fn sqlite_readers(&self, options: &SqliteConnectOptions, connections: u32) -> Connections {
+        let options = options
+            .clone()
+            .pragma("query_only", "ON")
+            .row_buffer_size(SQLITE_ROWS)
+            .pragma("cache_size", format!("-{SQLITE_PAGE_CACHE}"));
+        pool::<sqlx::Sqlite>(connections, self.acquire_timeout).connect_lazy_with(options).into()
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").finish_non_exhaustive()
+    }
+}
+
+fn pool<D: Database>(connections: u32, acquire_timeout: Duration) -> PoolOptions<D> {
+    PoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(acquire_timeout)
+        .idle_timeout(IDLE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection: &mut D::Connection, meta| {
+            Box::pin(async move {
+                // A connection in steady use needs no ping; one that was idle may be dead.
+                if meta.idle_for > FRESH_FOR {
+                    // A dead network connection must not cost a request its whole acquire timeout, once for each connection.
+                    timeout(PING_TIMEOUT, connection.ping())
+                        .await
+                        .map_err(|_| sqlx::Error::PoolTimedOut)??;
+                }
+                Ok(true)
+            })
+        })
 }

@@ -1,64 +1,75 @@
-//! Writes, and what they changed.
+//! Writes: transactions, and single statements, that tell caches what they changed.
+//!
+//! A write runs in a task of its own. A client that disconnects, or a handler past its deadline, ends neither the write nor the
+//! invalidation that follows it.
+//!
+//! Group commit would have its place in [`Writer::transaction`]: on SQLite, writes that wait for the one connection could
+//! share a transaction, each in a savepoint, and be acknowledged after the common commit.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{BuildHasher as _, RandomState},
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use sea_orm::DbErr;
+use futures_util::FutureExt as _;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use tokio::{
+    sync,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+use tracing::{Instrument as _, Span};
 
-use super::Connections;
+use super::{
+    changes::{Change, ChangeListener, Changes},
+    connections::{Connection, Connections, failed},
+};
 
-/// A table, as something that responses depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Topic(&'static str);
+/// How often a transaction is tried that the database refuses for the sake of a concurrent one.
+const ATTEMPTS: u32 = 3;
 
-impl Topic {
-    /// The topic of the table `name`.
-    pub const fn new(name: &'static str) -> Self {
-        Self(name)
-    }
-}
+/// The longest wait before the second attempt; each further one may be twice as long.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// What a write changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// This row was changed or deleted.
-    Row(Topic, i32),
-    /// Rows were inserted.
-    Inserted(Topic),
-    /// Any row of the table may have changed.
-    Table(Topic),
-    /// Anything may have changed.
-    Everything,
-}
+/// A rollback that takes longer closes the connection instead, which rolls back too.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Is told what was changed, before the change is acknowledged.
-pub trait ChangeListener: Send + Sync {
-    /// These changes were, or may have been, committed.
-    fn changed(&self, changes: &[Change]);
-}
-
-/// Writes.
+/// The way to write. Clones share the same connections and cost reference counts only.
 #[derive(Clone)]
 pub struct Writer {
     connections: Connections,
     listener: Arc<dyn ChangeListener>,
+    deadline: Duration,
 }
 
-impl fmt::Debug for Writer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.connections.fmt(f)
-    }
+/// A transaction in progress: it runs statements, one at a time, and sees its own writes.
+pub struct Transaction {
+    connection: sync::Mutex<Connection>,
+    backend: DbBackend,
+    record: Mutex<Record>,
+}
+
+/// What is remembered of a transaction's statements.
+#[derive(Debug, Default)]
+struct Record {
+    changes: Changes,
+    failed: bool,
+    /// One failed for the sake of a concurrent transaction: it may succeed in another attempt.
+    retryable: bool,
 }
 
 impl Writer {
-    /// A writer.
-    pub fn new(connections: Connections, listener: Arc<dyn ChangeListener>) -> Self {
-        Self { connections, listener }
+    /// Writes on `connections`, and tells `listener`. A write that takes longer than `deadline` altogether fails.
+    pub fn new(connections: Connections, listener: Arc<dyn ChangeListener>, deadline: Duration) -> Self {
+        Self { connections, listener, deadline }
     }
 
     /// The same on other connections.
     #[must_use]
     pub fn on(&self, connections: Connections) -> Self {
-        Self { connections, listener: Arc::clone(&self.listener) }
+        Self { connections, ..self.clone() }
     }
 
     /// Its connections, for reads that must see the latest write.
@@ -66,19 +77,243 @@ impl Writer {
         &self.connections
     }
 
-    /// Runs one statement.
+    /// Runs `work` in a transaction, commits if it answers `Ok` and rolls back otherwise, also after a panic or past the
+    /// deadline.
+    ///
+    /// On PostgreSQL, `work` is called again, up to twice, after a serialisation failure or a deadlock: it must have no effect
+    /// outside the database. Nothing is repeated once COMMIT was sent.
+    ///
+    /// The listener is told which tables the statements wrote to; [`Transaction::changed`] says it more precisely. Rows that a
+    /// trigger or a foreign key changes in other tables have to be declared.
+    ///
+    /// # Errors
+    /// Those of `work`; [`DbErr::Conn`] past the deadline, and when the outcome of COMMIT is unknown.
+    pub async fn transaction<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFn(&Transaction) -> Result<T, E> + 'static,
+        E: From<DbErr> + 'static,
+        T: 'static,
+    {
+        let writer = self.clone();
+        in_task(async move { writer.attempt(work).await }).await
+    }
+
+    /// Runs one statement in autocommit, which is one round trip, then tells the listener of `changes`, whatever its outcome.
+    /// All that `work` writes must be one statement.
+    ///
+    /// # Errors
+    /// Those of `work`; [`DbErr::Conn`] past the deadline.
     pub async fn statement<T, E, F>(&self, changes: impl Into<Vec<Change>>, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&Connections) -> Result<T, E> + 'static,
-        T: 'static,
         E: From<DbErr> + 'static,
+        T: 'static,
     {
         let (writer, changes) = (self.clone(), changes.into());
-        let done = actix_web::rt::spawn(async move {
-            let done = work(&writer.connections).await;
+        in_task(async move {
+            let work = AssertUnwindSafe(async { work(&writer.connections).await }).catch_unwind();
+            let outcome = timeout(writer.deadline, work).await;
+            // After a failure too: a connection may be lost when the statement is done.
             writer.listener.changed(&changes);
-            done
-        });
-        done.await.map_err(|error| E::from(DbErr::Custom(error.to_string())))?
+            match outcome {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err(panicked().into()),
+                Err(_) => Err(late().into()),
+            }
+        })
+        .await
+    }
+
+    async fn attempt<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: AsyncFn(&Transaction) -> Result<T, E>,
+        E: From<DbErr>,
+    {
+        let deadline = Instant::now() + self.deadline;
+        let mut attempt = 1;
+        loop {
+            let begun = timeout_at(deadline, Transaction::begin(&self.connections)).await;
+            let transaction = begun.map_err(|_| late())??;
+            let error = match transaction.run(&work, deadline).await {
+                Ok(value) => {
+                    return self.commit(transaction, deadline).await.map(|()| value).map_err(E::from);
+                }
+                Err(error) => error,
+            };
+            let retryable = transaction.record().retryable;
+            transaction.roll_back().await;
+            let pause = pause(attempt);
+            if !retryable || attempt == ATTEMPTS || Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    /// Commits, and tells the listener whatever the answer: without one, the outcome is unknown.
+    async fn commit(&self, transaction: Transaction, deadline: Instant) -> Result<(), DbErr> {
+        let (mut connection, record) = transaction.into_parts();
+        let committed = timeout_at(deadline, connection.execute_unprepared("COMMIT")).await;
+        let changes = record.changes.finish();
+        if !changes.is_empty() {
+            self.listener.changed(&changes);
+        }
+        match committed {
+            Ok(Ok(_)) => {
+                connection.check_in();
+                Ok(())
+            }
+            Ok(Err(error)) => Err(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))),
+            Err(_) => Err(late()),
+        }
+    }
+}
+
+impl Transaction {
+    async fn begin(connections: &Connections) -> Result<Self, DbErr> {
+        let backend = connections.get_database_backend();
+        let mut connection = connections.check_out().await?;
+        // On SQLite as a writer from the start: a transaction that reads first could not become one after another process wrote.
+        let begin = if backend == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        match connection.execute_unprepared(begin).await {
+            Ok(_) => Ok(Self { connection: sync::Mutex::new(connection), backend, record: Mutex::default() }),
+            Err(error) if backend == DbBackend::Sqlite && error.as_database_error().is_some() => {
+                // Another process writes. The connection stays: its data version shows what that one wrote.
+                connection.check_in();
+                Err(failed(error))
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Declares a change, in place of what is derived from the statements that write to its table.
+    pub fn changed(&self, change: Change) {
+        self.record().changes.declare(change);
+    }
+
+    /// Calls `work`; answers with an error if it panics, is late, or ignored an error that keeps the transaction from committing.
+    async fn run<T, E: From<DbErr>>(
+        &self,
+        work: &impl AsyncFn(&Self) -> Result<T, E>,
+        deadline: Instant,
+    ) -> Result<T, E> {
+        let run = async {
+            let value = work(self).await?;
+            if self.backend == DbBackend::Postgres && self.record().failed {
+                // After an error PostgreSQL answers COMMIT with a rollback, which the driver does not report. This fails then.
+                self.execute_unprepared("SELECT 1").await?;
+            }
+            Ok(value)
+        };
+        match timeout_at(deadline, AssertUnwindSafe(run).catch_unwind()).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(panicked().into()),
+            Err(_) => Err(late().into()),
+        }
+    }
+
+    /// Rolls back. If that fails the connection is closed, which rolls back too.
+    async fn roll_back(self) {
+        let (mut connection, _) = self.into_parts();
+        let rolled_back = timeout(ROLLBACK_TIMEOUT, connection.execute_unprepared("ROLLBACK")).await;
+        if matches!(rolled_back, Ok(Ok(_))) {
+            connection.check_in();
+        }
+    }
+
+    fn into_parts(self) -> (Connection, Record) {
+        let record = self.record.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (self.connection.into_inner(), record)
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        // No code panics while it holds the lock.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle<T>(&self, outcome: Result<T, sqlx::Error>) -> Result<T, DbErr> {
+        outcome.map_err(|error| {
+            let mut record = self.record();
+            record.failed = true;
+            record.retryable |= is_retryable(&error);
+            failed(error)
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.record().changes.observe(&statement.sql);
+        let outcome = self.connection.lock().await.execute(statement).await;
+        self.settle(outcome)
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.record().changes.observe(sql);
+        let outcome = self.connection.lock().await.execute_unprepared(sql).await;
+        self.settle(outcome)
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.record().changes.observe(&statement.sql);
+        let outcome = self.connection.lock().await.query_one(statement).await;
+        self.settle(outcome)
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.record().changes.observe(&statement.sql);
+        let outcome = self.connection.lock().await.query_all(statement).await;
+        self.settle(outcome)
+    }
+}
+
+/// Runs a write in a task of its own, within the request's span.
+async fn in_task<T: 'static, E: From<DbErr> + 'static>(
+    write: impl Future<Output = Result<T, E>> + 'static,
+) -> Result<T, E> {
+    // It panics only in the listener, and is cancelled only when the worker ends.
+    let joined = actix_rt::spawn(write.instrument(Span::current())).await;
+    joined.unwrap_or_else(|error| Err(DbErr::Custom(format!("a write ended early: {error}")).into()))
+}
+
+/// PostgreSQL's serialisation failure and deadlock.
+fn is_retryable(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| ["40001", "40P01"].contains(&&*code))
+}
+
+/// A random part of the wait after this attempt, so that two transactions that met do not meet again.
+fn pause(attempt: u32) -> Duration {
+    let longest = RETRY_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(8));
+    let thousandths = RandomState::new().hash_one(attempt) % 1000;
+    longest.saturating_mul(u32::try_from(thousandths).unwrap_or_default()) / 1000
+}
+
+fn late() -> DbErr {
+    DbErr::Conn(RuntimeErr::Internal("the write took longer than its deadline".to_owned()))
+}
+
+fn panicked() -> DbErr {
+    DbErr::Custom("a write panicked".to_owned())
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("connections", &self.connections)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").field("backend", &self.backend).finish_non_exhaustive()
     }
 }

@@ -8,15 +8,17 @@ use crate::{
     accounts::Viewer,
     clock::Clock,
     config::Settings,
-    db::Db,
+    db::{Connections, Db, Writer},
     http::{conditional::Recipient, request::UserId, resource::Endpoint},
 };
 
 /// What requests about articles need. Cloning it costs reference counts.
 #[derive(Clone, Debug)]
 pub struct Publishing {
-    /// The database.
-    pub db: Db,
+    /// Reads what is committed.
+    pub reader: Connections,
+    /// Writes.
+    pub writer: Writer,
     /// Whether everyone sees the drafts of everyone, as in the FastAPI blog.
     pub public_drafts: bool,
     /// The time.
@@ -25,14 +27,15 @@ pub struct Publishing {
 
 impl Publishing {
     /// The state of this area. Needs no live service.
-    pub fn new(settings: &Settings, db: Db, clock: Clock) -> Self {
-        Self { db, public_drafts: settings.publishing.public_drafts, clock }
+    pub fn new(settings: &Settings, reader: Connections, writer: Writer, clock: Clock) -> Self {
+        Self { reader, writer, public_drafts: settings.publishing.public_drafts, clock }
     }
 
     /// The same on the connections of another worker.
     #[must_use]
-    pub fn on(&self, db: Db) -> Self {
-        Self { db, ..self.clone() }
+    pub fn on(&self, db: &Db) -> Self {
+        let writer = self.writer.on(db.writer.clone());
+        Self { reader: db.reader.clone(), writer, ..self.clone() }
     }
 
     /// Which articles `viewer` may see.

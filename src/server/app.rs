@@ -16,7 +16,7 @@ use crate::{
     accounts::{self, Accounts},
     clock::Clock,
     config::Settings,
-    db::Db,
+    db::{Db, Writer},
     http::{
         HttpState,
         cache::Cache,
@@ -80,7 +80,9 @@ pub struct AppState {
 impl AppState {
     /// The states for these settings. Needs no live service.
     pub fn new(settings: &Settings, db: &Db, cache: Arc<Cache>, clock: &Clock) -> Self {
-        let db = db.notifying(cache.clone());
+        let listener = Arc::<Cache>::clone(&cache);
+        let writer = Writer::new(db.writer.clone(), listener, settings.http.request_timeout);
+        let reader = || db.reader.clone();
         let limits = Limits {
             max_page_size: settings.http.max_page_size,
             max_body_bytes: settings.http.max_body_bytes,
@@ -91,21 +93,20 @@ impl AppState {
                 request_timeout: settings.http.request_timeout,
                 cache,
             },
-            accounts: Accounts::new(settings, db.clone(), clock.clone()),
-            publishing: Publishing::new(settings, db.clone(), clock.clone()),
-            operations: Operations::new(db),
+            accounts: Accounts::new(settings, reader(), writer.clone(), clock.clone()),
+            publishing: Publishing::new(settings, reader(), writer, clock.clone()),
+            operations: Operations::new(db.clone()),
         }
     }
 
     /// The same on the connections of another worker.
     #[must_use]
     pub fn on(&self, db: &Db) -> Self {
-        let db = db.notifying(self.http.cache.clone());
         Self {
             http: self.http.clone(),
-            accounts: self.accounts.on(db.clone()),
-            publishing: self.publishing.on(db.clone()),
-            operations: Operations::new(db),
+            accounts: self.accounts.on(db),
+            publishing: self.publishing.on(db),
+            operations: Operations::new(db.clone()),
         }
     }
 }

@@ -2,10 +2,19 @@
 
 pub mod app;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use actix_web::{
     HttpServer, dev,
+    rt::time::timeout,
     web::{Data, ServiceConfig},
 };
 
@@ -15,11 +24,12 @@ use crate::{
     config::Settings,
     db::Db,
     http::{
-        cache::{Cache, listener::Watch},
+        cache::{Cache, listener},
         cors::Policy,
         docs::Documentation,
     },
     publishing::articles::ARTICLES,
+    tasks::Tasks,
 };
 
 /// How long idle connections stay open: longer than the 60 seconds after which nginx closes its own.
@@ -31,11 +41,17 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The highest number of open connections per worker.
 const CONNECTIONS_PER_WORKER: usize = 10_000;
 
+/// The longest wait for database connections to close: a dead network connection must not delay the end of the process.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A server that is bound to its address.
 pub struct Server {
     inner: dev::Server,
     state: AppState,
     db: Db,
+    /// The pools of each worker.
+    pools: Arc<[Db]>,
+    shutdown_timeout: Duration,
     address: SocketAddr,
 }
 
@@ -61,15 +77,21 @@ impl Server {
         let documentation = Documentation::new(&document(settings)).map_err(io::Error::other)?;
         let documentation = Data::from(Arc::new(documentation));
         let policy = Policy::new(&settings.http.cors_origins);
-        let cache = Arc::new(Cache::new(settings.cache.bytes));
+        // A server that cannot learn of changes by other processes must not cache.
+        let bytes = if db.can_listen() { settings.cache.bytes } else { 0 };
+        let cache = Arc::new(Cache::new(bytes));
         let state = AppState::new(settings, &db, cache, clock);
         let workers = settings.http.workers.max(1);
-        let per_worker = settings.database.connections.div_ceil(u32::try_from(workers).unwrap_or(u32::MAX));
         // One for each hash that is computed at the same time, and as many for compression. Waiting for one takes no thread.
         let blocking = state.accounts.passwords.max_concurrent().saturating_mul(2);
-        let (first, first_db) = (state.clone(), db.clone());
+        let pools: Arc<[Db]> = db.split(workers).into();
+        let started = Arc::new(AtomicUsize::new(0));
+        let (shared, pools_of_workers) = (state.clone(), Arc::clone(&pools));
         let server = HttpServer::new(move || {
-            let state = first.on(&first_db.for_worker(per_worker));
+            // A worker that is started again after a panic takes the next pools.
+            let number = started.fetch_add(1, Relaxed).checked_rem(pools_of_workers.len());
+            let pools = number.and_then(|number| pools_of_workers.get(number));
+            let state = pools.map_or_else(|| shared.clone(), |pools| shared.on(pools));
             create_app(state, policy.clone(), documentation.clone()).configure(further.clone())
         })
         .workers(workers)
@@ -81,7 +103,8 @@ impl Server {
         .bind((settings.http.host.as_str(), settings.http.port))?;
         let address =
             server.addrs().first().copied().ok_or_else(|| io::Error::other("no address is bound"))?;
-        Ok(Self { inner: server.run(), state, db, address })
+        let shutdown_timeout = settings.http.shutdown_timeout;
+        Ok(Self { inner: server.run(), state, db, pools, shutdown_timeout, address })
     }
 
     /// The address it listens on.
@@ -99,12 +122,24 @@ impl Server {
         self.inner.handle()
     }
 
-    /// Serves until SIGTERM, which lets requests in flight finish for `SHUTDOWN_TIMEOUT_SECONDS`, or SIGINT.
+    /// Serves until SIGTERM, which lets requests in flight finish for `SHUTDOWN_TIMEOUT_SECONDS`, or SIGINT. Then it ends the
+    /// background tasks within the same time, and closes all database connections.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// When accepting connections fails, or no thread is available.
     pub async fn run(self) -> io::Result<()> {
-        let _watch = Watch::start(self.db, self.state.http.cache, ARTICLES)?;
-        self.inner.await
+        let tasks = Tasks::start()?;
+        listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
+        let served = self.inner.await;
+        tasks.shutdown(self.shutdown_timeout).await;
+        let close = async {
+            for db in self.pools.iter().chain([&self.db]) {
+                db.close().await;
+            }
+        };
+        if timeout(CLOSE_TIMEOUT, close).await.is_err() {
+            tracing::warn!("the database connections could not be closed in time");
+        }
+        served
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     fmt::Display,
+    mem,
     panic::AssertUnwindSafe,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -45,6 +46,11 @@ impl Entry {
         self.state().ended
     }
 
+    #[cfg(test)]
+    pub(super) fn is_failing(&self) -> bool {
+        self.state().failing
+    }
+
     pub(super) fn status(&self) -> TaskStatus {
         let state = self.state();
         TaskStatus {
@@ -66,30 +72,18 @@ impl Entry {
         state.restarts += u64::from(again);
     }
 
-    /// One line when it starts to fail; what follows is only counted, until it is well again.
-    fn failed(&self, cause: String) {
+    /// Counts a failure; answers whether it is news, which it is until the task fails again without having been well.
+    pub(super) fn failed(&self, cause: String) -> bool {
         let mut state = self.state();
         state.running = false;
         state.failures += 1;
-        if state.failing {
-            tracing::debug!(task = self.name, cause, "a background task failed again");
-        } else {
-            tracing::warn!(
-                task = self.name,
-                cause,
-                "a background task failed; it is restarted until it runs"
-            );
-        }
-        state.failing = true;
         state.last_failure = Some(cause);
+        !mem::replace(&mut state.failing, true)
     }
 
-    fn is_well(&self) {
-        let mut state = self.state();
-        if state.failing {
-            tracing::info!(task = self.name, failures = state.failures, "a background task runs again");
-        }
-        state.failing = false;
+    /// Notes that it has run for a while; answers whether that is news.
+    pub(super) fn is_well(&self) -> bool {
+        mem::take(&mut self.state().failing)
     }
 
     fn ended(&self) {
@@ -112,7 +106,16 @@ where
         again = true;
         let (outcome, was_well) = watch(entry, backoff.well_after, task(token.clone())).await;
         let Err(cause) = outcome else { break };
-        entry.failed(cause);
+        // One line when it starts to fail. What follows is only counted, until it is well again.
+        if entry.failed(cause.clone()) {
+            tracing::warn!(
+                task = entry.name,
+                cause,
+                "a background task failed; it is restarted until it runs"
+            );
+        } else {
+            tracing::debug!(task = entry.name, cause, "a background task failed again");
+        }
         if was_well {
             pause = backoff.first;
         }
@@ -139,7 +142,9 @@ async fn watch<E: Display>(
             outcome = &mut run => break outcome,
             () = &mut well, if !was_well => {
                 was_well = true;
-                entry.is_well();
+                if entry.is_well() {
+                    tracing::info!(task = entry.name, "a background task runs again");
+                }
             }
         }
     };

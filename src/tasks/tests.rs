@@ -10,17 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    span::{Attributes, Id, Record},
-};
-
 use super::{
     Backoff, Tasks,
     supervisor::{Entry, supervise},
 };
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -38,33 +33,6 @@ async fn until(mut done: impl FnMut() -> bool) {
 async fn until_cancelled(token: CancellationToken) -> io::Result<()> {
     token.cancelled().await;
     Ok(())
-}
-
-/// Counts log events by level.
-#[derive(Clone, Default)]
-struct Counted {
-    warnings: Arc<AtomicUsize>,
-    infos: Arc<AtomicUsize>,
-}
-
-impl Subscriber for Counted {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        match *event.metadata().level() {
-            Level::WARN => drop(self.warnings.fetch_add(1, SeqCst)),
-            Level::INFO => drop(self.infos.fetch_add(1, SeqCst)),
-            _ => {}
-        }
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
 }
 
 #[actix_web::test]
@@ -196,24 +164,32 @@ async fn a_task_that_was_well_waits_only_as_long_as_at_first() {
     assert_eq!(entry.status().failures, 21);
 }
 
+#[test]
+fn failing_and_running_again_are_news_once_each() {
+    let entry = Entry::new("flaky");
+    assert!(!entry.is_well());
+    assert!(entry.failed("first".to_owned()));
+    assert!(!entry.failed("second".to_owned()));
+    assert!(entry.is_well());
+    assert!(!entry.is_well());
+    assert!(entry.failed("third".to_owned()));
+    let status = entry.status();
+    assert_eq!((status.failures, status.last_failure.as_deref()), (3, Some("third")));
+}
+
 #[actix_web::test]
-async fn failing_and_running_again_are_logged_once_each() {
-    let counted = Counted::default();
-    let _guard = tracing::subscriber::set_default(counted.clone());
-    let backoff = Backoff { well_after: Duration::from_millis(50), ..QUICK };
-    let (entry, token) = (Entry::new("flaky"), CancellationToken::new());
+async fn a_task_is_well_after_it_has_run_for_a_while() {
+    let backoff = Backoff { well_after: Duration::from_millis(20), ..QUICK };
+    let (entry, token) = (Entry::new("slow"), CancellationToken::new());
     let runs = AtomicU64::new(0);
-    let log = counted.clone();
-    supervise(&entry, &token, backoff, async |token: CancellationToken| {
-        if runs.fetch_add(1, SeqCst) < 10 {
+    let supervised = supervise(&entry, &token, backoff, async |token: CancellationToken| {
+        if runs.fetch_add(1, SeqCst) == 0 {
             return Err("fails at once");
         }
-        assert_eq!(log.infos.load(SeqCst), 0);
-        until(|| log.infos.load(SeqCst) == 1).await;
+        until(|| !entry.is_failing()).await;
         token.cancel();
         Ok(())
-    })
-    .await;
-    assert_eq!(entry.status().failures, 10);
-    assert_eq!((counted.warnings.load(SeqCst), counted.infos.load(SeqCst)), (1, 1));
+    });
+    timeout(LONG, supervised).await.unwrap();
+    assert_eq!(runs.load(SeqCst), 2);
 }

@@ -70,6 +70,6 @@ pub async fn register_user(
         return Err(Error::RegistrationClosed);
     }
     let now = accounts.clock.now();
-    let account = service::register(&accounts.db.writer, &accounts.passwords, request.body.0, now).await?;
+    let account = service::register(&accounts.writer, &accounts.passwords, request.body.0, now).await?;
     Ok((Json(account), StatusCode::CREATED))
 }

@@ -1,206 +1,197 @@
-//! Hearing of writes elsewhere, and saying how long the cache may be trusted.
+//! Learns of changes by other processes, and determines until when the cache is valid.
 //!
-//! **PostgreSQL.** A trigger notifies in the transaction of every statement that touches articles or renames users, whoever sends it. Notifications
-//! come in the order of commits, so when this server's own heartbeat comes back, everything committed before it was sent has been
-//! heard of: the cache is trusted for [`PATIENCE`] from the sending, and that is the bound of staleness should
-//! the connection die without a word.
+//! **PostgreSQL.** Triggers send a notification in the transaction of every statement that changes articles or renames users.
+//! Notifications arrive in the order of commits. When the server's own heartbeat comes back, everything committed before it
+//! was sent is known, so the cache is valid for [`HEARTBEAT_TIMEOUT`] from then on: the longest time that a read can be stale
+//! after a connection died silently.
 //!
-//! **SQLite.** The data version of the one writing connection changes when another process commits (and only then); it is
-//! asked for every [`POLL`], and trusted for [`POLL_PATIENCE`] from the asking.
+//! **SQLite.** The data version of the writing connection changes when another process commits, and only then. It is queried
+//! every [`POLL_INTERVAL`]; the cache is valid for [`POLL_TIMEOUT`] from then on.
 
 use std::{
     collections::VecDeque,
-    io,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
-use actix_web::rt::{
-    System,
-    time::{interval, sleep, timeout},
-};
+use actix_web::rt::time::{interval, timeout};
+use migration::notify::{CHANNEL, TRIGGERS};
 use sea_orm::{ConnectionTrait as _, DbErr, Statement};
 use sqlx::{
     PgPool,
-    postgres::{PgListener, PgNotification, PgPoolOptions},
+    postgres::{PgListener, PgNotification},
 };
-use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::Cache;
 use crate::{
     db::{Change, ChangeListener as _, Connections, Db, Topic},
-    http::{cache::Cache, error::Cause},
+    http::error::Cause,
+    tasks::{Backoff, Tasks},
 };
 
-/// What the trigger notifies on.
-const CHANNEL: &str = "byline_articles";
+/// The time between two heartbeats.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Of articles one each for INSERT, UPDATE, DELETE and TRUNCATE; of users one for another name.
-const TRIGGERS: i64 = 5;
+/// How long the cache is valid after a heartbeat was sent that came back: the staleness bound on PostgreSQL.
+pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Between two heartbeats.
-const BEAT: Duration = Duration::from_millis(500);
+/// The time between two queries of SQLite's data version.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long one heartbeat's return is good for: the most that a read may be behind on PostgreSQL.
-pub const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long the cache is valid after such a query: the staleness bound on SQLite.
+pub const POLL_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Between two questions to SQLite.
-pub const POLL: Duration = Duration::from_millis(50);
+/// The first attempt comes soon, so that the cache is valid again soon. After a long outage the intervals need not be long,
+/// as each process makes only one attempt at a time.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(250),
+    longest: Duration::from_secs(4),
+    well_after: Duration::from_secs(2),
+};
 
-/// How long SQLite's answer is good for: the most that a read may be behind another process's write.
-pub const POLL_PATIENCE: Duration = Duration::from_millis(250);
+/// The longest wait for a connection to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Before a lost connection is tried again.
-const PAUSE: Duration = Duration::from_millis(250);
-
-/// Watching, until it is dropped.
-#[derive(Debug)]
-pub struct Watch {
-    _stop: oneshot::Sender<()>,
-}
-
-impl Watch {
-    /// On a thread with a runtime of its own: what sqlx drops at the end needs one that still lives, and no worker is kept
-    /// from listening in time.
-    ///
-    /// # Errors
-    /// When no thread can be had.
-    pub fn start(db: Db, cache: Arc<Cache>, topic: Topic) -> io::Result<Self> {
-        let (stop, stopped) = oneshot::channel();
-        if cache.is_on() {
-            thread::Builder::new().name("watch".to_owned()).spawn(move || {
-                System::new().block_on(async move {
-                    tokio::select! {
-                        () = watch(&db, &cache, topic) => {}
-                        // The sender sends nothing: it is dropped.
-                        _ = stopped => {}
-                    }
-                });
-            })?;
-        }
-        Ok(Self { _stop: stop })
+/// Starts the task, unless the cache is off. Notifications are about rows of `topic`.
+pub fn start(tasks: &Tasks, db: &Db, cache: &Arc<Cache>, topic: Topic) {
+    if cache.is_on() {
+        let (db, cache) = (db.clone(), Arc::clone(cache));
+        tasks.spawn_with("cache listener", BACKOFF, async move |token| {
+            watch(&db, &cache, topic, &token).await
+        });
+    } else if !db.can_listen() {
+        tracing::warn!(
+            "the cache is off: DATABASE_CONNECTIONS is 1, which leaves no connection to listen for changes"
+        );
     }
 }
 
-async fn watch(db: &Db, cache: &Cache, topic: Topic) {
-    let options = db.postgres();
-    loop {
-        let ended = match options.clone() {
-            Some(options) => {
-                let pool = PgPoolOptions::new()
-                    .max_connections(2)
-                    .acquire_timeout(PATIENCE)
-                    .connect_lazy_with(options);
-                listen(&pool, cache, topic).await.map_err(Cause::from)
-            }
-            None => poll(db.writer.connections(), cache).await.map_err(Cause::from),
-        };
-        cache.suspend();
-        if let Err(error) = ended {
-            tracing::warn!(cause = %error, "the cache is not used until the database is heard again");
+/// Watches until the database fails, or the token is cancelled.
+async fn watch(db: &Db, cache: &Cache, topic: Topic, token: &CancellationToken) -> Result<(), Cause> {
+    let pool = db.listener();
+    let watched = match &pool {
+        Some(pool) => {
+            let listened = token.run_until_cancelled(listen(pool, cache, topic)).await;
+            listened.unwrap_or(Ok(())).map_err(Cause::from)
         }
-        sleep(PAUSE).await;
+        None => poll(&db.writer, cache, token).await.map_err(Cause::from),
+    };
+    cache.suspend();
+    if let Some(pool) = pool {
+        // The listener returns its connection in a task of its own. A dead one is not waited for.
+        let _ = timeout(CLOSE_TIMEOUT, pool.close()).await;
     }
+    watched
 }
 
-/// Listens until the connection is lost, or says nothing for too long.
+/// Listens until the connection is lost or no heartbeat comes back.
 async fn listen(pool: &PgPool, cache: &Cache, topic: Topic) -> Result<(), sqlx::Error> {
-    // A connection may die without a word here too.
-    let mut listener = timeout(PATIENCE, connect(pool)).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
-    // From here on every commit is heard of; of those before it nothing is known.
+    // A connection can also die silently while it is set up.
+    let connected = timeout(HEARTBEAT_TIMEOUT, connect(pool)).await;
+    let mut listener = connected.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    // Every commit from here on is notified; earlier ones may have been missed.
     cache.invalidate_all();
 
     let name = Uuid::new_v4().simple().to_string();
     let mut sent: VecDeque<(u64, Instant)> = VecDeque::new();
-    let mut beats = 0_u64;
-    let mut heard = Instant::now();
-    let mut ticks = interval(BEAT);
+    let mut number = 0_u64;
+    let mut confirmed = Instant::now();
+    let mut ticks = interval(HEARTBEAT_INTERVAL);
     loop {
         tokio::select! {
-            note = listener.try_recv() => match note? {
+            notification = listener.try_recv() => match notification? {
                 None => return Err(sqlx::Error::PoolClosed),
-                Some(note) => {
-                    if let Some(at) = read(&note, &name, &mut sent, cache, topic) {
-                        heard = at;
-                        cache.set_valid_until(at, PATIENCE);
+                Some(notification) => {
+                    if let Some(at) = apply(&notification, &name, &mut sent, cache, topic) {
+                        confirmed = at;
+                        cache.set_valid_until(at, HEARTBEAT_TIMEOUT);
                     }
                 }
             },
             _ = ticks.tick() => {
-                if heard.elapsed() > PATIENCE {
+                if confirmed.elapsed() > HEARTBEAT_TIMEOUT {
                     return Err(sqlx::Error::PoolTimedOut);
                 }
-                beats = beats.wrapping_add(1);
-                sent.push_back((beats, Instant::now()));
-                let beat = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("beat {name} {beats}"));
-                timeout(PATIENCE, beat.execute(pool)).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+                number = number.wrapping_add(1);
+                sent.push_back((number, Instant::now()));
+                let heartbeat = format!("heartbeat {name} {number}");
+                let heartbeat = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(heartbeat);
+                // On the listening connection: notifications that arrive in the meantime are buffered.
+                let heartbeat = heartbeat.execute(&mut listener);
+                timeout(HEARTBEAT_TIMEOUT, heartbeat).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
             }
         }
     }
 }
 
-/// A listener that hears of every write from now on.
+/// A listener that receives every change from now on.
 async fn connect(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
-    let triggers = "SELECT count(*) FROM pg_trigger WHERE tgenabled <> 'D' AND (tgrelid, tgfoid) IN \
-                    ((to_regclass('articles'), to_regproc('byline_articles_changed')), \
-                    (to_regclass('users'), to_regproc('byline_users_renamed')))";
-    let triggers: i64 = sqlx::query_scalar(triggers).fetch_one(pool).await?;
-    if triggers != TRIGGERS {
-        return Err(sqlx::Error::Configuration("the tables lack the triggers that tell of writes".into()));
+    let existing = "SELECT count(*) FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (name, tab, func) \
+                    JOIN pg_trigger ON tgname = name AND tgrelid = to_regclass(tab) AND tgfoid = to_regproc(func) \
+                    WHERE tgenabled <> 'D'";
+    let existing: i64 = sqlx::query_scalar(existing)
+        .bind(TRIGGERS.map(|trigger| trigger.name))
+        .bind(TRIGGERS.map(|trigger| trigger.table))
+        .bind(TRIGGERS.map(|trigger| trigger.function))
+        .fetch_one(&mut listener)
+        .await?;
+    if usize::try_from(existing).is_ok_and(|existing| existing == TRIGGERS.len()) {
+        return Ok(listener);
     }
-    Ok(listener)
+    Err(sqlx::Error::Configuration("a trigger that notifies of changes is missing or disabled".into()))
 }
 
-/// Does what a notification says; of this server's own heartbeat, answers when it was sent.
-fn read(
-    note: &PgNotification,
+/// Applies a notification. For a heartbeat of this server, returns when it was sent.
+fn apply(
+    notification: &PgNotification,
     name: &str,
     sent: &mut VecDeque<(u64, Instant)>,
     cache: &Cache,
     topic: Topic,
 ) -> Option<Instant> {
-    let words: Vec<&str> = note.payload().split(' ').collect();
+    let words: Vec<&str> = notification.payload().split(' ').collect();
     match words.as_slice() {
-        ["beat", whose, number] => {
-            let number: u64 = if *whose == name { number.parse().ok()? } else { return None };
-            while let Some((beat, at)) = sent.pop_front() {
-                if beat == number {
+        ["heartbeat", sender, number] => {
+            let number: u64 = if *sender == name { number.parse().ok()? } else { return None };
+            while let Some((heartbeat, at)) = sent.pop_front() {
+                if heartbeat == number {
                     return Some(at);
                 }
             }
-            None
         }
+        // A server of the previous release, during an upgrade.
+        ["beat", _, _] => {}
         ["ids", ids] => {
-            for id in ids.split(',') {
-                cache.changed(&[id.parse().map_or(Change::Everything, |id| Change::Row(topic, id))]);
-            }
-            None
+            let change = |id: &str| id.parse().map_or(Change::Everything, |id| Change::Row(topic, id));
+            cache.changed(&ids.split(',').map(change).collect::<Vec<_>>());
         }
-        _ => {
-            cache.invalidate_all();
-            None
-        }
+        _ => cache.invalidate_all(),
     }
+    None
 }
 
-/// Asks SQLite until it doesn't answer.
-async fn poll(writer: &Connections, cache: &Cache) -> Result<(), DbErr> {
-    let question = Statement::from_string(writer.get_database_backend(), "PRAGMA data_version");
+/// Queries SQLite's data version until it fails or the token is cancelled. The token is checked between two statements, as an
+/// abandoned one costs its connection.
+async fn poll(writer: &Connections, cache: &Cache, token: &CancellationToken) -> Result<(), DbErr> {
+    let query = Statement::from_string(writer.get_database_backend(), "PRAGMA data_version");
     let mut known = None;
-    let mut ticks = interval(POLL);
-    loop {
-        ticks.tick().await;
-        let asked = Instant::now();
-        let row = writer.query_one_raw(question.clone()).await?;
+    let mut ticks = interval(POLL_INTERVAL);
+    while token.run_until_cancelled(ticks.tick()).await.is_some() {
+        let (queried, opened) = (Instant::now(), writer.opened());
+        let row = writer.query_one_raw(query.clone()).await?;
         let version: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-        if version.is_none() || version != known {
+        // Each connection counts from a value of its own.
+        let state = version.filter(|_| writer.opened() == opened).map(|version| (opened, version));
+        if state.is_none() || state != known {
             cache.invalidate_all();
-            known = version;
+            known = state;
         }
-        cache.set_valid_until(asked, POLL_PATIENCE);
+        cache.set_valid_until(queried, POLL_TIMEOUT);
     }
+    Ok(())
 }

@@ -83,7 +83,7 @@ pub async fn list_articles(
 ) -> Result<HttpResponse> {
     let (viewer, parameters) = (request.caller, link_parameters(&request.query));
     let visibility = publishing.visibility(viewer);
-    let page = list::list_articles(&publishing.db.reader, visibility, request.query, &conditions).await?;
+    let page = list::list_articles(&publishing.reader, visibility, request.query, &conditions).await?;
     Ok(page.respond(publishing.recipient(viewer), |response, page| {
         page.neighbours.write_link(response, "/articles/", &parameters);
         write_total(response, page.total);
@@ -112,7 +112,7 @@ pub async fn read_article(
     let (viewer, expand) = (request.caller, request.query.expand);
     let visibility = publishing.visibility(viewer);
     let article =
-        service::get_article(&publishing.db.reader, visibility, &request.path, expand, &conditions).await?;
+        service::get_article(&publishing.reader, visibility, &request.path, expand, &conditions).await?;
     Ok(article.respond(publishing.recipient(viewer), |_, article| article))
 }
 
@@ -137,7 +137,7 @@ pub async fn create_article(
 ) -> Result<HttpResponse> {
     let author = author(&publishing, &request.caller);
     let now = publishing.clock.now();
-    let article = service::create_article(&publishing.db.writer, author, request.body.0, now).await?;
+    let article = service::create_article(&publishing.writer, author, request.body.0, now).await?;
     let location = format!("/articles/{}", article.id);
     let tag = EntityTag::of_version(article.version);
     Ok(HttpResponse::Created()
@@ -165,12 +165,12 @@ pub async fn update_article(
     request: ApiRequest<CurrentUser, ArticlePath, (), Deferred<ArticleUpdate>>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let Publishing { db, clock, .. } = &*publishing;
+    let Publishing { reader, writer, clock, .. } = &*publishing;
     let (author, path) = (author(&publishing, &request.caller), &request.path);
     let input =
-        request.body.or_report_after(async || service::check_author(&db.reader, author, path).await).await?;
+        request.body.or_report_after(async || service::check_author(reader, author, path).await).await?;
     let only = conditions.if_match.as_ref();
-    let article = service::update_article(&db.writer, author, path, input, only, clock.now()).await?;
+    let article = service::update_article(writer, author, path, input, only, clock.now()).await?;
     Ok(HttpResponse::Ok().insert_header(EntityTag::of_version(article.version).header()).json(article))
 }
 
@@ -190,7 +190,7 @@ pub async fn delete_article(
 ) -> Result<HttpResponse> {
     let author = author(&publishing, &request.caller);
     let only = conditions.if_match.as_ref();
-    service::delete_article(&publishing.db.writer, author, &request.path, only).await?;
+    service::delete_article(&publishing.writer, author, &request.path, only).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

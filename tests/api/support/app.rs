@@ -18,7 +18,7 @@ use byline::{
     http::{
         cache::{
             Cache,
-            listener::{PATIENCE, POLL_PATIENCE},
+            listener::{HEARTBEAT_TIMEOUT, POLL_TIMEOUT},
         },
         cors::Policy,
         docs::Documentation,
@@ -38,7 +38,7 @@ use test_support::TestDatabase;
 use super::{Client, ORIGIN, SECRET_KEY, database};
 
 /// The longest time that a server on PostgreSQL trusts its cache after it last heard from its listener.
-pub(crate) const LISTENER_TIMEOUT: Duration = PATIENCE;
+pub(crate) const LISTENER_TIMEOUT: Duration = HEARTBEAT_TIMEOUT;
 
 /// A running server of one test.
 pub(crate) struct TestApp {
@@ -63,7 +63,7 @@ impl TestApp {
     /// Starts a server with further settings on `database`.
     pub(crate) fn on(database: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
         let settings = test_settings(&database, settings);
-        let db = Db::lazy(&settings, 4).unwrap();
+        let db = Db::lazy(&settings).unwrap();
         let server = Server::bind(&settings, db.clone(), &Clock::system()).unwrap();
         let (address, handle, state) = (server.address(), server.handle(), server.state().clone());
         rt::spawn(server.run());
@@ -97,7 +97,7 @@ impl TestApp {
 
     /// Changes the database on the server's own connection, which the cache does not notice.
     pub(crate) async fn sql_keeping_cache(&self, statement: &str) {
-        self.db.writer.connections().execute_unprepared(statement).await.unwrap();
+        self.db.writer.execute_unprepared(statement).await.unwrap();
     }
 
     /// Inserts an account that registration would not accept, and returns its id.
@@ -118,7 +118,7 @@ impl TestApp {
             updated_at: Set(now),
             ..Default::default()
         };
-        row.insert(self.db.writer.connections()).await.unwrap().id.into()
+        row.insert(&self.db.writer).await.unwrap().id.into()
     }
 
     /// The only column of the only row of a query.
@@ -139,7 +139,7 @@ impl TestApp {
 
     /// The longest time for which a server may show what another process has changed.
     pub(crate) fn staleness_bound(&self) -> Duration {
-        if self.database.engine() == DbBackend::Postgres { PATIENCE } else { POLL_PATIENCE }
+        if self.database.engine() == DbBackend::Postgres { HEARTBEAT_TIMEOUT } else { POLL_TIMEOUT }
     }
 
     /// The cache of responses to anonymous reads.
@@ -166,7 +166,7 @@ impl Drop for TestApp {
 }
 
 /// The settings of a test's server: a free port, one worker, cheap hashes.
-fn test_settings(database: &TestDatabase, further: &[(&str, &str)]) -> Settings {
+pub(crate) fn test_settings(database: &TestDatabase, further: &[(&str, &str)]) -> Settings {
     let directory = database.directory().display().to_string();
     let common = [
         ("DATA_DIR", directory.as_str()),
@@ -201,7 +201,7 @@ where
 {
     let database = TestDatabase::sqlite();
     let settings = test_settings(&database, settings);
-    let db = Db::lazy(&settings, 2).unwrap();
+    let db = Db::lazy(&settings).unwrap();
     let state = AppState::new(&settings, &db, Arc::new(Cache::new(0)), &Clock::system());
     let documentation = Documentation::new(&document(&settings)).unwrap();
     let app = create_app(state, Policy::new(&settings.http.cors_origins), Data::new(documentation));

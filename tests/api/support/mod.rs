@@ -26,7 +26,7 @@ use actix_web::rt::time::sleep;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    app::{LISTENER_TIMEOUT, TestApp, get_further, openapi_document},
+    app::{LISTENER_TIMEOUT, TestApp, get_further, openapi_document, test_settings},
     article::{Article, Published, article_body},
     cache::{BROTLI, CODINGS},
     client::{Client, Response},

@@ -1,0 +1,110 @@
+//! Connections are checked in after answers, and closed after anything else.
+
+use sqlx::{
+    pool::PoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode},
+};
+
+use super::*;
+
+fn reader() -> (Connections, Arc<ConnectionSet<sqlx::Sqlite>>) {
+    let pool = PoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(20));
+    let set = ConnectionSet::new(pool.connect_lazy("sqlite::memory:").unwrap());
+    (Connections(Engine::Sqlite(Arc::clone(&set))), set)
+}
+
+fn statement(sql: &str) -> Statement {
+    Statement::from_string(DbBackend::Sqlite, sql)
+}
+
+#[actix_web::test]
+async fn a_connection_is_checked_in_after_every_answer() {
+    let (reader, set) = reader();
+    reader.query_one_raw(statement("SELECT 1")).await.unwrap();
+    assert_eq!(set.idle().len(), 1);
+    reader.query_all_raw(statement("SELECT nothing")).await.unwrap_err();
+    assert_eq!(set.idle().len(), 1);
+    assert_eq!(reader.query_all_raw(statement("SELECT 1 UNION SELECT 2")).await.unwrap().len(), 2);
+}
+
+#[actix_web::test]
+async fn an_idle_connection_is_used_again() {
+    let (reader, _) = reader();
+    // Another connection would see another database.
+    reader.execute_unprepared("CREATE TABLE seen (id INTEGER)").await.unwrap();
+    let done = reader.execute_raw(statement("INSERT INTO seen VALUES (1)")).await.unwrap();
+    assert_eq!(done.rows_affected(), 1);
+}
+
+#[actix_web::test]
+async fn the_log_of_writes_that_return_a_row_is_checkpointed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("written.db");
+    let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let options = options.journal_mode(SqliteJournalMode::Wal);
+    let connections =
+        Connections::from(PoolOptions::<sqlx::Sqlite>::new().max_connections(1).connect_lazy_with(options));
+    connections.execute_unprepared("CREATE TABLE written (bytes BLOB)").await.unwrap();
+    for _ in 0..100 {
+        // More than 25 pages each; a checkpoint is due after 1,000, and the log starts over after it.
+        let insert = statement("INSERT INTO written VALUES (zeroblob(102400)) RETURNING length(bytes)");
+        connections.query_one_raw(insert).await.unwrap().unwrap();
+    }
+    let log = std::fs::metadata(directory.path().join("written.db-wal")).unwrap().len();
+    assert!(log < 5 << 20, "{log} bytes");
+}
+
+#[actix_web::test]
+async fn waiting_for_a_permit_ends_with_the_acquire_timeout() {
+    let (reader, set) = reader();
+    let checked_out = set.check_out().await.unwrap();
+    let late = reader.query_one_raw(statement("SELECT 1")).await.unwrap_err();
+    assert_eq!(late, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
+    checked_out.check_in();
+    assert!(reader.query_one_raw(statement("SELECT 1")).await.unwrap().is_some());
+}
+
+#[actix_web::test]
+async fn a_closed_set_gives_no_connection_and_takes_none_back() {
+    let (reader, set) = reader();
+    reader.query_one_raw(statement("SELECT 1")).await.unwrap();
+    let checked_out = set.check_out().await.unwrap();
+    let closing = actix_web::rt::spawn(async move { reader.close().await });
+    while !set.pool.is_closed() {
+        tokio::task::yield_now().await;
+    }
+    checked_out.check_in();
+    closing.await.unwrap();
+    assert_eq!((set.idle().len(), set.pool.size()), (0, 0));
+    let error = set.check_out().await.unwrap_err();
+    assert_eq!(error, DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+}
+
+#[actix_web::test]
+async fn an_abandoned_connection_makes_room_for_another() {
+    let (reader, set) = reader();
+    drop(set.check_out().await.unwrap());
+    assert_eq!(set.idle().len(), 0);
+    assert!(reader.query_one_raw(statement("SELECT 1")).await.unwrap().is_some());
+}
+
+#[actix_web::test]
+async fn a_replaced_connection_is_noticed() {
+    let (reader, set) = reader();
+    reader.query_one_raw(statement("SELECT 1")).await.unwrap();
+    let opened = reader.opened();
+    reader.query_one_raw(statement("SELECT 1")).await.unwrap();
+    assert_eq!(reader.opened(), opened);
+    drop(set.check_out().await.unwrap());
+    reader.query_one_raw(statement("SELECT 1")).await.unwrap();
+    assert_ne!(reader.opened(), opened);
+}
+
+#[actix_web::test]
+async fn a_connection_that_was_idle_for_longer_comes_back_through_the_pool() {
+    let (reader, set) = reader();
+    // Another connection would see another database.
+    reader.execute_unprepared("CREATE TABLE seen (id INTEGER)").await.unwrap();
+    set.idle()[0].since = Instant::now().checked_sub(2 * FRESH_FOR).unwrap();
+    assert!(reader.query_all_raw(statement("SELECT * FROM seen")).await.unwrap().is_empty());
+}
