@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Sends the same random requests to the old blog and to Byline and compares the answers.
+"""Sends the same random requests to the old blog and to Byline, and compares the responses.
 
     python3 differential.py --old http://127.0.0.1:8100 --new http://127.0.0.1:8000 --contract cases.json --seed 1 --count 5000
 
-Both servers have the users, the secret and the CORS origins of `cases.json`, and databases of their own; Byline runs
+Both servers need the users, the secret key and the CORS origins of `cases.json`, and a database each. Byline must run
 with PUBLIC_DRAFTS=true and MAX_PAGE_SIZE=0. All articles of these users are deleted first. Requests that are in
-`cases.json` are not sent. Needs Python 3.11 or newer and nothing else.
+`cases.json` are not sent. Needs only Python 3.11 or newer.
 
-A difference is explained when a rule turns the answer of the old blog into what Byline must answer instead, and
-that equals what Byline did answer. The rules bear the names of the wire contract's section 9 and of the rules in
-`cases.json`; `free: …` are accidents of the old blog's parsers. What no rule explains is a finding; any finding
-makes the exit status 1.
+A rule converts the response of the old blog to the response that Byline must send instead. If Byline's response
+equals it, the rule explains the difference. The rules have the names from section 9 of the wire contract and from
+`cases.json`; rules named `free: …` cover quirks of the old blog's parsers. A difference that no rule explains is a
+finding. If there are findings, the exit status is 1.
 """
 
 import argparse
@@ -56,7 +56,7 @@ class Response:
 
     @property
     def json(self):
-        """The parsed body; None where there is none or it is not JSON (NaN and Infinity are not)."""
+        """The parsed body; None without a body or if it is not JSON (NaN and Infinity are not JSON)."""
         try:
             return json.loads(self.body, parse_constant=not_json) if self.body else None
         except (ValueError, RecursionError):
@@ -77,7 +77,7 @@ def not_json(constant):
 
 @dataclass
 class Token:
-    """A token made by hand. `{alice}` in the claims stands for the id that alice has on the server asked."""
+    """A handmade token. `{alice}` in the claims stands for the id of alice on each server."""
 
     header: str
     claims: str
@@ -123,7 +123,7 @@ def base64url(data: bytes) -> str:
 
 @dataclass
 class Request:
-    """What is sent to both; `{a3}` in the target stands for the id of article a3 on the server asked."""
+    """A request to both servers. `{a3}` in the target stands for the id of article a3 on each server."""
 
     method: str
     target: str
@@ -271,7 +271,7 @@ def framed(body: bytes | None, chunks: list[int] | None) -> bytes:
 
 
 class Comparison:
-    """Compares two answers to one request, with everything that differs by nature put in common terms."""
+    """Compares two responses to one request, after normalising everything that always differs."""
 
     def __init__(self, old: Server, new: Server, secret: str):
         self.old, self.new, self.secret = old, new, secret
@@ -341,7 +341,7 @@ class Comparison:
         return token
 
     def difference(self, request: Request, old: Response, new: Response) -> str | None:
-        """The first thing in which the answers differ, in words; None where clients can't tell them apart."""
+        """The first difference between the responses, as text; None if clients cannot distinguish them."""
         if old.status != new.status:
             return f"status {old.status} / {new.status}"
         for name in ("www-authenticate", "access-control-allow-origin"):
@@ -382,7 +382,7 @@ class Comparison:
         return location.replace(server.authority, "<authority>")
 
     def names_created(self, new: Response) -> bool:
-        """Byline adds the location of what it has created."""
+        """Byline adds the location of the created article."""
         path = urllib.parse.urlsplit(new.headers.get("location", "")).path.removesuffix("/")
         return new.status == 201 and isinstance(new.json, dict) and path == f"/articles/{new.json.get('id')}"
 
@@ -431,7 +431,7 @@ def unequal(old, new, path: str = "") -> str | None:
     return None if old == new else f"{path}: {shorten(repr(old), 80)} / {shorten(repr(new), 80)}"
 
 
-# What the request holds, for the rules
+# The content of the request, for the rules
 
 
 class Content:
@@ -563,7 +563,7 @@ class Case:
 
     @property
     def content(self) -> Content | None:
-        """The JSON body, where the route reads one."""
+        """The JSON body, if the route reads one."""
         request = self.request
         reads = request.takes_json and request.body and is_json_type(request.header("content-type"))
         return Content(request.body) if reads else None
@@ -930,7 +930,7 @@ RULES = {
     "free: form": free_form,
 }
 
-# Rules that bind Byline even where it answers as the old blog does.
+# Rules that apply to Byline even if its response equals that of the old blog.
 MUST = ("no-exp", "grant-type")
 
 

@@ -1,4 +1,4 @@
-//! Measuring: every subject of a row in turns with the others, medians of several rounds.
+//! Measures the subjects of each row in turn, in several rounds, and reports the medians.
 
 use std::{
     io::{self, Write as _},
@@ -20,10 +20,10 @@ use crate::{
     Args, Failure, pgbench,
     process::ServerProcess,
     report::{self, Line, Target},
-    rows::{Beside, Drive, FEW, FLAT, HOT, MEMORY, MEMORY_REQUESTS, Row, SLOW, SMALL, Sizes, rows},
+    rows::{Comparisons, Drive, FEW, FLAT, HOT, MEMORY, MEMORY_REQUESTS, Row, SLOW, SMALL, Sizes, rows},
     sample::{Sample, median},
     site::Site,
-    wrk::{Force, Request, Wrk},
+    wrk::{Load, Request, Wrk},
 };
 
 /// One site under load.
@@ -33,16 +33,16 @@ pub(crate) struct Bench<'a> {
     pub(crate) site: &'a Site,
     pub(crate) uncached: ServerProcess,
     pub(crate) cached: ServerProcess,
-    /// On a site of the same engine with few articles.
+    /// A server on a site of the same engine with few articles.
     pub(crate) small: Option<ServerProcess>,
-    /// The base URL of the server beside Byline.
+    /// The base URL of the server that Byline is compared with.
     pub(crate) against: Option<&'a str>,
     pub(crate) pgbench: Option<PathBuf>,
     pub(crate) script: PathBuf,
 }
 
 impl Bench<'_> {
-    /// Prints every row that is wanted.
+    /// Measures and prints the selected rows.
     pub(crate) async fn measure(&self, engine: Engine, out: &mut impl io::Write) -> Result<(), Failure> {
         let page = format!("{}/articles/?limit=20", self.uncached.app);
         let sizes = Sizes {
@@ -55,24 +55,25 @@ impl Bench<'_> {
             None => 0,
         };
         let cursor = self.cursor().await?;
-        let wanted = &self.args.rows;
-        let is_wanted = |row: &str| wanted.is_empty() || wanted.iter().any(|name| row.contains(name));
-        if is_wanted(MEMORY) {
+        let selected = &self.args.rows;
+        let is_selected = |row: &str| selected.is_empty() || selected.iter().any(|name| row.contains(name));
+        if is_selected(MEMORY) {
             self.memory(out)?;
         }
-        let beside = Beside { peer: self.against.is_some(), small: self.small.is_some() };
-        for row in rows(self.site, engine, sizes, &cursor, beside) {
-            if is_wanted(&row.name) {
+        let comparisons = Comparisons { peer: self.against.is_some(), small: self.small.is_some() };
+        for row in rows(self.site, engine, sizes, &cursor, comparisons) {
+            if is_selected(&row.name) {
                 self.row(&row, peer_ids, out)?;
             }
         }
         Ok(())
     }
 
-    /// A fresh server with its cache, asked for articles at random until it answered [`MEMORY_REQUESTS`].
+    /// Sends [`MEMORY_REQUESTS`] random reads of articles to a new server with its cache, and measures its
+    /// memory.
     fn memory(&self, out: &mut impl io::Write) -> Result<(), Failure> {
         let server = ServerProcess::start(&self.site.variables())?;
-        let force = Force {
+        let load = Load {
             connections: self.args.connections,
             threads: self.args.threads,
             seconds: self.args.seconds,
@@ -81,7 +82,8 @@ impl Bench<'_> {
         let mut half = None;
         let mut requests = 0.0;
         while requests < MEMORY_REQUESTS {
-            let sample = self.asked(&server, &Request::get("/articles/{id}"), self.site.articles, force)?;
+            let sample =
+                self.measure_byline(&server, &Request::get("/articles/{id}"), self.site.articles, load)?;
             requests += sample.requests;
             if requests >= MEMORY_REQUESTS / 2.0 && half.is_none() {
                 half = sample.memory;
@@ -100,7 +102,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// A place nine tenths into the list: articles are seeded oldest first.
+    /// A cursor at nine tenths of the list. Articles are seeded oldest first.
     async fn cursor(&self) -> Result<String, Failure> {
         let id = i32::try_from(self.site.articles / 10)?.max(1);
         let article: Value =
@@ -112,18 +114,18 @@ impl Bench<'_> {
         Ok(Cursor::new(list, Direction::Next, &key, id).encode())
     }
 
-    /// Byline, its limits, Byline, its limits, …
+    /// Measures Byline, then its limits, and repeats this for every round.
     fn row(&self, row: &Row, peer_ids: usize, out: &mut impl io::Write) -> Result<(), Failure> {
         let drives: Vec<&Drive> =
             std::iter::once(&row.byline).chain(row.limits.iter().map(|limit| &limit.drive)).collect();
         let mut rounds: Vec<Vec<Sample>> = vec![Vec::new(); drives.len()];
-        // The first round warms up: connections, statements, the pages of the database.
+        // The first round only warms up connections, statements and the pages of the database.
         for round in 0..=self.args.rounds {
             let seconds = if round > 0 && row.slow { SLOW * self.args.seconds } else { self.args.seconds };
             let connections = if row.slow { FEW } else { self.args.connections };
-            let force = Force { connections, threads: self.args.threads, seconds };
+            let load = Load { connections, threads: self.args.threads, seconds };
             for (samples, drive) in rounds.iter_mut().zip(&drives) {
-                let sample = self.drive(drive, peer_ids, force)?;
+                let sample = self.drive(drive, peer_ids, load)?;
                 if round > 0 {
                     samples.extend(sample);
                 }
@@ -133,63 +135,62 @@ impl Bench<'_> {
         let sample = Some(Sample::median(byline));
         report::line(out, &Line { name: &row.name, sample, ratio: None, target: None })?;
         for (subject, limit) in row.limits.iter().zip(limits) {
-            // Of neighbours in time: what slows the machine down for a while slows both.
+            // Ratios of measurements that follow each other, because other work on the machine slows both
+            // down.
             let pairs = byline.iter().zip(limit).filter(|(_, limit)| limit.rate > 0.0);
             let ratio = median(pairs.map(|(byline, limit)| byline.rate / limit.rate).collect());
             let name = format!("  of {}", subject.name);
             let (sample, target) = (Some(Sample::median(limit)), subject.target.map(Target::AtLeast));
             report::line(out, &Line { name: &name, sample, ratio, target })?;
         }
-        if let Some(most) = row.tail {
+        if let Some(limit) = row.tail {
             let tails = byline.iter().filter_map(|sample| Some(sample.p99? / sample.p50?));
-            let (ratio, target) = (median(tails.collect()), Some(Target::AtMost(most)));
+            let (ratio, target) = (median(tails.collect()), Some(Target::AtMost(limit)));
             report::line(out, &Line { name: "  p99 of p50", sample: None, ratio, target })?;
         }
         Ok(())
     }
 
-    /// None where the tool for it is missing.
-    fn drive(&self, drive: &Drive, peer_ids: usize, force: Force) -> Result<Option<Sample>, Failure> {
+    /// Measures one subject; `None` if the tool for it is missing.
+    fn drive(&self, drive: &Drive, peer_ids: usize, load: Load) -> Result<Option<Sample>, Failure> {
         let missing = "a server that the row needs was not started";
         let sample = match drive {
-            Drive::App(request) => self.asked(&self.uncached, request, self.site.articles, force)?,
-            Drive::Cached(request) => self.asked(&self.cached, request, HOT, force)?,
+            Drive::App(request) => self.measure_byline(&self.uncached, request, self.site.articles, load)?,
+            Drive::Cached(request) => self.measure_byline(&self.cached, request, HOT, load)?,
             Drive::Small(request) => {
-                self.asked(self.small.as_ref().ok_or(missing)?, request, SMALL, force)?
+                self.measure_byline(self.small.as_ref().ok_or(missing)?, request, SMALL, load)?
             }
-            Drive::Plain(request) => {
-                self.wrk.run(&self.uncached.plain, request, self.site.articles, force)?
-            }
-            Drive::Peer(request) => self.wrk.run(self.against.ok_or(missing)?, request, peer_ids, force)?,
+            Drive::Plain(request) => self.wrk.run(&self.uncached.plain, request, self.site.articles, load)?,
+            Drive::Peer(request) => self.wrk.run(self.against.ok_or(missing)?, request, peer_ids, load)?,
             Drive::Pgbench => {
                 let Some(pgbench) = &self.pgbench else {
                     writeln!(io::stderr(), "load: pgbench is missing; it comes with PostgreSQL's server")?;
                     return Ok(None);
                 };
-                pgbench::run(pgbench, &self.script, &self.site.url, self.site.articles, force)?
+                pgbench::run(pgbench, &self.script, &self.site.url, self.site.articles, load)?
             }
-            Drive::Bcrypt => hash_on_every_core(force.seconds)?,
+            Drive::Bcrypt => hash_on_every_core(load.seconds)?,
         };
         Ok(Some(sample))
     }
 
-    /// Byline under load, and what it took.
-    fn asked(
+    /// Measures Byline under load, with its CPU time and memory.
+    fn measure_byline(
         &self,
         server: &ServerProcess,
         request: &Request,
         ids: usize,
-        force: Force,
+        load: Load,
     ) -> Result<Sample, Failure> {
         let before = server.cpu();
-        let sample = self.wrk.run(&server.app, request, ids, force)?;
+        let sample = self.wrk.run(&server.app, request, ids, load)?;
         let spent = server.cpu().zip(before).map(|(after, before)| after - before);
         let cpu = spent.filter(|_| sample.requests > 0.0).map(|seconds| seconds * 1e6 / sample.requests);
         Ok(Sample { cpu, memory: server.memory(), ..sample })
     }
 }
 
-/// How often a second all cores together verify a password at the cost that is Byline's default.
+/// Measures how many passwords per second all cores together verify at Byline's default cost.
 fn hash_on_every_core(seconds: u32) -> Result<Sample, Failure> {
     let hash = bcrypt::hash(seed::PASSWORD, bcrypt::DEFAULT_COST)?;
     let cores = thread::available_parallelism()?.get();
@@ -215,14 +216,14 @@ async fn body(url: &str) -> Result<Vec<u8>, Failure> {
 
 async fn coded_body(url: &str, coding: &str) -> Result<Vec<u8>, Failure> {
     let request = awc::Client::default().get(url).insert_header(("accept-encoding", coding)).no_decompress();
-    let mut answer = request.send().await.map_err(|error| format!("{url}: {error}"))?;
-    if !answer.status().is_success() {
-        return Err(format!("{url}: {}", answer.status()).into());
+    let mut response = request.send().await.map_err(|error| format!("{url}: {error}"))?;
+    if !response.status().is_success() {
+        return Err(format!("{url}: {}", response.status()).into());
     }
-    Ok(answer.body().limit(64 << 20).await?.to_vec())
+    Ok(response.body().limit(64 << 20).await?.to_vec())
 }
 
-/// Ids of another server's articles are taken to begin with 1 and to have no gaps.
+/// The newest id of another server. Its ids are assumed to start at 1 without gaps.
 async fn newest_id(base: &str) -> Result<usize, Failure> {
     let page: Value = serde_json::from_slice(&body(&format!("{base}/articles/?limit=1")).await?)?;
     let id =

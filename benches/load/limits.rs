@@ -1,5 +1,5 @@
-//! What Byline is measured against, in the same process, behind the same middleware, over the same connections: answers
-//! that cost nothing to find, and the same statements through sqlx without the ORM.
+//! The limits that Byline is measured against, in the same process with the same middleware: constant
+//! responses, and the same statements through sqlx without the ORM.
 
 use std::sync::{Arc, LazyLock};
 
@@ -25,10 +25,11 @@ use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
 use crate::{pools::Pools, statements::Statements};
 
-/// Answers with so many bytes, whatever the last segment says: a generator that makes up ids here too costs the same.
+/// A constant response of `bytes` bytes. The last segment is ignored; it exists so that the load generator
+/// also creates random ids here and costs the same.
 pub(crate) const CONSTANT: &str = "/limits/constant/{bytes}/{id}";
 
-/// The longest constant answer, in bytes.
+/// The longest constant response, in bytes.
 const MAX_CONSTANT: usize = 1 << 20;
 
 static FILLER: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; MAX_CONSTANT].into());
@@ -36,7 +37,7 @@ static FILLER: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; MAX_CONSTANT].into(
 static STATEMENTS: LazyLock<[Statements; 2]> =
     LazyLock::new(|| [Statements::of(Engine::Postgres), Statements::of(Engine::Sqlite)]);
 
-/// What the limits need.
+/// The state that the limits need.
 #[derive(Clone)]
 pub(crate) struct Limits {
     pub(crate) settings: Arc<Settings>,
@@ -45,7 +46,7 @@ pub(crate) struct Limits {
 
 type State = ThinData<Limits>;
 
-/// The author of what is written to the limits.
+/// The author of articles that are written through the limits.
 pub(crate) const AUTHOR: i32 = 1;
 
 pub(crate) fn configure(cfg: &mut ServiceConfig) {
@@ -71,11 +72,11 @@ async fn empty() -> HttpResponse {
     HttpResponse::NotModified().finish()
 }
 
-/// Runs the same lines on the pool of either engine, with the engine's statements.
+/// Runs the same code on the pool of either engine, with the engine's statements.
 macro_rules! bare {
     ($state:expr, $kind:ident, |$pool:ident, $statements:ident| $run:expr) => {{
         let [postgres, sqlite] = &*STATEMENTS;
-        let done = match Pools::of_this_worker(&$state.settings)? {
+        let result = match Pools::of_this_worker(&$state.settings)? {
             Pools::Postgres($pool) => {
                 let $statements = postgres;
                 $run.await
@@ -85,7 +86,7 @@ macro_rules! bare {
                 $run.await
             }
         };
-        done.map_err(|error| Error::internal("query the database", error))
+        result.map_err(|error| Error::internal("query the database", error))
     }};
 }
 
@@ -168,7 +169,7 @@ async fn edit(state: State, id: Path<i32>, patch: Json<Patch>) -> Result<Json<Ar
     row.map(|row| Json(row.0)).ok_or(Error::NotFound("Article"))
 }
 
-/// A row as sqlx reads it.
+/// An article, as sqlx reads it.
 struct BareRow(ArticleResponse);
 
 impl<'r, R: Row> FromRow<'r, R> for BareRow
@@ -194,7 +195,7 @@ where
     }
 }
 
-/// The same for an account.
+/// An account, as sqlx reads it.
 struct BareUser(UserResponse);
 
 impl<'r, R: Row> FromRow<'r, R> for BareUser

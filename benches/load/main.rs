@@ -1,4 +1,4 @@
-//! Load: what Byline serves, beside what the machine could serve at most, in one run.
+//! Load benchmark: measures the throughput of Byline and the limits of the machine in one run.
 //!
 //! ```text
 //! cargo bench --bench load                                              SQLite
@@ -6,8 +6,8 @@
 //! … -- --articles 100000 --rows list,POST --against http://127.0.0.1:8100
 //! ```
 //!
-//! Every subject of a row is measured in turn, and that several times: the medians of such rounds can be compared on a
-//! machine that does other things too. Settings of Byline are taken from the environment (`LOG`, `WORKERS`,
+//! The subjects of a row are measured in turn, in several rounds, so that their medians are comparable even
+//! if the machine also does other work. Settings of Byline are read from the environment (`LOG`, `WORKERS`,
 //! `DATABASE_CONNECTIONS`, …).
 
 mod bench;
@@ -44,55 +44,55 @@ use self::{
     wrk::Wrk,
 };
 
-/// Anything that ends the run; printed in one line.
+/// An error that ends the run. It is printed in one line.
 type Failure = Box<dyn std::error::Error>;
 
-/// Measures Byline against its limits.
+/// Compare the throughput of Byline with the limits of the machine.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Sizes of the site, in articles of 1 KB
+    /// Numbers of articles to measure with; an article has 1 KB
     #[arg(long, value_delimiter = ',', default_value = "1000,100000,1000000")]
     articles: Vec<usize>,
-    /// `sqlite`, `postgres`; without it SQLite, and PostgreSQL where `TEST_DATABASE_URL` leads to one
+    /// `sqlite` or `postgres`. By default SQLite, and PostgreSQL if `TEST_DATABASE_URL` is set
     #[arg(long, value_delimiter = ',')]
     engines: Vec<String>,
-    /// Only rows whose name holds one of these
+    /// Measure only the rows whose name contains one of these texts
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
-    /// Clients that ask at the same time
+    /// Number of concurrent connections
     #[arg(long, default_value_t = 32)]
     connections: u32,
-    /// Threads of the load generator
+    /// Number of threads of the load generator
     #[arg(long, default_value_t = 1)]
     threads: u32,
-    /// Seconds of one measurement
+    /// Duration of one measurement, in seconds
     #[arg(long, default_value_t = 1)]
     seconds: u32,
-    /// Measurements of each subject
+    /// Number of measurements of each subject
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// The base URL of another server with the same contract
+    /// Base URL of another server with the same contract, to compare with
     #[arg(long)]
     against: Option<String>,
-    /// The uvicorn of an environment with the peer's requirements: puts the FastAPI peer beside Byline, on the PostgreSQL
-    /// database of the same size
+    /// Path of a uvicorn that has the peer's requirements installed. Starts the FastAPI peer on the
+    /// PostgreSQL database, to compare with
     #[arg(long, conflicts_with = "against")]
     peer: Option<PathBuf>,
-    /// Be the server under load
+    /// Run the server under load
     #[arg(long, hide = true)]
     serve: bool,
-    /// What cargo says to every benchmark
+    /// Passed by cargo to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = if args.serve { server::serve() } else { System::new().block_on(run(&args)) };
-    match done {
+    let outcome = if args.serve { server::serve() } else { System::new().block_on(run(&args)) };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Where standard error is gone, the exit code still tells.
+            // If standard error is closed, the exit code alone reports the failure.
             let _ = writeln!(io::stderr(), "load: {failure}");
             ExitCode::FAILURE
         }
@@ -115,7 +115,8 @@ async fn run(args: &Args) -> Result<(), Failure> {
         let peer = match &args.peer {
             Some(uvicorn) => {
                 let on_postgres = sites.iter().find(|(engine, _)| *engine == Engine::Postgres);
-                let (_, site) = on_postgres.ok_or("the peer needs PostgreSQL to be measured too")?;
+                let (_, site) =
+                    on_postgres.ok_or("the peer needs PostgreSQL: add it to the measured engines")?;
                 Some(Peer::start(uvicorn, &site.url)?)
             }
             None => None,
@@ -186,12 +187,12 @@ fn engines(args: &Args, postgres: Option<&str>) -> Result<Vec<Engine>, Failure> 
             ("sqlite", _) => Ok(Engine::Sqlite),
             ("postgres", Some(_)) => Ok(Engine::Postgres),
             ("postgres", None) => Err("PostgreSQL needs TEST_DATABASE_URL (see .ci/with-postgres)".into()),
-            (other, _) => Err(format!("no engine is called {other}").into()),
+            (other, _) => Err(format!("unknown engine: {other}").into()),
         })
         .collect()
 }
 
-/// Of the last minute; other work on this machine shows here.
+/// The load average of the last minute, which shows other work on this machine.
 fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or_default().to_owned()

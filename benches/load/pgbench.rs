@@ -1,4 +1,4 @@
-//! The database alone: pgbench, which comes with PostgreSQL.
+//! Measures the database alone, with pgbench, which is part of PostgreSQL.
 
 use std::{
     env, fs,
@@ -6,9 +6,9 @@ use std::{
     process::Command,
 };
 
-use crate::{Failure, sample::Sample, wrk::Force};
+use crate::{Failure, sample::Sample, wrk::Load};
 
-/// Where it is, on the path or where Debian keeps it.
+/// Finds pgbench on the path or in Debian's directory.
 pub(crate) fn find() -> Option<PathBuf> {
     let on_path = env::var_os("PATH").unwrap_or_default();
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -22,13 +22,13 @@ pub(crate) fn run(
     script: &Path,
     url: &str,
     ids: usize,
-    force: Force,
+    load: Load,
 ) -> Result<Sample, Failure> {
     let output = Command::new(pgbench)
         .args(["--no-vacuum", "--protocol=prepared"])
-        .arg(format!("--client={}", force.connections))
-        .arg(format!("--jobs={}", force.threads))
-        .arg(format!("--time={}", force.seconds))
+        .arg(format!("--client={}", load.connections))
+        .arg(format!("--jobs={}", load.threads))
+        .arg(format!("--time={}", load.seconds))
         .arg(format!("--define=ids={ids}"))
         .arg("--file")
         .arg(script)
@@ -39,5 +39,5 @@ pub(crate) fn run(
         .lines()
         .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse::<f64>().ok())
         .ok_or_else(|| format!("pgbench: {text}{}", String::from_utf8_lossy(&output.stderr)))?;
-    Ok(Sample { requests: rate * f64::from(force.seconds), rate, ..Sample::default() })
+    Ok(Sample { requests: rate * f64::from(load.seconds), rate, ..Sample::default() })
 }

@@ -1,4 +1,4 @@
-//! Connections of the limits: as many for each worker as Byline reads with, in pools as sqlx makes them.
+//! The pools of the limits, made by sqlx. Each worker has as many connections as Byline has for reads.
 
 use std::cell::RefCell;
 
@@ -23,14 +23,14 @@ thread_local! {
 }
 
 impl Pools {
-    /// Made when they are first asked for.
+    /// The pools of this worker, created at the first use.
     pub(crate) fn of_this_worker(settings: &Settings) -> Result<Self> {
         POOLS.with_borrow_mut(|pools| {
-            let made = pools
+            let created = pools
                 .take()
                 .map_or_else(|| Self::new(settings), Ok)
                 .map_err(|error| Error::internal("open a pool", error))?;
-            Ok(pools.insert(made).clone())
+            Ok(pools.insert(created).clone())
         })
     }
 

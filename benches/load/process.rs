@@ -1,4 +1,5 @@
-//! Servers under load: this executable once more, so that its processor time and memory are its own, and the FastAPI peer.
+//! Servers under load: this executable in a separate process, so that its CPU time and memory can be
+//! measured, and the FastAPI peer.
 
 use std::{
     env, fs,
@@ -10,30 +11,30 @@ use std::{
 
 use crate::Failure;
 
-/// Linux counts processor time in hundredths of a second, on every machine.
+/// Linux reports CPU time in hundredths of a second on every machine.
 const TICKS: f64 = 100.0;
 
-/// A process that ends with this value.
+/// A process that is killed when this value is dropped.
 struct Running(Child);
 
 impl Running {
-    /// Waits until `ready` makes something of a line on standard error.
+    /// Starts a process, and waits until `ready` returns a value for a line of its standard error.
     fn start<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T), Failure> {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let mut errors = BufReader::new(child.stderr.take().ok_or("no standard error")?);
         let running = Self(child);
-        let mut said = String::new();
+        let mut output = String::new();
         loop {
             let mut line = String::new();
             if errors.read_line(&mut line)? == 0 {
-                return Err(format!("the server did not start: {said}").into());
+                return Err(format!("the server did not start: {output}").into());
             }
-            if let Some(made) = ready(line.trim()) {
-                // What it says later is for whoever watches.
+            if let Some(value) = ready(line.trim()) {
+                // Pass later lines on.
                 thread::spawn(move || io::copy(&mut errors, &mut io::stderr()));
-                return Ok((running, made));
+                return Ok((running, value));
             }
-            said.push_str(&line);
+            output.push_str(&line);
         }
     }
 }
@@ -48,14 +49,14 @@ impl Drop for Running {
 /// Byline.
 pub(crate) struct ServerProcess {
     running: Running,
-    /// Byline, with the limits beside its routes.
+    /// The base URL of Byline with the routes of the limits.
     pub(crate) app: String,
-    /// actix and nothing else.
+    /// The base URL of actix without Byline.
     pub(crate) plain: String,
 }
 
 impl ServerProcess {
-    /// Starts with these variables; log lines go to the null device, but they are written.
+    /// Starts Byline with these variables. Log lines are written, but to the null device.
     pub(crate) fn start(variables: &[(&str, String)]) -> Result<Self, Failure> {
         let mut command = Command::new(env::current_exe()?);
         command.arg("--serve").envs(variables.iter().map(|(name, value)| (name, value)));
@@ -66,16 +67,17 @@ impl ServerProcess {
         Ok(Self { running, app, plain })
     }
 
-    /// Seconds of processor time until now; none where there is no `/proc`.
+    /// The CPU time used so far, in seconds; `None` without `/proc`.
     pub(crate) fn cpu(&self) -> Option<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.running.0.id())).ok()?;
-        // The name in parentheses may hold blanks; user and system time are the 12th and 13th fields behind it.
+        // The name in parentheses may contain spaces. User and system time are the 12th and 13th fields after
+        // it.
         let (_, fields) = stat.rsplit_once(')')?;
         let mut times = fields.split_whitespace().skip(11).map(str::parse::<f64>);
         Some((times.next()?.ok()? + times.next()?.ok()?) / TICKS)
     }
 
-    /// Resident memory in MiB; none where there is no `/proc`.
+    /// The resident memory in MiB; `None` without `/proc`.
     pub(crate) fn memory(&self) -> Option<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.running.0.id())).ok()?;
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -83,15 +85,15 @@ impl ServerProcess {
     }
 }
 
-/// The FastAPI peer of `benches/fastapi-peer`, one worker.
+/// The FastAPI peer of `benches/fastapi-peer`, with one worker.
 pub(crate) struct Peer {
     _running: Running,
-    /// Its base URL.
+    /// The base URL of the peer.
     pub(crate) base: String,
 }
 
 impl Peer {
-    /// Starts it by this `uvicorn` on the PostgreSQL database at `url`.
+    /// Starts the peer with this `uvicorn` on the PostgreSQL database at `url`.
     pub(crate) fn start(uvicorn: &Path, url: &str) -> Result<Self, Failure> {
         let (_, address) = url.split_once("://").ok_or("the peer needs a URL of PostgreSQL")?;
         let mut command = Command::new(uvicorn);

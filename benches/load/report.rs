@@ -1,26 +1,26 @@
-//! The table.
+//! Prints the table of results.
 
 use std::io::{self, Write};
 
 use crate::sample::Sample;
 
-/// What is asked of a number.
+/// The target of a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// Of the ratio.
+    /// Minimum ratio.
     AtLeast(f64),
-    /// Of the ratio.
+    /// Maximum ratio.
     AtMost(f64),
-    /// Of the resident memory, in MiB.
+    /// Maximum resident memory, in MiB.
     Memory(f64),
 }
 
-/// One line: a subject's numbers, and how near Byline comes to it.
+/// One line: the numbers of a subject, and the ratio of Byline to it.
 pub(crate) struct Line<'a> {
     pub(crate) name: &'a str,
-    /// None where the line is about a ratio alone.
+    /// `None` if the line shows only a ratio.
     pub(crate) sample: Option<Sample>,
-    /// Byline's number divided by this one's.
+    /// The number of Byline divided by that of the subject.
     pub(crate) ratio: Option<f64>,
     pub(crate) target: Option<Target>,
 }
@@ -34,8 +34,8 @@ impl Target {
         }
     }
 
-    /// None where the number was not to be had.
-    fn is_held(self, line: &Line<'_>) -> Option<bool> {
+    /// Whether the target is met; `None` if there is no number.
+    fn is_met(self, line: &Line<'_>) -> Option<bool> {
         match self {
             Self::AtLeast(least) => line.ratio.map(|ratio| ratio >= least),
             Self::AtMost(most) => line.ratio.map(|ratio| ratio <= most),
@@ -60,7 +60,7 @@ pub(crate) fn heading(out: &mut impl Write, title: &str) -> io::Result<()> {
 
 pub(crate) fn line(out: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
     let sample = line.sample.unwrap_or_default();
-    let held = match line.target.and_then(|target| target.is_held(line)) {
+    let held = match line.target.and_then(|target| target.is_met(line)) {
         Some(true) => "yes",
         Some(false) => "NO",
         None => "",

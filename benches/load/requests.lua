@@ -1,12 +1,12 @@
--- What wrk sends, and one line of numbers for the bench to read.
+-- The requests that wrk sends, and the results as one line of numbers for the benchmark.
 --
--- Arguments: method, path, the highest id, body, then headers as "name: value". Each request has a random id where the path
--- says `{id}`, and a random number of nine digits where the body says `{number}`; all else is put together once, so that
--- the generator takes as little of the machine as it can.
+-- Arguments: method, path, the highest id, body, then headers as "name: value". In each request, `{id}` in
+-- the path is replaced with a random id, and `{number}` in the body with a random number of nine digits. The
+-- rest is built once, so that the generator uses little CPU time.
 
 local head, middle, tail, ids
 
--- What stands before and behind the first `mark` in `text`.
+-- Returns the parts of `text` before and after the first `mark`.
 local function split(text, mark)
   local at = text:find(mark, 1, true)
   if at then return text:sub(1, at - 1), text:sub(at + #mark) end
@@ -21,7 +21,7 @@ function init(args)
   end
   ids = tonumber(args[3])
   if body == "" then body = nil end
-  -- As long as a number, for the header Content-Length.
+  -- A placeholder as long as a number, so that the header Content-Length is correct.
   local number = ("\2"):rep(9)
   body = body and body:gsub("{number}", number)
   head, middle = split(wrk.format(method, (path:gsub("{id}", "\1")), wrk.headers, body), "\1")

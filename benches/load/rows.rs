@@ -1,51 +1,53 @@
-//! What is measured: each row one thing that Byline does, the limits beside it, and what is asked of their ratio.
+//! The rows of the table. Each row measures one operation of Byline and its limits, with targets for their
+//! ratios.
 
 use byline::{cli::seed, config::Engine};
 use serde_json::json;
 
 use crate::{site::Site, wrk::Request};
 
-/// How a subject is driven.
+/// The load on a subject.
 #[derive(Clone, Debug)]
 pub(crate) enum Drive {
-    /// Requests to Byline's app, its cache off.
+    /// Requests to Byline without its cache.
     App(Request),
-    /// Requests to Byline's app with its cache, for articles of which it holds each.
+    /// Requests to Byline with its cache, for articles that fit into the cache.
     Cached(Request),
-    /// Requests to Byline's app on a site of [`SMALL`] articles, its cache off.
+    /// Requests to Byline on a site of [`SMALL`] articles, without its cache.
     Small(Request),
     /// Requests to actix without Byline.
     Plain(Request),
     /// Requests to another server with the same contract.
     Peer(Request),
-    /// The statement of a read, by pgbench.
+    /// The statement of a read, run by pgbench.
     Pgbench,
-    /// bcrypt on every core, and nothing else.
+    /// bcrypt on every core, without a server.
     Bcrypt,
 }
 
-/// One line of the table.
+/// A limit that Byline is compared with: one line of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) drive: Drive,
-    /// The least share of this one's throughput that Byline is to reach.
+    /// The minimum ratio of Byline's throughput to that of this subject.
     pub(crate) target: Option<f64>,
 }
 
-/// Byline and what it is compared to, measured in turns.
+/// Byline and the limits that it is compared with, measured in turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) byline: Drive,
     pub(crate) limits: Vec<Subject>,
-    /// The most that the 99th percentile may be of the median.
+    /// The maximum ratio of the 99th percentile to the median.
     pub(crate) tail: Option<f64>,
-    /// Few requests a second: they take [`FEW`] clients and [`SLOW`] times as long to be counted.
+    /// Whether the row has few requests per second. It is then measured with [`FEW`] clients and [`SLOW`]
+    /// times as long.
     pub(crate) slow: bool,
 }
 
-/// The sizes of the answers that constants are made as long as, in bytes.
+/// The sizes of responses in bytes. Constant responses have the same sizes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
     pub(crate) article: usize,
@@ -54,36 +56,38 @@ pub(crate) struct Sizes {
     pub(crate) brotli: usize,
 }
 
-/// Articles that are asked for where the cache is measured: their answers fit in it.
+/// The number of articles that are read to measure the cache. Their responses fit into it.
 pub(crate) const HOT: usize = 1000;
 
-/// Clients of a slow row: what more of them asked for before they left would be the first load of the next subject.
+/// The number of clients of a slow row. The server still processes the last requests of all clients while the
+/// next subject is measured, so there must be few.
 pub(crate) const FEW: u32 = 4;
 
-/// How many times as long a slow row is measured.
+/// The factor by which a slow row is measured longer.
 pub(crate) const SLOW: u32 = 5;
 
-/// Articles of a small site.
+/// The number of articles of a small site.
 pub(crate) const SMALL: usize = 1000;
 
-/// The row about memory.
+/// The name of the row that measures memory.
 pub(crate) const MEMORY: &str = "memory, GET /articles/{id} a million times";
 
-/// So many reads of articles at random.
+/// The number of random reads that the row for memory sends.
 pub(crate) const MEMORY_REQUESTS: f64 = 1e6;
 
-/// The most that memory may grow by in the second half of them.
+/// The maximum growth of memory in the second half of these reads.
 pub(crate) const FLAT: f64 = 1.05;
 
-/// The most that a page may cost, deep in the list or on a large site, of what the first page or a small site's costs.
+/// The maximum cost of a page deep in the list, or on a large site, relative to the first page or to a small
+/// site.
 const COST: f64 = 1.2;
 
-/// The highest ratio of the 99th percentile to the median on reads that are not cached.
+/// The maximum ratio of the 99th percentile to the median for reads without the cache.
 const TAIL: f64 = 6.0;
 
-/// Which other servers there are to compare with.
+/// The other servers that are available for comparison.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Beside {
+pub(crate) struct Comparisons {
     pub(crate) peer: bool,
     pub(crate) small: bool,
 }
@@ -96,10 +100,16 @@ fn constant(bytes: usize) -> Request {
     Request::get(format!("/limits/constant/{bytes}/{{id}}"))
 }
 
-/// Everything that is measured on a site. Writes come last: they change it.
-pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, beside: Beside) -> Vec<Row> {
+/// All rows of a site. Writes come last, because they change the site.
+pub(crate) fn rows(
+    site: &Site,
+    engine: Engine,
+    sizes: Sizes,
+    cursor: &str,
+    comparisons: Comparisons,
+) -> Vec<Row> {
     let peer = |request: &Request, target| {
-        beside.peer.then(|| subject("the peer", Drive::Peer(request.clone()), target))
+        comparisons.peer.then(|| subject("the peer", Drive::Peer(request.clone()), target))
     };
 
     let article = Request::get("/articles/{id}");
@@ -123,7 +133,7 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, besi
         let request = Request::get(format!("/articles/?{query}"));
         let limit = Request::get(format!("/limits/articles?{query}"));
         let mut limits = vec![subject("bare sqlx", Drive::App(limit), target)];
-        if beside.small && target.is_some() {
+        if comparisons.small && target.is_some() {
             limits.push(subject("1,000 articles", Drive::Small(request.clone()), Some(1.0 / COST)));
         }
         limits.extend(peer(&request, target.map(|_| 10.0)));
@@ -174,14 +184,14 @@ pub(crate) fn rows(site: &Site, engine: Engine, sizes: Sizes, cursor: &str, besi
         twenty,
         by_cursor,
         list("limit=100", Some(0.9)),
-        // What is still counting when its client has left would slow the next row down.
+        // Queries that still run when their clients have disconnected would slow down the next row.
         Row { slow: true, ..list(&format!("skip={deep}&limit=20"), None) },
     ];
     rows.extend(signed_in(site, engine));
     rows
 }
 
-/// What an account does; writes come last.
+/// The rows of a signed-in user. Writes come last.
 fn signed_in(site: &Site, engine: Engine) -> Vec<Row> {
     let new = json!({ "title": "On the Analytical Engine", "content": "It weaves. ".repeat(91), "published": true });
     let on_behalf = |request: Request, limit: &str, target| {

@@ -1,25 +1,25 @@
-//! One measurement, and the median of several.
+//! One measurement, and the median of several measurements.
 
-/// What a while of load showed.
+/// The result of one measurement.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sample {
     pub(crate) requests: f64,
-    /// Requests a second.
+    /// Requests per second.
     pub(crate) rate: f64,
     /// Milliseconds.
     pub(crate) p50: Option<f64>,
     /// Milliseconds.
     pub(crate) p99: Option<f64>,
-    /// Answers of 400 and above, and connections that broke.
+    /// Responses with status 400 and above, and failed connections.
     pub(crate) failures: f64,
-    /// Microseconds of the server's processor time for one request.
+    /// CPU time of the server per request, in microseconds.
     pub(crate) cpu: Option<f64>,
-    /// The server's resident memory afterwards, in MiB.
+    /// Resident memory of the server after the measurement, in MiB.
     pub(crate) memory: Option<f64>,
 }
 
 impl Sample {
-    /// Every number's own median: one disturbed round doesn't count.
+    /// The median of each number, so that one disturbed round has no effect.
     pub(crate) fn median(samples: &[Self]) -> Self {
         let of = |number: fn(&Self) -> Option<f64>| median(samples.iter().filter_map(number).collect());
         Self {

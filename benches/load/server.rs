@@ -1,4 +1,4 @@
-//! What the server process serves: Byline's own app with the limits beside its routes, and actix without Byline.
+//! The server under load: Byline with the routes of the limits, and actix without Byline.
 
 use std::{
     io::{self, Write as _},
@@ -17,7 +17,7 @@ use crate::{
     limits::{self, Limits},
 };
 
-/// Serves until the process is killed, and says where in the first line on standard error.
+/// Serves until the process is killed, and writes the addresses to the first line of standard error.
 pub(crate) fn serve() -> Result<(), Failure> {
     let settings = Settings::load()?;
     let _guard = telemetry::start(&settings);
@@ -26,7 +26,7 @@ pub(crate) fn serve() -> Result<(), Failure> {
         let plain = HttpServer::new(|| App::new().route(limits::CONSTANT, web::get().to(limits::constant)))
             .workers(settings.http.workers)
             .bind(("127.0.0.1", 0))?;
-        let plain_address = plain.addrs().first().copied().ok_or("nothing is bound")?;
+        let plain_address = plain.addrs().first().copied().ok_or("no address is bound")?;
         let clock = Clock::system();
         let state = Limits { settings: Arc::new(settings.clone()), clock: clock.clone() };
         let server = Server::bind_with(&settings, db, &clock, move |config| {

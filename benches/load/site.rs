@@ -1,4 +1,4 @@
-//! A database of one run: made, filled, and dropped at the end.
+//! The database of one run: created, filled, and dropped at the end.
 
 use byline::{
     accounts::tokens::Tokens,
@@ -14,13 +14,13 @@ use tempfile::TempDir;
 
 use crate::{Failure, limits::AUTHOR};
 
-/// An empty or filled database, and the variables that lead a server to it.
+/// A filled database, and the variables of a server that uses it.
 pub(crate) struct Site {
     pub(crate) url: String,
     pub(crate) articles: usize,
-    /// Speaks for the first account.
+    /// An access token of the first account.
     pub(crate) token: String,
-    /// That account's name.
+    /// The name of the first account.
     pub(crate) username: String,
     directory: TempDir,
     on_postgres: Option<OnPostgres>,
@@ -31,7 +31,7 @@ struct OnPostgres {
     name: String,
 }
 
-/// [`seed::Amount`] is made by its own parser.
+/// Parses a [`seed::Amount`], which has no other constructor.
 #[derive(Parser)]
 struct Seed {
     #[command(flatten)]
@@ -39,7 +39,8 @@ struct Seed {
 }
 
 impl Site {
-    /// On SQLite in a file, on PostgreSQL in a database of the server at `postgres`. All articles are public, and one account's.
+    /// Creates and fills a SQLite file, or a database on the PostgreSQL server at `postgres`. All articles
+    /// are published and belong to one account.
     pub(crate) async fn new(
         engine: Engine,
         postgres: Option<&str>,
@@ -63,7 +64,7 @@ impl Site {
         Ok(site)
     }
 
-    /// What a server of this database is started with.
+    /// The environment variables of a server on this database.
     pub(crate) fn variables(&self) -> [(&'static str, String); 6] {
         [
             ("DATABASE_URL", self.url.clone()),
@@ -83,9 +84,9 @@ impl Site {
         let articles = self.articles.to_string();
         let seed = Seed::try_parse_from(["seed", "--users", "1", "--articles", &articles, "--drafts", "0"])?;
         seed::run(db, settings.auth.bcrypt_cost, &seed.amount).await?;
-        // Without it the planner guesses until autovacuum comes by.
+        // Without statistics, the planner guesses until autovacuum has run.
         db.execute_unprepared("ANALYZE").await?;
-        let author = user::Entity::find_by_id(AUTHOR).one(db).await?.ok_or("nobody was seeded")?;
+        let author = user::Entity::find_by_id(AUTHOR).one(db).await?.ok_or("the first account is missing")?;
         let auth = &settings.auth;
         let tokens = Tokens::new(&auth.secret_key, auth.algorithm, auth.access_token_lifetime);
         self.token = tokens.issue(author.id, now)?;
@@ -93,7 +94,7 @@ impl Site {
         Ok(())
     }
 
-    /// Gives the database back; a SQLite file goes with its directory.
+    /// Drops the database. A SQLite file is deleted with its directory.
     pub(crate) async fn remove(self) -> Result<(), Failure> {
         if let Some(OnPostgres { server, name }) = self.on_postgres {
             let admin = Database::connect(&server).await?;

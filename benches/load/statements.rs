@@ -1,4 +1,4 @@
-//! The statements that Byline sends, as text for sqlx and pgbench.
+//! The SQL statements that Byline sends, as text for sqlx and pgbench.
 
 use byline::config::Engine;
 use entity::{Visibility, article, user};
@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait as _},
 };
 
-/// Each with parameters where the ORM has them; in the order that the fields name.
+/// The statements, with the same parameters as those of the ORM. Each field lists its parameters in order.
 pub(crate) struct Statements {
     /// id, limit
     pub(crate) read: &'static str,
@@ -19,7 +19,7 @@ pub(crate) struct Statements {
     pub(crate) author: &'static str,
     /// title, content, published, author, created, updated
     pub(crate) create: &'static str,
-    /// title, updated, the version's step, id, author, title
+    /// title, updated, increment of the version, id, author, title
     pub(crate) edit: &'static str,
 }
 
@@ -55,7 +55,7 @@ impl Statements {
             .build(backend)
             .sql;
         let columns = "id, title, content, published, author_id, created_at, updated_at, version";
-        // They live as long as the process, as constants would.
+        // Leaked, because they are used until the process ends.
         Self {
             read: read.build(backend).sql.leak(),
             list: list.build(backend).sql.leak(),
@@ -65,7 +65,7 @@ impl Statements {
         }
     }
 
-    /// `read` as pgbench's own language has it, over ids from 1 to `:ids`.
+    /// `read` as a script for pgbench, with random ids from 1 to `:ids`.
     pub(crate) fn read_for_pgbench(&self) -> String {
         let statement = self.read.replace("$1", ":id").replace("$2", "1");
         format!("\\set id random(1, :ids)\n{statement};\n")

@@ -1,4 +1,4 @@
-//! The load generator: wrk, which Debian, Ubuntu, Fedora and Homebrew package under this name.
+//! Runs the load generator wrk. Debian, Ubuntu, Fedora and Homebrew package it under this name.
 
 use std::{
     io,
@@ -10,22 +10,22 @@ use crate::{Failure, sample::Sample};
 
 const SCRIPT: &str = include_str!("requests.lua");
 
-/// How hard to push.
+/// The amount of load.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Force {
+pub(crate) struct Load {
     pub(crate) connections: u32,
     pub(crate) threads: u32,
-    /// Seconds of one measurement.
+    /// Duration of one measurement, in seconds.
     pub(crate) seconds: u32,
 }
 
-/// A request that is sent again and again.
+/// A request that is sent repeatedly.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: &'static str,
-    /// `{id}` in it is a random one for every request.
+    /// The path. `{id}` is replaced with a random id for every request.
     pub(crate) path: String,
-    /// `{number}` in it is a random one for every request, where the path has an id.
+    /// The body. `{number}` is replaced with a random number for every request, if the path contains `{id}`.
     pub(crate) body: String,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Wrk {
 }
 
 impl Wrk {
-    /// `directory` keeps the script.
+    /// Checks that wrk is installed, and writes its script into `directory`.
     pub(crate) fn find(directory: &Path) -> Result<Self, Failure> {
         match Command::new("wrk").arg("--version").output() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -75,19 +75,19 @@ impl Wrk {
         Ok(Self { script })
     }
 
-    /// Sends `request` to `base` for a while; ids are from 1 to `ids`.
+    /// Sends `request` to `base` for the duration of `load`, with ids from 1 to `ids`.
     pub(crate) fn run(
         &self,
         base: &str,
         request: &Request,
         ids: usize,
-        force: Force,
+        load: Load,
     ) -> Result<Sample, Failure> {
         let mut command = Command::new("wrk");
         command
-            .arg(format!("-t{}", force.threads))
-            .arg(format!("-c{}", force.connections))
-            .arg(format!("-d{}s", force.seconds))
+            .arg(format!("-t{}", load.threads))
+            .arg(format!("-c{}", load.connections))
+            .arg(format!("-d{}s", load.seconds))
             .args(["--timeout", "30s", "--script"])
             .arg(&self.script)
             .args([base, "--", request.method, &request.path, &ids.to_string(), &request.body]);
