@@ -1,8 +1,8 @@
 FROM rust:1.95-slim-bookworm AS toolchain
 WORKDIR /build
 
-# The manifests, and an empty program for every target that they may name. This stage runs after each change, but what
-# it leaves is the same until a manifest changes, and copying that is what the next stage's cache goes by.
+# The manifests, and an empty program for every target that they may name. This stage runs after every change,
+# but its result changes only with a manifest, so the cache of the next stage stays valid.
 FROM toolchain AS skeleton
 COPY . .
 RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' \
@@ -11,10 +11,10 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' \
     && find . -name '*.rs' | while read -r target; do echo 'fn main() {}' > "$target"; done
 
 FROM toolchain AS build
-# One command for both builds: artifacts of other flags would be of no use.
+# The same command for both builds, because artifacts built with other flags cannot be reused.
 ARG BUILD="cargo build --locked --release --bin byline"
 COPY --from=skeleton /build .
-# The empty programs are newer than the sources to come; cargo would take them for the finished thing.
+# Remove the empty programs: they are newer than the sources, so cargo would consider them up to date.
 RUN $BUILD && cargo clean --locked --release --workspace
 COPY . .
 RUN $BUILD
