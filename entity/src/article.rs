@@ -1,4 +1,5 @@
-//! Articles: drafts until they are published, each owned by one author. `visibility` says who may see which.
+//! Articles. Each has one author and is a draft until it is published. `visibility` defines who may see
+//! which.
 
 use sea_orm::entity::prelude::*;
 
@@ -22,9 +23,10 @@ pub struct Model {
     pub author_id: i32,
     /// When the article was created; never changes.
     pub created_at: DateTimeUtc,
-    /// When a value last changed.
+    /// When the article last changed.
     pub updated_at: DateTimeUtc,
-    /// Increases with every change, also one made in SQL. Entity tags and conditional writes are based on it.
+    /// Increases with every change, including changes made in SQL. Entity tags and conditional writes are
+    /// based on it.
     #[sea_orm(default_value = 1)]
     pub version: i32,
     /// The author's account.

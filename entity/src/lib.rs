@@ -1,6 +1,7 @@
-//! Byline's tables, one file each, and the rule that says which rows a request may see.
+//! Byline's tables, one file each, and the rule that defines which rows a request may see.
 //!
-//! Entities stay inside services. None implements `Serialize`, so a password hash cannot reach a client through one.
+//! Entities stay inside services. No entity implements `Serialize`, so none can expose a password hash to a
+//! client.
 
 pub mod article;
 pub mod user;

@@ -10,10 +10,10 @@ pub struct Model {
     /// Serial, 32 bits, never reused.
     #[sea_orm(primary_key)]
     pub id: i32,
-    /// The address as its owner wrote it.
+    /// The address as entered at registration.
     #[sea_orm(unique, column_type = "String(StringLen::N(255))")]
     pub email: String,
-    /// The name to sign in with; compared exactly.
+    /// The name to sign in with; case-sensitive.
     #[sea_orm(unique, column_type = "String(StringLen::N(50))")]
     pub username: String,
     /// A bcrypt hash (`$2a$`, `$2b$`, `$2y$`).
@@ -23,8 +23,9 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// When the account last changed.
     pub updated_at: DateTimeUtc,
-    /// `email` in ASCII lower case; makes addresses unique regardless of case. Null for accounts of an adopted database
-    /// whose address differs from an older account's only by case: they stay usable, and no further one can be added.
+    /// `email` in ASCII lower case; makes addresses unique regardless of case. Null for accounts of an
+    /// adopted database whose address differs from that of an older account only by case. Such accounts stay
+    /// usable, but no further account with this address can be created.
     #[sea_orm(unique, column_type = "String(StringLen::N(255))", nullable)]
     pub email_key: Option<String>,
     /// The articles of this account.

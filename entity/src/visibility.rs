@@ -11,7 +11,7 @@ pub enum Visibility {
     Published,
     /// Published articles, and the drafts of the user with this id.
     PublishedAndOwn(i32),
-    /// Every article, drafts of all authors included, as the FastAPI blog showed them.
+    /// Every article, including the drafts of all authors, like in the FastAPI blog.
     All,
 }
 
@@ -23,7 +23,8 @@ struct Part {
 
 impl Part {
     fn condition(&self) -> Condition {
-        // A constant instead of a parameter: a prepared statement uses a partial index only if the condition is a constant.
+        // A constant instead of a parameter: a prepared statement uses a partial index only if the condition
+        // is a constant.
         let published = Column::Published.into_expr();
         let published = self.published.map(|is| if is { published } else { published.not() });
         Condition::all().add_option(published).add_option(self.author.map(|id| Column::AuthorId.eq(id)))
@@ -31,8 +32,8 @@ impl Part {
 }
 
 impl Visibility {
-    /// The rule as disjoint parts. Each part can be read in the order of an index of its own; a single condition with an
-    /// OR cannot.
+    /// The rule as disjoint parts. Each part can be read in the order of its own index; a single condition
+    /// with an OR cannot.
     fn parts(self) -> Vec<Part> {
         match self {
             Self::All => vec![Part { published: None, author: None }],
@@ -53,8 +54,8 @@ impl Entity {
         Self::find().filter(parts.iter().map(Part::condition).fold(Condition::any(), Condition::add))
     }
 
-    /// The visible articles, optionally only those whose `published` has the given value, as disjoint parts for reading
-    /// in order. There is always at least one part; it may match no article.
+    /// The visible articles, optionally only those whose `published` has the given value, as disjoint parts
+    /// for reading in order. There is always at least one part; it may match no article.
     pub fn visible_parts(visibility: Visibility, published: Option<bool>) -> Vec<Select<Self>> {
         let mut parts: Vec<_> = visibility
             .parts()
