@@ -1,19 +1,19 @@
-//! Divides `DATABASE_CONNECTIONS` among what uses the database.
+//! Divides `DATABASE_CONNECTIONS` among the workers and the listener.
 //!
-//! Every worker should have pools of its own. Where the budget is too small for that, workers share pools: the least that a
-//! server needs does not depend on the number of its workers.
+//! Every worker should have its own pools. If the budget is too small for that, workers share pools, so that
+//! the minimum budget does not depend on the number of workers.
 
-/// Connections of one group of workers on PostgreSQL.
+/// The connections of one group of workers on PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
-    /// Connections that read.
+    /// Number of connections that read.
     pub(super) readers: u32,
-    /// Connections that write; 0 where the single connection that reads writes too.
+    /// Number of connections that write; 0 if the single connection both reads and writes.
     pub(super) writers: u32,
 }
 
-/// PostgreSQL: `connections` less the listener's, in groups of at least two, half of each for writes. With a single connection
-/// it is shared by reads and writes.
+/// PostgreSQL: divides `connections` without those of the listener into groups of at least two; half of each
+/// group writes. A single connection both reads and writes.
 pub(super) fn postgres(connections: u32, listener: u32, workers: usize) -> Vec<Share> {
     let connections = connections.saturating_sub(listener).max(1);
     divide(connections, connections / 2, workers)
@@ -21,15 +21,15 @@ pub(super) fn postgres(connections: u32, listener: u32, workers: usize) -> Vec<S
         .collect()
 }
 
-/// SQLite: one connection of the process writes, the others read. Answers with the readers of each group, at most `most` each;
-/// 0 where the single connection that writes reads too.
+/// SQLite: one connection of the process writes, the others read. Returns the number of readers of each
+/// group, at most `most`; 0 if the single connection both reads and writes.
 pub(super) fn sqlite(connections: u32, most: u32, workers: usize) -> Vec<u32> {
     let readers = connections.saturating_sub(1);
     divide(readers, readers, workers).map(|share| share.min(most)).collect()
 }
 
-/// Shares of `connections` for as many groups as there are workers, but at most `groups` and at least one; what division leaves
-/// over goes to the first.
+/// Divides `connections` into one share per worker, but at most `groups` and at least one. The remainder goes
+/// to the first shares.
 fn divide(connections: u32, groups: u32, workers: usize) -> impl Iterator<Item = u32> {
     let groups = u32::try_from(workers).unwrap_or(u32::MAX).min(groups).max(1);
     let (each, left) = (connections / groups, connections % groups);
@@ -52,9 +52,9 @@ mod tests {
                     let shares = postgres(connections, listener, workers);
                     assert_eq!(total(&shares) + listener, connections, "{connections} for {workers}");
                     assert!(shares.len() <= workers);
-                    // Only the very last connection does both.
-                    let shared = shares.iter().any(|share| share.writers == 0);
-                    assert_eq!(shared, connections - listener == 1, "{connections} for {workers}");
+                    // A connection does both only if it is the only one.
+                    let reads_and_writes = shares.iter().any(|share| share.writers == 0);
+                    assert_eq!(reads_and_writes, connections - listener == 1, "{connections} for {workers}");
                     assert!(shares.iter().all(|share| share.readers > 0));
                 }
             }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn sqlite_has_one_writer_and_no_more_readers_than_are_of_use() {
+    fn sqlite_has_one_writer_and_at_most_so_many_readers_per_group() {
         for connections in 1..=100 {
             for workers in [1, 2, 5, 64, 128] {
                 let readers = sqlite(connections, 2, workers);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn workers_have_pools_of_their_own_where_the_budget_allows() {
+    fn workers_have_their_own_pools_if_the_budget_allows_it() {
         assert_eq!(postgres(16, 1, 5), [[2, 1]; 5].map(|[readers, writers]| Share { readers, writers }));
         assert_eq!(postgres(16, 1, 64).len(), 7);
         assert_eq!(postgres(3, 1, 8), [Share { readers: 1, writers: 1 }]);

@@ -1,29 +1,29 @@
-//! What a write changed, and who is told.
+//! The changes that a write made, and the trait of those that are notified of them.
 
-/// The subject of a change: a table, by its name. Features declare theirs as constants.
+/// The subject of a change: a table, by its name. Features declare their topics as constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Topic(u64);
 
-/// What a write changed.
+/// A change that a write made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
-    /// The row with this id was updated or deleted: it and all lists of its table.
+    /// The row with this id was updated or deleted. Affects the row and all lists of its table.
     Row(Topic, i32),
-    /// Rows were inserted, which nobody can have read before: all lists of the table.
+    /// Rows were inserted. Affects all lists of the table, but no row that was read before.
     Inserted(Topic),
-    /// Any of the table.
+    /// Any row of the table may have changed.
     Table(Topic),
-    /// Anything.
+    /// Any row of any table may have changed.
     Everything,
 }
 
-/// Is told what writes changed: a cache.
+/// Is notified of changes: a cache.
 pub trait ChangeListener: Send + Sync {
     /// Called after each write, before it is acknowledged. A write whose outcome is unknown counts as done.
     fn changed(&self, changes: &[Change]);
 }
 
-/// Commands of the command line have no cache.
+/// For commands of the command line, which have no cache.
 impl ChangeListener for () {
     fn changed(&self, _changes: &[Change]) {}
 }
@@ -31,7 +31,8 @@ impl ChangeListener for () {
 impl Topic {
     /// The topic of the table `name`, without its schema.
     pub const fn new(name: &str) -> Self {
-        // FNV-1a, which a constant can be computed with. Two tables of equal hash would only invalidate each other's entries.
+        // FNV-1a, because it can be computed in a constant. Two tables with the same hash would only
+        // invalidate each other's entries.
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut rest = name.as_bytes();
         while let [byte, following @ ..] = rest {
@@ -57,13 +58,13 @@ impl Change {
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     declared: Vec<Change>,
-    /// Tables that statements wrote to.
+    /// The tables that statements wrote to.
     written: Vec<Topic>,
     unknown: bool,
 }
 
 impl Changes {
-    /// Records what the writer knows better than the statement says.
+    /// Records a change that the writer knows more precisely than the statement shows.
     pub(super) fn declare(&mut self, change: Change) {
         if !self.declared.contains(&change) {
             self.declared.push(change);
@@ -80,7 +81,7 @@ impl Changes {
         }
     }
 
-    /// All changes. What is declared of a table replaces what its statements say.
+    /// Returns all changes. Declared changes of a table replace those derived from its statements.
     pub(super) fn finish(mut self) -> Vec<Change> {
         if self.unknown {
             return vec![Change::Everything];
@@ -99,7 +100,8 @@ enum Effect {
     Unknown,
 }
 
-/// What a statement may change, by its first words as sea-query writes them. Whatever is written differently may change anything.
+/// Derives what a statement may change from its first words, in the form that sea-query writes. A statement
+/// in another form may change anything.
 fn effect(sql: &str) -> Effect {
     let sql = sql.trim_start();
     // Several statements, or a literal that looks like several.
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_declared_replaces_what_is_observed_of_its_table_only() {
+    fn a_declared_change_replaces_the_observed_changes_of_its_table_only() {
         let mut changes = Changes::default();
         changes.observe(r#"UPDATE "articles" SET "title" = ?"#);
         changes.observe(r#"UPDATE "users" SET "username" = ?"#);
@@ -174,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_declared_does_not_replace_an_unknown_statement() {
+    fn a_declared_change_does_not_replace_an_unknown_statement() {
         let mut changes = Changes::default();
         changes.observe("TRUNCATE articles");
         changes.declare(Change::Row(ARTICLES, 7));

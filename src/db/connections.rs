@@ -1,8 +1,9 @@
-//! Connections, checked out and in without sqlx's pool.
+//! Checks connections out and in without the pool of sqlx.
 //!
-//! sqlx's pool takes a connection back in a task of its own and pings the database first: one round trip for the pool with
-//! each round trip for a statement. Here a connection that has just answered is checked in as it is. One that was idle for
-//! longer goes through the pool and its ping; one whose statement was abandoned is closed.
+//! The pool of sqlx pings the database in a separate task whenever a connection is returned: one additional
+//! round trip for each statement. Here, a connection that has just answered is checked in without a ping. A
+//! connection that was idle for longer goes through the pool and its ping. A connection whose statement was
+//! abandoned is closed.
 
 use std::{
     fmt, mem,
@@ -22,7 +23,8 @@ use tokio::{runtime, sync::Semaphore, time::timeout};
 
 use super::FRESH_FOR;
 
-/// Runs single statements, each on any of its connections; for more there is a transaction. Clones share the same connections.
+/// Runs single statements, each on any of its connections. Several statements that belong together need a
+/// transaction. Clones share the same connections.
 #[derive(Clone, Debug)]
 pub struct Connections(Engine);
 
@@ -32,14 +34,14 @@ enum Engine {
     Sqlite(Arc<ConnectionSet<sqlx::Sqlite>>),
 }
 
-/// A pool, and those of its connections that were checked in here instead of there.
+/// A pool, and the idle connections that were checked in here instead of returned to the pool.
 struct ConnectionSet<D: Database> {
     pool: Pool<D>,
     acquire_timeout: Duration,
-    /// One per connection of the pool: with a permit there is a connection in `idle` or in the pool.
+    /// One per connection of the pool. A permit guarantees a connection in `idle` or in the pool.
     permits: Semaphore,
     idle: Mutex<Vec<Idle<D>>>,
-    /// How often a connection was taken from the pool.
+    /// How many times a connection was taken from the pool.
     opened: AtomicU64,
 }
 
@@ -77,9 +79,10 @@ impl<D: Database> ConnectionSet<D> {
 
     async fn check_out(self: &Arc<Self>) -> Result<CheckedOut<D>, DbErr> {
         self.take_permit().await?;
-        // From here on dropping it returns the permit.
+        // From here on, dropping `checked_out` returns the permit.
         let mut checked_out = CheckedOut { connection: None, set: Arc::clone(self) };
-        // A connection that was idle for longer is dropped here: it returns to the pool, which pings it before the next use.
+        // A connection that was idle for longer is dropped here, which returns it to the pool. The pool pings
+        // it before the next use.
         let idle = self.idle().pop().filter(|idle| idle.since.elapsed() <= FRESH_FOR);
         checked_out.connection = match idle {
             Some(idle) => Some(idle.connection),
@@ -115,12 +118,12 @@ impl<D: Database> ConnectionSet<D> {
     async fn close(&self) {
         let idle = {
             let mut idle = self.idle();
-            // Under the lock: nothing is checked in afterwards.
+            // Closed under the lock, so that no connection is checked in afterwards.
             self.permits.close();
             mem::take(&mut *idle)
         };
         for idle in idle {
-            // It is closed either way.
+            // After an error, the connection is closed too.
             let _ = idle.connection.close().await;
         }
         self.pool.close().await;
@@ -128,7 +131,8 @@ impl<D: Database> ConnectionSet<D> {
 }
 
 impl<D: Database> Drop for ConnectionSet<D> {
-    /// Returning a connection to its pool spawns a task, and a worker that ends has no runtime any more.
+    /// Closes idle connections without a task: returning them to the pool would spawn one, which fails if the
+    /// worker's runtime has ended.
     fn drop(&mut self) {
         for idle in self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
             drop(idle.connection.detach());
@@ -142,23 +146,23 @@ impl<D: Database> CheckedOut<D> {
         if !self.set.permits.is_closed()
             && let Some(connection) = self.connection.take()
         {
-            // Before the permit is released: its next owner looks for a connection.
+            // Before the permit is released, because its next owner expects a connection.
             idle.push(Idle { connection, since: Instant::now() });
         }
     }
 
     fn connection(&mut self) -> Result<&mut D::Connection, sqlx::Error> {
-        // It is there until it is checked in, which consumes `self`.
+        // The connection is present until it is checked in, which consumes `self`.
         self.connection.as_deref_mut().ok_or(sqlx::Error::PoolClosed)
     }
 }
 
 impl<D: Database> Drop for CheckedOut<D> {
-    /// A connection whose statement failed or was abandoned is closed: the pool would ping it, and wait on a dead network
-    /// connection for as long as the kernel does.
+    /// Closes a connection whose statement failed or was abandoned. The pool would ping it, and wait for a
+    /// dead network connection as long as the kernel does.
     fn drop(&mut self) {
         if let Some(mut connection) = self.connection.take() {
-            // Closing spawns a task, and a worker that ends has no runtime any more.
+            // Closing spawns a task, which fails if the worker's runtime has ended.
             if runtime::Handle::try_current().is_ok() {
                 connection.close_on_drop();
             } else {
@@ -207,8 +211,8 @@ impl Connection {
         })
     }
 
-    /// All rows are read, not only the first: SQLite commits a RETURNING that is abandoned half-way, but never checkpoints its
-    /// log.
+    /// Reads all rows instead of only the first: SQLite commits a RETURNING statement that is abandoned
+    /// half-way, but then never checkpoints its log.
     pub(super) async fn query_one(
         &mut self,
         statement: Statement,
@@ -220,7 +224,7 @@ impl Connection {
         })
     }
 
-    /// Makes it available to others. Its transaction must have ended.
+    /// Makes the connection available again. Its transaction must have ended.
     pub(super) fn check_in(self) {
         match self {
             Self::Postgres(checked_out) => checked_out.check_in(),
@@ -228,7 +232,7 @@ impl Connection {
         }
     }
 
-    /// Checks it in if it can be used after `outcome`, else closes it.
+    /// Checks the connection in if it is usable after `outcome`; otherwise closes it.
     fn check_in_after<T>(self, outcome: Result<T, sqlx::Error>) -> Result<T, DbErr> {
         if outcome.as_ref().err().is_none_or(is_sound) {
             self.check_in();
@@ -246,8 +250,8 @@ impl Connections {
         })
     }
 
-    /// Changes whenever a connection may have been replaced by another. A statement between two equal answers ran on a
-    /// connection that was there before, if there is only one.
+    /// Changes whenever a connection may have been replaced. If there is only one connection, a statement
+    /// between two equal results ran on the same connection as the statements before.
     pub fn opened(&self) -> u64 {
         match &self.0 {
             Engine::Postgres(set) => set.opened.load(SeqCst),
@@ -272,13 +276,13 @@ fn unavailable(error: sqlx::Error) -> DbErr {
     }
 }
 
-/// Whether a connection can be used again: the database answered, and did not say that it is shutting down (PostgreSQL's
-/// 57P01 to 57P05).
+/// Whether a connection can be used again: the database answered, and did not say that it is shutting down
+/// (PostgreSQL's 57P01 to 57P05).
 fn is_sound(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|answer| answer.code().is_none_or(|code| !code.starts_with("57P")))
 }
 
-/// The error of a statement.
+/// Converts the error of a statement.
 pub(super) fn failed(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
@@ -295,7 +299,7 @@ impl From<Pool<sqlx::Sqlite>> for Connections {
     }
 }
 
-/// A statement and its values as sqlx expects them.
+/// Converts a statement and its values for sqlx.
 fn split(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
     let values = statement.values.unwrap_or_else(|| Values(Vec::new()));
     (AssertSqlSafe(statement.sql), SqlxValues(values))

@@ -1,6 +1,7 @@
 //! Keyset pagination in SQL: one page of rows ordered by `(key, id)`.
 //!
-//! A page deep in the list costs what the first one costs, and rows that are added or removed elsewhere do not shift it.
+//! A page deep in the list costs the same as the first page, and rows added or removed elsewhere do not shift
+//! it.
 
 use sea_orm::{
     ColumnTrait, Order, Value,
@@ -10,7 +11,7 @@ use sea_orm::{
 /// One of the two expressions that rows are ordered by.
 #[derive(Clone, Debug)]
 pub struct OrderBy {
-    /// The expression, as it is valid inside each part.
+    /// The expression, valid inside each part.
     pub expression: Expr,
     /// The name under which each part selects it.
     pub name: &'static str,
@@ -22,26 +23,26 @@ impl<C: ColumnTrait> From<C> for OrderBy {
     }
 }
 
-/// An order, and a place and a page size in it.
+/// An order, a position in it, and a page size.
 #[derive(Clone, Debug)]
 pub struct Keyset {
-    /// What rows are ordered by: a time or a rank.
+    /// The sort key: a time or a rank.
     pub key: OrderBy,
-    /// What breaks ties.
+    /// The id, which breaks ties.
     pub id: OrderBy,
     /// Whether rows are read from the highest key to the lowest.
     pub descending: bool,
-    /// Start behind the row with this key and id.
+    /// Start after the row with this key and id.
     pub after: Option<(Value, i32)>,
-    /// Rows to pass over.
+    /// Number of rows to skip.
     pub skip: u64,
-    /// Rows to read at most.
+    /// Maximum number of rows to read.
     pub limit: u64,
 }
 
 impl Keyset {
-    /// The statement that reads the page from the union of `parts`, which have no row in common. Each part is read in the
-    /// order of its index, no further than the page reaches, and the parts are merged.
+    /// The statement that reads the page from the union of `parts`, which must be disjoint. Each part is read
+    /// in the order of its index and only as far as the page needs, and the parts are merged.
     pub fn statement(&self, parts: Vec<SelectStatement>) -> SelectStatement {
         let direction = || if self.descending { Order::Desc } else { Order::Asc };
         let mut parts: Vec<SelectStatement> = parts
@@ -81,7 +82,7 @@ impl Keyset {
     }
 }
 
-/// The highest number of rows that both databases accept.
+/// Limits a number of rows to the maximum that both databases accept.
 fn bounded(rows: u64) -> u64 {
     Ord::min(rows, i64::MAX.unsigned_abs())
 }

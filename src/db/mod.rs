@@ -1,9 +1,9 @@
 //! Database pools: connections that read and connections that write, within one budget for the process.
 //!
-//! On SQLite they are pools over one file: some readers, and one writer for the process. On PostgreSQL half of the
-//! connections read and the other half write. Every worker has pools of its own where the budget allows (except for SQLite's
-//! one writer): its runtime is a single thread, and a connection that another worker opened would wake that one for every
-//! answer.
+//! On SQLite, all pools use one file: several readers, and one writer for the process. On PostgreSQL, half of
+//! the connections read and the other half write. If the budget allows it, every worker has its own pools
+//! (except for the one SQLite writer): its runtime is a single thread, and a connection that another worker
+//! opened would wake that worker for every response.
 
 mod budget;
 mod changes;
@@ -38,34 +38,37 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 /// A connection that takes longer to answer a ping is closed.
 const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Idle connections are closed after this.
+/// Idle connections are closed after this time.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The most connections of one worker that read a SQLite file. Each is a thread with a page cache of its own; reads hardly
-/// ever wait for the disk, so more of them than this would only wait for a core.
+/// Maximum number of connections of one worker that read a SQLite file. Each has its own thread and page
+/// cache. Reads hardly ever wait for the disk, so more connections would only wait for a core.
 const SQLITE_READERS: u32 = 2;
 
-/// The page cache of each of them, in KiB: enough for inner pages of the trees. The leaves are in the kernel's cache.
+/// The page cache of each of these connections, in KiB: enough for the inner pages of the trees. The kernel
+/// caches the leaves.
 const SQLITE_PAGE_CACHE: u32 = 1024;
 
-/// The size to which the write-ahead log is cut after a burst of writes, in bytes; SQLite never shrinks it by itself.
+/// The size to which the write-ahead log is truncated after a burst of writes, in bytes. By default, SQLite
+/// never shrinks it.
 const SQLITE_LOG: u32 = 64 << 20;
 
-/// Rows that a reader's thread may be ahead of its worker: a page of a list by default, so that it need not wait for a busy
-/// worker.
+/// Number of rows that the thread of a reader buffers for its worker: one page of a list by default, so that
+/// the thread does not wait for a busy worker.
 const SQLITE_ROWS: usize = 128;
 
-/// Where reads and writes go. Clones share the same connections, and cost reference counts only.
+/// The connections for reads and writes. Clones share the same connections; cloning only increments reference
+/// counts.
 #[derive(Clone, Debug)]
 pub struct Db {
-    /// Sees what is committed. Refuses to write on SQLite, except where a single connection does everything.
+    /// Reads committed rows. On SQLite it cannot write, unless a single connection both reads and writes.
     pub reader: Connections,
     /// Reads and writes.
     pub writer: Connections,
     source: Arc<Source>,
 }
 
-/// How to connect, and to how many connections. `Debug` shows none of it: the options hold a password.
+/// The options and the number of connections. `Debug` shows nothing, because the options contain a password.
 struct Source {
     server: Server,
     acquire_timeout: Duration,
@@ -79,10 +82,10 @@ enum Server {
 }
 
 impl Db {
-    /// Pools for a single worker, as commands have them. No connection is opened before it is needed.
+    /// Pools for a single worker or a command. Connections are opened when they are first needed.
     ///
     /// # Errors
-    /// When the driver cannot read the URL.
+    /// If the driver cannot parse the URL.
     pub fn lazy(settings: &Settings) -> Result<Self, DbErr> {
         let unreadable = |error: sqlx::Error| DbErr::Custom(format!("DATABASE_URL: {error}"));
         let url = settings.database.url.expose();
@@ -105,8 +108,8 @@ impl Db {
                     .busy_timeout(BUSY_TIMEOUT)
                     .pragma("journal_size_limit", SQLITE_LOG.to_string())
                     .disable_statement_logging();
-                // Never closed while it works: its data version, which shows writes by other processes, starts over with a new
-                // connection.
+                // Never closed while it works: its data version, which shows writes by other processes,
+                // starts over with a new connection.
                 let pool = pool::<sqlx::Sqlite>(1, settings.database.acquire_timeout)
                     .idle_timeout(None)
                     .max_lifetime(None);
@@ -122,8 +125,8 @@ impl Db {
         Ok(Self { reader, writer, source })
     }
 
-    /// Pools for each of so many workers, in their order; together with the listener they have no more connections than
-    /// `DATABASE_CONNECTIONS`. Where these are too few, several workers share pools.
+    /// Pools for each worker. Together with the listener they have at most `DATABASE_CONNECTIONS`
+    /// connections. If these are too few, several workers share pools.
     #[must_use]
     pub fn split(&self, workers: usize) -> Vec<Self> {
         let groups = self.source.divide(workers);
@@ -131,13 +134,13 @@ impl Db {
         groups.into_iter().cycle().take(workers).map(worker).collect()
     }
 
-    /// Whether this process can hear of writes by other processes. PostgreSQL's listener takes a connection of its own, which a
-    /// budget of one does not have.
+    /// Whether this process can detect writes by other processes. On PostgreSQL, the listener needs its own
+    /// connection, which a budget of one does not allow.
     pub fn can_listen(&self) -> bool {
         self.source.listener() > 0 || matches!(self.source.server, Server::Sqlite { .. })
     }
 
-    /// A pool of one connection that listens, where the database is PostgreSQL and the budget has it.
+    /// A pool of one connection for the listener, if the database is PostgreSQL and the budget allows it.
     pub fn listener(&self) -> Option<PgPool> {
         match &self.source.server {
             Server::Postgres(options) if self.source.listener() > 0 => Some(
@@ -152,7 +155,7 @@ impl Db {
         }
     }
 
-    /// A pool with transactions, for the command line; to be closed before a server uses its budget.
+    /// A pool with transactions, for the command line. It must be closed before a server uses the budget.
     pub fn pool(&self) -> DatabaseConnection {
         match &self.source.server {
             Server::Postgres(options) => {
@@ -166,17 +169,17 @@ impl Db {
         }
     }
 
-    /// Asks the database for an answer.
+    /// Checks that the database responds.
     ///
     /// # Errors
-    /// When none comes.
+    /// If the database does not respond.
     pub async fn ping(&self) -> Result<(), DbErr> {
         let backend = self.reader.get_database_backend();
         self.reader.execute_raw(Statement::from_string(backend, "SELECT 1")).await.map(drop)
     }
 
-    /// Closes the connections, waiting for those in use; no statement runs afterwards. SQLite removes its write-ahead log when
-    /// the last connection is closed.
+    /// Closes all connections and waits for those in use. No statement runs afterwards. SQLite removes its
+    /// write-ahead log when the last connection is closed.
     pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
@@ -184,7 +187,7 @@ impl Db {
 }
 
 impl Source {
-    /// Connections of the listener.
+    /// Number of connections of the listener.
     fn listener(&self) -> u32 {
         match self.server {
             Server::Postgres(_) => u32::from(self.connections > 1),
@@ -243,9 +246,9 @@ fn pool<D: Database>(connections: u32, acquire_timeout: Duration) -> PoolOptions
         .test_before_acquire(false)
         .before_acquire(|connection: &mut D::Connection, meta| {
             Box::pin(async move {
-                // A connection in steady use needs no ping; one that was idle may be dead.
+                // A connection that was idle may be dead; one in steady use needs no ping.
                 if meta.idle_for > FRESH_FOR {
-                    // A dead network connection must not cost a request its whole acquire timeout, once for each connection.
+                    // A request must not wait its whole acquire timeout for every dead network connection.
                     timeout(PING_TIMEOUT, connection.ping())
                         .await
                         .map_err(|_| sqlx::Error::PoolTimedOut)??;

@@ -1,10 +1,10 @@
-//! Writes: transactions, and single statements, that tell caches what they changed.
+//! Writes: transactions and single statements that notify caches of their changes.
 //!
-//! A write runs in a task of its own. A client that disconnects, or a handler past its deadline, ends neither the write nor the
-//! invalidation that follows it.
+//! A write runs in a separate task, so that neither a client that disconnects nor a handler past its deadline
+//! cancels the write or the invalidation that follows it.
 //!
-//! Group commit would have its place in [`Writer::transaction`]: on SQLite, writes that wait for the one connection could
-//! share a transaction, each in a savepoint, and be acknowledged after the common commit.
+//! Group commit can be added in [`Writer::transaction`]: on SQLite, writes that wait for the one connection
+//! could share a transaction, each in its own savepoint, and be acknowledged after the common commit.
 
 use std::{
     fmt,
@@ -27,16 +27,16 @@ use super::{
     connections::{Connection, Connections, failed},
 };
 
-/// How often a transaction is tried that the database refuses for the sake of a concurrent one.
+/// Maximum number of attempts of a transaction that fails because of a concurrent one.
 const ATTEMPTS: u32 = 3;
 
-/// The longest wait before the second attempt; each further one may be twice as long.
+/// Maximum wait before the second attempt. The maximum doubles with each further attempt.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// A rollback that takes longer closes the connection instead, which rolls back too.
+/// Maximum duration of a rollback. After it, the connection is closed, which rolls back too.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The way to write. Clones share the same connections and cost reference counts only.
+/// Runs writes. Clones share the same connections; cloning only increments reference counts.
 #[derive(Clone)]
 pub struct Writer {
     connections: Connections,
@@ -51,43 +51,44 @@ pub struct Transaction {
     record: Mutex<Record>,
 }
 
-/// What is remembered of a transaction's statements.
+/// The record of a transaction's statements.
 #[derive(Debug, Default)]
 struct Record {
     changes: Changes,
     failed: bool,
-    /// One failed for the sake of a concurrent transaction: it may succeed in another attempt.
+    /// A statement failed because of a concurrent transaction; another attempt may succeed.
     retryable: bool,
 }
 
 impl Writer {
-    /// Writes on `connections`, and tells `listener`. A write that takes longer than `deadline` altogether fails.
+    /// Writes on `connections` and notifies `listener` of changes. A write that takes longer than `deadline`
+    /// fails.
     pub fn new(connections: Connections, listener: Arc<dyn ChangeListener>, deadline: Duration) -> Self {
         Self { connections, listener, deadline }
     }
 
-    /// The same on other connections.
+    /// Returns the same writer with other connections.
     #[must_use]
     pub fn on(&self, connections: Connections) -> Self {
         Self { connections, ..self.clone() }
     }
 
-    /// Its connections, for reads that must see the latest write.
+    /// The connections of the writer, for reads that must see the latest write.
     pub fn connections(&self) -> &Connections {
         &self.connections
     }
 
-    /// Runs `work` in a transaction, commits if it answers `Ok` and rolls back otherwise, also after a panic or past the
-    /// deadline.
+    /// Runs `work` in a transaction. Commits if it returns `Ok`; otherwise rolls back, also after a panic or
+    /// past the deadline.
     ///
-    /// On PostgreSQL, `work` is called again, up to twice, after a serialisation failure or a deadlock: it must have no effect
-    /// outside the database. Nothing is repeated once COMMIT was sent.
+    /// On PostgreSQL, `work` is called up to two more times after a serialisation failure or a deadlock, so
+    /// it must have no effect outside the database. Nothing is repeated after COMMIT was sent.
     ///
-    /// The listener is told which tables the statements wrote to; [`Transaction::changed`] says it more precisely. Rows that a
-    /// trigger or a foreign key changes in other tables have to be declared.
+    /// The listener is notified of the tables that the statements wrote to. [`Transaction::changed`] declares
+    /// changes more precisely. Changes by triggers or foreign keys in other tables must be declared.
     ///
     /// # Errors
-    /// Those of `work`; [`DbErr::Conn`] past the deadline, and when the outcome of COMMIT is unknown.
+    /// The errors of `work`; [`DbErr::Conn`] past the deadline, and if the outcome of COMMIT is unknown.
     pub async fn transaction<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: AsyncFn(&Transaction) -> Result<T, E> + 'static,
@@ -98,11 +99,11 @@ impl Writer {
         in_task(async move { writer.attempt(work).await }).await
     }
 
-    /// Runs one statement in autocommit, which is one round trip, then tells the listener of `changes`, whatever its outcome.
-    /// All that `work` writes must be one statement.
+    /// Runs one statement in autocommit, which is one round trip. Then notifies the listener of `changes`,
+    /// even after an error. `work` must not write in more than one statement.
     ///
     /// # Errors
-    /// Those of `work`; [`DbErr::Conn`] past the deadline.
+    /// The errors of `work`; [`DbErr::Conn`] past the deadline.
     pub async fn statement<T, E, F>(&self, changes: impl Into<Vec<Change>>, work: F) -> Result<T, E>
     where
         F: AsyncFnOnce(&Connections) -> Result<T, E> + 'static,
@@ -113,7 +114,7 @@ impl Writer {
         in_task(async move {
             let work = AssertUnwindSafe(async { work(&writer.connections).await }).catch_unwind();
             let outcome = timeout(writer.deadline, work).await;
-            // After a failure too: a connection may be lost when the statement is done.
+            // Also after an error: the connection may have been lost after the statement was executed.
             writer.listener.changed(&changes);
             match outcome {
                 Ok(Ok(outcome)) => outcome,
@@ -151,7 +152,7 @@ impl Writer {
         }
     }
 
-    /// Commits, and tells the listener whatever the answer: without one, the outcome is unknown.
+    /// Commits, and notifies the listener also after an error, because the outcome may be unknown.
     async fn commit(&self, transaction: Transaction, deadline: Instant) -> Result<(), DbErr> {
         let (mut connection, record) = transaction.into_parts();
         let committed = timeout_at(deadline, connection.execute_unprepared("COMMIT")).await;
@@ -174,12 +175,14 @@ impl Transaction {
     async fn begin(connections: &Connections) -> Result<Self, DbErr> {
         let backend = connections.get_database_backend();
         let mut connection = connections.check_out().await?;
-        // On SQLite as a writer from the start: a transaction that reads first could not become one after another process wrote.
+        // On SQLite, the transaction starts as a writer: one that starts as a reader cannot write any more
+        // after another process has written.
         let begin = if backend == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
         match connection.execute_unprepared(begin).await {
             Ok(_) => Ok(Self { connection: sync::Mutex::new(connection), backend, record: Mutex::default() }),
             Err(error) if backend == DbBackend::Sqlite && error.as_database_error().is_some() => {
-                // Another process writes. The connection stays: its data version shows what that one wrote.
+                // Another process is writing. The connection stays open, because its data version shows the
+                // writes of that process.
                 connection.check_in();
                 Err(failed(error))
             }
@@ -187,12 +190,14 @@ impl Transaction {
         }
     }
 
-    /// Declares a change, in place of what is derived from the statements that write to its table.
+    /// Declares a change. Declared changes replace those derived from the statements that write to the same
+    /// table.
     pub fn changed(&self, change: Change) {
         self.record().changes.declare(change);
     }
 
-    /// Calls `work`; answers with an error if it panics, is late, or ignored an error that keeps the transaction from committing.
+    /// Calls `work`. Returns an error if it panics, exceeds the deadline, or ignored an error that prevents
+    /// the commit.
     async fn run<T, E: From<DbErr>>(
         &self,
         work: &impl AsyncFn(&Self) -> Result<T, E>,
@@ -201,7 +206,8 @@ impl Transaction {
         let run = async {
             let value = work(self).await?;
             if self.backend == DbBackend::Postgres && self.record().failed {
-                // After an error PostgreSQL answers COMMIT with a rollback, which the driver does not report. This fails then.
+                // After an error, PostgreSQL rolls back on COMMIT, which the driver does not report. This
+                // statement fails in that case.
                 self.execute_unprepared("SELECT 1").await?;
             }
             Ok(value)
@@ -213,7 +219,7 @@ impl Transaction {
         }
     }
 
-    /// Rolls back. If that fails the connection is closed, which rolls back too.
+    /// Rolls back. If that fails, closes the connection, which rolls back too.
     async fn roll_back(self) {
         let (mut connection, _) = self.into_parts();
         let rolled_back = timeout(ROLLBACK_TIMEOUT, connection.execute_unprepared("ROLLBACK")).await;
@@ -273,11 +279,11 @@ impl ConnectionTrait for Transaction {
     }
 }
 
-/// Runs a write in a task of its own, within the request's span.
+/// Runs a write in a separate task, within the request's span.
 async fn in_task<T: 'static, E: From<DbErr> + 'static>(
     write: impl Future<Output = Result<T, E>> + 'static,
 ) -> Result<T, E> {
-    // It panics only in the listener, and is cancelled only when the worker ends.
+    // The task panics only in the listener, and is cancelled only when the worker ends.
     let joined = actix_rt::spawn(write.instrument(Span::current())).await;
     joined.unwrap_or_else(|error| Err(DbErr::Custom(format!("a write ended early: {error}")).into()))
 }
@@ -288,7 +294,8 @@ fn is_retryable(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| ["40001", "40P01"].contains(&&*code))
 }
 
-/// A random part of the wait after this attempt, so that two transactions that met do not meet again.
+/// A random part of the maximum wait after this attempt, so that two conflicting transactions do not conflict
+/// again.
 fn pause(attempt: u32) -> Duration {
     let longest = RETRY_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(8));
     let thousandths = RandomState::new().hash_one(attempt) % 1000;

@@ -65,7 +65,7 @@ async fn waiting_for_a_permit_ends_with_the_acquire_timeout() {
 }
 
 #[actix_web::test]
-async fn a_closed_set_gives_no_connection_and_takes_none_back() {
+async fn a_closed_set_checks_no_connection_out_or_in() {
     let (reader, set) = reader();
     reader.query_one_raw(statement("SELECT 1")).await.unwrap();
     let checked_out = set.check_out().await.unwrap();
@@ -89,7 +89,7 @@ async fn an_abandoned_connection_makes_room_for_another() {
 }
 
 #[actix_web::test]
-async fn a_replaced_connection_is_noticed() {
+async fn a_replaced_connection_is_detected() {
     let (reader, set) = reader();
     reader.query_one_raw(statement("SELECT 1")).await.unwrap();
     let opened = reader.opened();
