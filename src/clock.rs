@@ -7,44 +7,45 @@ use std::sync::{
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
-/// The value of [`Clock::stopped_at`] while the clock follows the system's.
+/// The value of [`Clock::stopped_at`] while the clock follows the system clock.
 const RUNNING: i64 = i64::MIN;
 
-/// Tells the time in whole microseconds: what is answered is exactly what both databases store. Clones share one time.
+/// A clock with microsecond precision, so that responses show exactly the times that both databases store.
+/// Clones share one time.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    /// Microseconds since 1970 at which the clock stands, or [`RUNNING`].
+    /// The time at which the clock is stopped, in microseconds since 1970, or [`RUNNING`].
     stopped_at: Arc<AtomicI64>,
 }
 
 impl Clock {
-    /// A clock that follows the system's.
+    /// A clock that follows the system clock.
     pub fn system() -> Self {
         Self { stopped_at: Arc::new(AtomicI64::new(RUNNING)) }
     }
 
-    /// A clock that stands at `at`.
+    /// A clock that is stopped at `at`.
     pub fn fixed(at: DateTime<Utc>) -> Self {
         Self { stopped_at: Arc::new(AtomicI64::new(at.timestamp_micros())) }
     }
 
-    /// Stops the clock, and all its clones, at `at`.
+    /// Stops the clock and all its clones at `at`.
     pub fn set(&self, at: DateTime<Utc>) {
         self.stopped_at.store(at.timestamp_micros(), Relaxed);
     }
 
-    /// Stops the clock, and all its clones, `by` after its present time.
+    /// Advances the clock by `by` and stops it there, with all its clones.
     pub fn advance(&self, by: TimeDelta) {
         self.set(self.now() + by);
     }
 
-    /// The present time.
+    /// The current time.
     pub fn now(&self) -> DateTime<Utc> {
         let stopped_at = match self.stopped_at.load(Relaxed) {
             RUNNING => None,
             micros => DateTime::from_timestamp_micros(micros),
         };
-        #[expect(clippy::disallowed_methods, reason = "the one place where time is read")]
+        #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
         stopped_at.unwrap_or_else(|| Utc::now().trunc_subsecs(6))
     }
 }
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_clock_stands_at_a_whole_microsecond() {
+    fn a_fixed_clock_is_stopped_at_a_whole_microsecond() {
         let clock = Clock::fixed(at(1_999));
         assert_eq!(clock.now(), at(1_000));
         assert_eq!(clock.now(), at(1_000));

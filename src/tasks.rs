@@ -1,7 +1,7 @@
 //! Background tasks: named, restarted after failures, cancelled and joined on shutdown.
 //!
-//! They share one thread with a runtime of its own, so that no worker is held up by them. What a database driver still
-//! spawns while a task ends has a runtime that lives until the last task has ended.
+//! All tasks share one thread with its own runtime, so that they never block a worker. The runtime ends after
+//! the last task, because database drivers spawn work while a task ends.
 
 mod supervisor;
 #[cfg(test)]
@@ -25,15 +25,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::supervisor::{Entry, supervise};
 
-/// How long a failed task waits before it starts again.
+/// How long a failed task waits before it is restarted.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
-    /// The first wait; each further one is twice as long.
+    /// The first wait. Each further wait is twice as long.
     pub first: Duration,
     /// The longest wait.
     pub longest: Duration,
-    /// A task that has run for this long is well, and its next wait is the first again.
-    pub well_after: Duration,
+    /// A task that has run for this long is healthy. Its next wait is `first` again.
+    pub healthy_after: Duration,
 }
 
 impl Default for Backoff {
@@ -41,33 +41,33 @@ impl Default for Backoff {
         Self {
             first: Duration::from_millis(250),
             longest: Duration::from_secs(30),
-            well_after: Duration::from_mins(1),
+            healthy_after: Duration::from_mins(1),
         }
     }
 }
 
-/// What is known of a task, for metrics.
+/// The status of a task, for metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskStatus {
     /// Its name.
     pub name: &'static str,
-    /// Whether it runs now: not while it waits for a restart, and not after its end.
+    /// Whether it is running. False while it waits for a restart and after its end.
     pub running: bool,
-    /// How often it was started again.
+    /// The number of restarts.
     pub restarts: u64,
-    /// How often it ended with an error or a panic.
+    /// How often it failed with an error or a panic.
     pub failures: u64,
-    /// The last of these errors; for logs and operators only.
+    /// The most recent of these errors; for logs and operators only.
     pub last_failure: Option<String>,
 }
 
-/// Starts a task on the thread of the tasks.
+/// Starts a task; called on the thread of the tasks.
 type Start = Box<dyn FnOnce(&TaskTracker) + Send>;
 
-/// The background tasks of a process. Dropping it cancels them, without waiting for their end.
+/// The background tasks of a process. Dropping it cancels them but does not wait for their end.
 #[derive(Debug)]
 pub struct Tasks {
-    /// As many messages as there are calls of [`Tasks::spawn`].
+    /// Unbounded, but holds at most one message per call of [`Tasks::spawn`].
     starts: mpsc::UnboundedSender<Start>,
     entries: Mutex<Vec<Arc<Entry>>>,
     cancellation: CancellationToken,
@@ -76,10 +76,10 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Starts their thread.
+    /// Starts the thread of the tasks.
     ///
     /// # Errors
-    /// When the system refuses a thread or a runtime.
+    /// If the thread or its runtime cannot be created.
     pub fn start() -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let (starts, receiver) = mpsc::unbounded_channel();
@@ -87,20 +87,22 @@ impl Tasks {
         let cancellation = CancellationToken::new();
         let token = cancellation.clone();
         thread::Builder::new().name("tasks".to_owned()).spawn(move || {
-            // Inside the runtime, so that whatever the tasks drop at the end finds it.
+            // The future is dropped inside the runtime, because some values need the runtime when they are
+            // dropped.
             runtime.block_on(async move { LocalSet::new().run_until(run(receiver, token)).await });
-            // Ends what was spawned by drivers.
+            // Ends the work that drivers spawned.
             drop(runtime);
-            // The receiver is gone unless somebody waits.
+            // Fails if `shutdown` is not waiting, which is not an error.
             let _ = end.send(());
         })?;
         Ok(Self { starts, entries: Mutex::default(), cancellation, ended })
     }
 
-    /// Runs a task until shutdown. `task` builds its future on the thread of the tasks, once at the start and once for every
-    /// restart; the future should end soon after its token is cancelled.
+    /// Runs a task until shutdown. `task` builds its future on the thread of the tasks, at the start and for
+    /// every restart. The future should end soon after its token is cancelled.
     ///
-    /// An error or a panic starts the task again, with the default [`Backoff`]. `Ok` ends it for good.
+    /// After an error or a panic, the task is restarted with the default [`Backoff`]. After `Ok`, it is not
+    /// restarted.
     pub fn spawn<F, E>(&self, name: &'static str, task: F)
     where
         F: AsyncFn(CancellationToken) -> Result<(), E> + Send + 'static,
@@ -109,7 +111,7 @@ impl Tasks {
         self.spawn_with(name, Backoff::default(), task);
     }
 
-    /// The same with another backoff.
+    /// Runs a task like [`Tasks::spawn`], with another backoff.
     pub fn spawn_with<F, E>(&self, name: &'static str, backoff: Backoff, task: F)
     where
         F: AsyncFn(CancellationToken) -> Result<(), E> + Send + 'static,
@@ -121,17 +123,17 @@ impl Tasks {
         let start: Start = Box::new(move |tracker| {
             tracker.spawn_local(async move { supervise(&entry, &token, backoff, task).await });
         });
-        // The thread is gone only after shutdown, when nothing is to start.
+        // Fails only after shutdown, when no task must start.
         let _ = self.starts.send(start);
     }
 
-    /// What is known of every task, in the order in which they were spawned.
+    /// The status of every task, in the order of [`Tasks::spawn`].
     pub fn status(&self) -> Vec<TaskStatus> {
         self.entries().iter().map(|entry| entry.status()).collect()
     }
 
-    /// Cancels all tasks and waits for their end, at most for `within`. The names of those that have not ended by then are
-    /// logged and returned; they are left to the end of the process.
+    /// Cancels all tasks and waits for their end, at most for `within`. Logs and returns the names of the
+    /// tasks that are still running then; they end with the process.
     pub async fn shutdown(mut self, within: Duration) -> Vec<&'static str> {
         self.cancellation.cancel();
         if timeout(within, &mut self.ended).await.is_ok() {
@@ -156,7 +158,7 @@ impl Drop for Tasks {
     }
 }
 
-/// Starts tasks until the cancellation, then waits for those that run.
+/// Starts tasks until cancellation, then waits until the running ones have ended.
 async fn run(mut starts: mpsc::UnboundedReceiver<Start>, cancellation: CancellationToken) {
     let tracker = TaskTracker::new();
     while let Some(Some(start)) = cancellation.run_until_cancelled(starts.recv()).await {

@@ -1,4 +1,4 @@
-//! Runs one task, again after every failure, and records how it is.
+//! Runs one task, restarts it after failures, and records its status.
 
 use std::{
     any::Any,
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Backoff, TaskStatus};
 
-/// What is recorded of a task.
+/// The recorded status of a task.
 #[derive(Debug)]
 pub(super) struct Entry {
     name: &'static str,
@@ -29,7 +29,7 @@ struct State {
     restarts: u64,
     failures: u64,
     last_failure: Option<String>,
-    /// It failed, and has not been well since.
+    /// Whether it has failed and has not been healthy since.
     failing: bool,
 }
 
@@ -72,7 +72,8 @@ impl Entry {
         state.restarts += u64::from(again);
     }
 
-    /// Counts a failure; answers whether it is news, which it is until the task fails again without having been well.
+    /// Counts a failure. Returns whether the task starts to fail: true for the first failure, and for the
+    /// first one after the task was healthy.
     pub(super) fn failed(&self, cause: String) -> bool {
         let mut state = self.state();
         state.running = false;
@@ -81,8 +82,8 @@ impl Entry {
         !mem::replace(&mut state.failing, true)
     }
 
-    /// Notes that it has run for a while; answers whether that is news.
-    pub(super) fn is_well(&self) -> bool {
+    /// Records that the task is healthy. Returns whether it was failing before.
+    pub(super) fn recovered(&self) -> bool {
         mem::take(&mut self.state().failing)
     }
 
@@ -104,19 +105,15 @@ where
     while !token.is_cancelled() {
         entry.started(again);
         again = true;
-        let (outcome, was_well) = watch(entry, backoff.well_after, task(token.clone())).await;
+        let (outcome, was_healthy) = run_once(entry, backoff.healthy_after, task(token.clone())).await;
         let Err(cause) = outcome else { break };
-        // One line when it starts to fail. What follows is only counted, until it is well again.
+        // One line when the task starts to fail. Further failures are only counted until it is healthy again.
         if entry.failed(cause.clone()) {
-            tracing::warn!(
-                task = entry.name,
-                cause,
-                "a background task failed; it is restarted until it runs"
-            );
+            tracing::warn!(task = entry.name, cause, "a background task failed and will be restarted");
         } else {
             tracing::debug!(task = entry.name, cause, "a background task failed again");
         }
-        if was_well {
+        if was_healthy {
             pause = backoff.first;
         }
         if token.run_until_cancelled(sleep(pause)).await.is_none() {
@@ -127,22 +124,22 @@ where
     entry.ended();
 }
 
-/// Runs a task to its end. Answers with the reason if it failed, and whether it had been well before.
-async fn watch<E: Display>(
+/// Runs a task to its end. Returns the reason if it failed, and whether it was healthy before.
+async fn run_once<E: Display>(
     entry: &Entry,
-    well_after: Duration,
+    healthy_after: Duration,
     run: impl Future<Output = Result<(), E>>,
 ) -> (Result<(), String>, bool) {
     let run = AssertUnwindSafe(run).catch_unwind();
-    let well = sleep(well_after);
-    pin!(run, well);
-    let mut was_well = false;
+    let healthy = sleep(healthy_after);
+    pin!(run, healthy);
+    let mut was_healthy = false;
     let outcome = loop {
         tokio::select! {
             outcome = &mut run => break outcome,
-            () = &mut well, if !was_well => {
-                was_well = true;
-                if entry.is_well() {
+            () = &mut healthy, if !was_healthy => {
+                was_healthy = true;
+                if entry.recovered() {
                     tracing::info!(task = entry.name, "a background task runs again");
                 }
             }
@@ -152,7 +149,7 @@ async fn watch<E: Display>(
         Ok(outcome) => outcome.map_err(|error| error.to_string()),
         Err(panic) => Err(message(&*panic)),
     };
-    (outcome, was_well)
+    (outcome, was_healthy)
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -1,4 +1,4 @@
-//! Tasks on a runtime of their own, watched from outside.
+//! Tests of background tasks on their own runtime.
 
 use std::{
     future::pending,
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 const LONG: Duration = Duration::from_secs(30);
 
 const QUICK: Backoff =
-    Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(4), well_after: LONG };
+    Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(4), healthy_after: LONG };
 
 async fn until(mut done: impl FnMut() -> bool) {
     let started = Instant::now();
@@ -98,19 +98,22 @@ async fn a_task_that_fails_is_restarted_and_its_failures_are_counted() {
 }
 
 #[actix_web::test]
-async fn a_task_that_panics_is_restarted_and_harms_no_other() {
+async fn a_task_that_panics_is_restarted_and_does_not_affect_others() {
     let tasks = Tasks::start().unwrap();
     tasks.spawn("calm", until_cancelled);
     let runs = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&runs);
-    tasks.spawn_with("wild", QUICK, async move |token| {
+    tasks.spawn_with("panicking", QUICK, async move |token| {
         assert!(counted.fetch_add(1, SeqCst) > 0, "the first run fails");
         until_cancelled(token).await
     });
     until(|| runs.load(SeqCst) == 2).await;
-    let [calm, wild] = tasks.status().try_into().unwrap();
+    let [calm, panicking] = tasks.status().try_into().unwrap();
     assert_eq!((calm.running, calm.failures), (true, 0));
-    assert_eq!((wild.failures, wild.last_failure.as_deref()), (1, Some("panicked: the first run fails")));
+    assert_eq!(
+        (panicking.failures, panicking.last_failure.as_deref()),
+        (1, Some("panicked: the first run fails"))
+    );
     assert!(tasks.shutdown(LONG).await.is_empty());
 }
 
@@ -131,7 +134,7 @@ async fn a_task_that_is_done_is_not_restarted() {
 #[actix_web::test]
 async fn the_wait_before_a_restart_doubles_up_to_the_longest() {
     let backoff =
-        Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(80), well_after: LONG };
+        Backoff { first: Duration::from_millis(20), longest: Duration::from_millis(80), healthy_after: LONG };
     let (entry, token) = (Entry::new("failing"), CancellationToken::new());
     let runs = AtomicU64::new(0);
     let started = Instant::now();
@@ -148,11 +151,11 @@ async fn the_wait_before_a_restart_doubles_up_to_the_longest() {
 }
 
 #[actix_web::test]
-async fn a_task_that_was_well_waits_only_as_long_as_at_first() {
-    let backoff = Backoff { first: Duration::from_millis(1), longest: LONG, well_after: Duration::ZERO };
+async fn the_wait_of_a_task_that_was_healthy_starts_over() {
+    let backoff = Backoff { first: Duration::from_millis(1), longest: LONG, healthy_after: Duration::ZERO };
     let (entry, token) = (Entry::new("unlucky"), CancellationToken::new());
     let runs = AtomicU64::new(0);
-    // Without the reset these waits would add up to half an hour.
+    // Without the reset, these waits would add up to half an hour.
     supervise(&entry, &token, backoff, async |token: CancellationToken| {
         if runs.fetch_add(1, SeqCst) == 20 {
             token.cancel();
@@ -165,21 +168,21 @@ async fn a_task_that_was_well_waits_only_as_long_as_at_first() {
 }
 
 #[test]
-fn failing_and_running_again_are_news_once_each() {
+fn failing_and_recovering_are_each_reported_once() {
     let entry = Entry::new("flaky");
-    assert!(!entry.is_well());
+    assert!(!entry.recovered());
     assert!(entry.failed("first".to_owned()));
     assert!(!entry.failed("second".to_owned()));
-    assert!(entry.is_well());
-    assert!(!entry.is_well());
+    assert!(entry.recovered());
+    assert!(!entry.recovered());
     assert!(entry.failed("third".to_owned()));
     let status = entry.status();
     assert_eq!((status.failures, status.last_failure.as_deref()), (3, Some("third")));
 }
 
 #[actix_web::test]
-async fn a_task_is_well_after_it_has_run_for_a_while() {
-    let backoff = Backoff { well_after: Duration::from_millis(20), ..QUICK };
+async fn a_task_is_healthy_after_it_has_run_for_a_while() {
+    let backoff = Backoff { healthy_after: Duration::from_millis(20), ..QUICK };
     let (entry, token) = (Entry::new("slow"), CancellationToken::new());
     let runs = AtomicU64::new(0);
     let supervised = supervise(&entry, &token, backoff, async |token: CancellationToken| {

@@ -1,12 +1,13 @@
-//! Learns of changes by other processes, and determines until when the cache is valid.
+//! Detects changes by other processes, and determines until when the cache is valid.
 //!
-//! **PostgreSQL.** Triggers send a notification in the transaction of every statement that changes articles or renames users.
-//! Notifications arrive in the order of commits. When the server's own heartbeat comes back, everything committed before it
-//! was sent is known, so the cache is valid for [`HEARTBEAT_TIMEOUT`] from then on: the longest time that a read can be stale
-//! after a connection died silently.
+//! **PostgreSQL.** Triggers send a notification in the transaction of every statement that changes articles
+//! or renames users. Notifications arrive in the order of commits. When the server receives its own
+//! heartbeat, it knows every change that was committed before the heartbeat was sent. From that time on, the
+//! cache is valid for [`HEARTBEAT_TIMEOUT`]: the longest time that a read can be stale after a connection
+//! died silently.
 //!
-//! **SQLite.** The data version of the writing connection changes when another process commits, and only then. It is queried
-//! every [`POLL_INTERVAL`]; the cache is valid for [`POLL_TIMEOUT`] from then on.
+//! **SQLite.** The data version of the writing connection changes when another process commits, and only
+//! then. It is queried every [`POLL_INTERVAL`]; the cache is valid for [`POLL_TIMEOUT`] from then on.
 
 use std::{
     collections::VecDeque,
@@ -34,7 +35,8 @@ use crate::{
 /// The time between two heartbeats.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long the cache is valid after a heartbeat was sent that came back: the staleness bound on PostgreSQL.
+/// How long the cache is valid after sending a heartbeat that is received again: the staleness bound on
+/// PostgreSQL.
 pub const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// The time between two queries of SQLite's data version.
@@ -43,12 +45,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long the cache is valid after such a query: the staleness bound on SQLite.
 pub const POLL_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// The first attempt comes soon, so that the cache is valid again soon. After a long outage the intervals need not be long,
-/// as each process makes only one attempt at a time.
+/// The first restart is early, so that the cache is valid again soon. After a long outage the intervals can
+/// stay short, because each process makes only one attempt at a time.
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(250),
     longest: Duration::from_secs(4),
-    well_after: Duration::from_secs(2),
+    healthy_after: Duration::from_secs(2),
 };
 
 /// The longest wait for a connection to close.
@@ -80,13 +82,14 @@ async fn watch(db: &Db, cache: &Cache, topic: Topic, token: &CancellationToken) 
     };
     cache.suspend();
     if let Some(pool) = pool {
-        // The listener returns its connection in a task of its own. A dead one is not waited for.
+        // The listener returns its connection in a separate task, but a dead connection must not delay the
+        // shutdown.
         let _ = timeout(CLOSE_TIMEOUT, pool.close()).await;
     }
     watched
 }
 
-/// Listens until the connection is lost or no heartbeat comes back.
+/// Listens until the connection is lost or a heartbeat is not received in time.
 async fn listen(pool: &PgPool, cache: &Cache, topic: Topic) -> Result<(), sqlx::Error> {
     // A connection can also die silently while it is set up.
     let connected = timeout(HEARTBEAT_TIMEOUT, connect(pool)).await;
@@ -175,8 +178,8 @@ fn apply(
     None
 }
 
-/// Queries SQLite's data version until it fails or the token is cancelled. The token is checked between two statements, as an
-/// abandoned one costs its connection.
+/// Queries SQLite's data version until it fails or the token is cancelled. The token is checked between
+/// statements, because an abandoned statement closes its connection.
 async fn poll(writer: &Connections, cache: &Cache, token: &CancellationToken) -> Result<(), DbErr> {
     let query = Statement::from_string(writer.get_database_backend(), "PRAGMA data_version");
     let mut known = None;
@@ -185,7 +188,7 @@ async fn poll(writer: &Connections, cache: &Cache, token: &CancellationToken) ->
         let (queried, opened) = (Instant::now(), writer.opened());
         let row = writer.query_one_raw(query.clone()).await?;
         let version: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-        // Each connection counts from a value of its own.
+        // Each connection counts from its own initial value.
         let state = version.filter(|_| writer.opened() == opened).map(|version| (opened, version));
         if state.is_none() || state != known {
             cache.invalidate_all();
