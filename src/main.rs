@@ -14,7 +14,7 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let done = start(Cli::parse());
     done.unwrap_or_else(|failure| {
-        // If standard error is closed, the exit code is all there is.
+        // If standard error is closed, the exit code alone reports the failure.
         let _ = writeln!(io::stderr(), "byline: {failure}");
         ExitCode::FAILURE
     })

@@ -1,15 +1,15 @@
-//! `byline healthcheck`: asks the server of the same settings whether it is ready.
+//! `byline healthcheck`: checks whether the server with the same settings is ready.
 
 use std::time::Duration;
 
 use super::Failure;
 use crate::config::Settings;
 
-/// How long a healthy server may take to answer.
+/// The maximum duration of the check.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(settings: &Settings) -> Result<(), Failure> {
-    // A server that listens on all addresses listens on this one too.
+    // A server that listens on all addresses can be reached at this one.
     let host = match settings.http.host.as_str() {
         "0.0.0.0" | "::" => "localhost",
         host => host,

@@ -20,7 +20,7 @@ use crate::{
     server::app,
 };
 
-/// An error that ends a command; printed in one line.
+/// An error that ends a command. It is printed in one line.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// Byline, a self-hosted blog and publishing API.
@@ -33,7 +33,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the API; the default command
+    /// Serve the API (default)
     Serve(serve::Arguments),
     /// Manage the database schema
     #[command(subcommand)]
@@ -43,16 +43,16 @@ enum Command {
     User(user::Command),
     /// Print the OpenAPI document
     Openapi,
-    /// Check whether a running server is ready; for containers
+    /// Check whether a running server is ready, for container health checks
     Healthcheck,
-    /// Fill the database with generated authors and articles
+    /// Add generated users and articles to the database
     Seed(seed::Amount),
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// With the reason in one line.
+/// The reason why the command failed, in one line.
 pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
     let mut out = io::stdout();
     match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
@@ -80,8 +80,8 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Adds what a server would refuse about its database to the errors of its settings, so that the operator sees all of them at
-/// once.
+/// Adds the reason why a server could not use its database to the errors of its settings, so that the
+/// operator sees all errors at once.
 pub async fn add_database_error(cli: &Cli, mut errors: SettingsError) -> SettingsError {
     let serves = match &cli.command {
         None => true,
@@ -89,7 +89,7 @@ pub async fn add_database_error(cli: &Cli, mut errors: SettingsError) -> Setting
         Some(_) => false,
     };
     if let Some(database) = errors.database().filter(|_| serves) {
-        // Looking at a SQLite file must not create it.
+        // Inspecting a SQLite file must not create it.
         let url = database.expose().replace("mode=rwc", "mode=ro");
         let state = match sea_orm::Database::connect(url).await {
             Ok(db) => migration::state(&db).await.map_err(|error| error.to_string()),

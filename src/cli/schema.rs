@@ -1,4 +1,4 @@
-//! The state of the schema that commands need before they use the database.
+//! Checks and updates the database schema before a command uses it.
 
 use migration::DatabaseState;
 use sea_orm::DatabaseConnection;
@@ -9,14 +9,14 @@ use crate::{
     db::Db,
 };
 
-const BEHIND: &str =
+const PENDING: &str =
     "the database has pending migrations: run `byline migrate up` or `byline serve --migrate`";
 
 /// Why a server must not start on a database in this state; `None` if it may.
 pub(super) fn obstacle(state: &DatabaseState, production: bool, accept_newer: bool) -> Option<String> {
     let status = match state {
         DatabaseState::Managed(status) => status,
-        DatabaseState::Empty => return production.then(|| BEHIND.to_owned()),
+        DatabaseState::Empty => return production.then(|| PENDING.to_owned()),
         DatabaseState::Unmanaged { .. } => {
             return Some(
                 "the database contains tables that Byline has not adopted: \
@@ -38,15 +38,15 @@ pub(super) fn obstacle(state: &DatabaseState, production: bool, accept_newer: bo
                 .to_owned(),
         );
     }
-    (production && !status.pending.is_empty()).then(|| BEHIND.to_owned())
+    (production && !status.pending.is_empty()).then(|| PENDING.to_owned())
 }
 
-/// Brings the schema up to date where that cannot surprise anyone: with `migrate`, or outside production on a database that
-/// is empty or managed by Byline.
+/// Brings the schema up to date if the operator asked for it with `migrate`, or outside production if the
+/// database is empty or managed by Byline.
 pub(super) async fn prepare(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
     let pool = db.pool();
     let prepared = prepare_with(&pool, settings, migrate).await;
-    // The server may then open as many connections as its budget has.
+    // The server needs these connections: they count towards its budget.
     pool.close().await?;
     prepared
 }
@@ -55,8 +55,8 @@ async fn prepare_with(pool: &DatabaseConnection, settings: &Settings, migrate: b
     let production = settings.app.environment == Environment::Production;
     let state = migration::state(pool).await?;
     if let Some(obstacle) = obstacle(&state, production && !migrate, settings.database.accept_newer) {
-        let is_adopted_now = migrate && matches!(state, DatabaseState::Unmanaged { .. });
-        if !is_adopted_now {
+        let will_adopt = migrate && matches!(state, DatabaseState::Unmanaged { .. });
+        if !will_adopt {
             return Err(obstacle.into());
         }
     }

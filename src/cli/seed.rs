@@ -1,4 +1,4 @@
-//! `byline seed`: generated authors and articles, for trying things out and for benchmarks.
+//! `byline seed`: adds generated users and articles, for trials and benchmarks.
 
 use std::fmt;
 
@@ -20,25 +20,25 @@ use sea_orm::{
 
 use crate::{accounts::passwords::Passwords, clock::Clock, http::error::Result};
 
-/// Rows per statement: they have 7 values each, and SQLite accepts 32,766 values.
+/// Rows per statement. A row has 7 values, and SQLite accepts 32,766 values per statement.
 const BATCH: usize = 2000;
 
 /// The password of every generated account.
 pub const PASSWORD: &str = "seeded-password";
 
-/// How much to generate.
+/// The amount of data to generate.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Amount {
-    /// Accounts to add, all with the password `seeded-password`
+    /// Number of users to add, all with the password `seeded-password`
     #[arg(long, default_value_t = 10)]
     users: usize,
-    /// Articles to add, a minute apart, by these accounts in turn
+    /// Number of articles to add, one minute apart, by these users in turn
     #[arg(long, default_value_t = 1000)]
     articles: usize,
-    /// Bytes of an article's content
+    /// Length of each article's content, in bytes
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
     bytes: u32,
-    /// Of a hundred articles, how many are drafts
+    /// Percentage of articles that are drafts
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
     drafts: u8,
 }
@@ -49,7 +49,7 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Adds accounts and articles, all of them or none.
+/// Adds users and articles in one transaction.
 pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> Result<()> {
     let hash = Passwords::new(bcrypt_cost).hash(&PASSWORD.into()).await?;
     let now = Clock::system().now();
@@ -88,7 +88,7 @@ pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> 
         .all(&txn)
         .await?;
 
-    let prose = prose(&mut random, amount.bytes);
+    let content = text(&mut random, amount.bytes);
     let mut authors = authors.iter().cycle();
     let mut minutes = (0..amount.articles).rev().filter_map(|ago| i64::try_from(ago).ok());
     loop {
@@ -102,7 +102,7 @@ pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> 
                 let draft = u64::from(amount.drafts) > (0..100_u64).fake_with_rng(&mut random);
                 article::ActiveModel {
                     title: Set(title),
-                    content: Set(prose.clone()),
+                    content: Set(content.clone()),
                     published: Set(!draft),
                     author_id: Set(*author_id),
                     created_at: Set(written),
@@ -119,15 +119,15 @@ pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> 
     Ok(txn.commit().await?)
 }
 
-/// ASCII prose of this many bytes.
-fn prose(random: &mut StdRng, bytes: u32) -> String {
+/// Generates an ASCII text of this many bytes.
+fn text(random: &mut StdRng, bytes: u32) -> String {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let mut prose = String::with_capacity(bytes);
-    while prose.len() < bytes {
+    let mut text = String::with_capacity(bytes);
+    while text.len() < bytes {
         let paragraph: String = Paragraph(3..6).fake_with_rng(random);
-        prose.push_str(&paragraph);
-        prose.push_str("\n\n");
+        text.push_str(&paragraph);
+        text.push_str("\n\n");
     }
-    prose.truncate(bytes);
-    prose
+    text.truncate(bytes);
+    text
 }

@@ -36,7 +36,7 @@ pub(super) async fn run(settings: Settings, arguments: &Arguments) -> Result<(),
     Ok(server.run().await?)
 }
 
-/// Says where the server listens: to people in three lines, to programs in a log line like all others.
+/// Reports the address of the server: three readable lines, or one log line if the log format is JSON.
 fn announce(settings: &Settings, address: SocketAddr) -> io::Result<()> {
     let (name, database) = (&settings.app.name, &settings.database.url);
     match settings.log.format {

@@ -21,12 +21,12 @@ use crate::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Create an account; prompts for the password, or reads it from standard input
+    /// Create an account. Prompts for the password, or reads it from standard input
     Create {
-        /// The e-mail address; unique regardless of case
+        /// E-mail address, unique regardless of case
         #[arg(long)]
         email: String,
-        /// The name to sign in with
+        /// User name to sign in with
         #[arg(long)]
         username: String,
     },
