@@ -1,7 +1,7 @@
-//! The types that say who may call: [`Anyone`], [`Viewer`], [`CurrentUser`].
+//! The types that state who may send a request: [`Anyone`], [`Viewer`], [`CurrentUser`].
 //!
-//! An access token proves who its holder was when it was issued. The account's row is read with every request, so the tokens of
-//! a deleted account stop working at once.
+//! An access token only proves that the account existed when the token was issued. Every request reads the
+//! account's row, so the tokens of a deleted account stop working at once.
 
 use actix_web::{HttpMessage as _, HttpRequest, http::header, web::ThinData};
 use entity::user;
@@ -18,7 +18,8 @@ use crate::http::{
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;
 
-/// Anonymous or signed in. A token, if sent, must be valid: an expired one must not silently hide its owner's drafts.
+/// Anonymous or signed in. A token, if sent, must be valid: an expired one must not silently hide its owner's
+/// drafts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Viewer {
     /// Without an account. Where drafts are public, every viewer is anonymous and tokens are ignored.
@@ -37,7 +38,7 @@ impl CurrentUser {
         UserId(self.0.id)
     }
 
-    /// The same account as the viewer of what it changes.
+    /// The account as the viewer of the articles that it changes.
     pub fn viewer(&self) -> Viewer {
         Viewer::SignedIn(self.id())
     }
@@ -83,7 +84,7 @@ fn accounts(request: &HttpRequest) -> Result<&Accounts> {
         .ok_or_else(|| Error::internal("find the state of accounts", "it was not registered"))
 }
 
-/// The token that a read must check; `None` for an anonymous read.
+/// The token that a read must verify; `None` for an anonymous read.
 fn token_of_viewer(request: &HttpRequest) -> Result<Option<&str>> {
     Ok(if accounts(request)?.reads_ignore_tokens { None } else { bearer_token(request) })
 }
@@ -97,7 +98,7 @@ fn bearer_token(request: &HttpRequest) -> Option<&str> {
         [b' ', token @ ..] => token,
         _ => return None,
     };
-    // A value that is not text is an invalid token, as the empty one is.
+    // A value that is not valid text counts as an invalid token, like the empty value.
     scheme.eq_ignore_ascii_case(b"bearer").then(|| str::from_utf8(token).unwrap_or_default())
 }
 

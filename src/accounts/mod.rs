@@ -1,4 +1,4 @@
-//! Accounts: users, passwords, access tokens, and the types that say who may call.
+//! Accounts: users, passwords, access tokens, and the types that state who may send a request.
 
 pub mod callers;
 pub mod passwords;
@@ -19,10 +19,10 @@ use crate::{
 use passwords::Passwords;
 use tokens::Tokens;
 
-/// What requests about accounts need. Cloning it costs reference counts.
+/// The state that requests about accounts need. Cloning it only increments reference counts.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    /// Reads what is committed.
+    /// Reads committed rows.
     pub reader: Connections,
     /// Writes.
     pub writer: Writer,
@@ -30,16 +30,16 @@ pub struct Accounts {
     pub tokens: Arc<Tokens>,
     /// Hashes and verifies passwords.
     pub passwords: Arc<Passwords>,
-    /// Whether anyone may sign up over the API.
+    /// Whether anyone can create an account over the API.
     pub registration: Registration,
-    /// Drafts are public, so a read has nothing to gain from a token.
+    /// Whether drafts are public. If they are, reads ignore tokens.
     pub reads_ignore_tokens: bool,
-    /// The time.
+    /// The source of time.
     pub clock: Clock,
 }
 
 impl Accounts {
-    /// The state of this area. Needs no live service.
+    /// Builds the state. Opens no connection.
     pub fn new(settings: &Settings, reader: Connections, writer: Writer, clock: Clock) -> Self {
         let tokens = Tokens::new(
             &settings.auth.secret_key,
@@ -57,7 +57,7 @@ impl Accounts {
         }
     }
 
-    /// The same on the connections of another worker.
+    /// Returns the same state with the connections of another worker.
     #[must_use]
     pub fn on(&self, db: &Db) -> Self {
         let writer = self.writer.on(db.writer.clone());

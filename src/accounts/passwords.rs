@@ -1,4 +1,4 @@
-//! Passwords: bcrypt, off the workers, and only so many at once.
+//! Password hashing with bcrypt, on blocking threads, with a limited number of concurrent hashes.
 
 use std::{fmt, sync::Arc, thread};
 
@@ -8,13 +8,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::error::{Error, Result};
 
-/// How many wait for each core that hashes; at cost 12 that is a wait of some seconds.
+/// Maximum number of queued passwords per core. At cost 12, the last one waits for a few seconds.
 const QUEUE_PER_CORE: usize = 16;
 
-/// bcrypt reads no more of a password than this many bytes.
+/// The number of bytes of a password that bcrypt reads. It ignores the rest.
 pub const MAX_BYTES: usize = 72;
 
-/// Hashes and verifies at one cost, at most one password a core, with a bounded queue before it.
+/// Hashes and verifies passwords at one cost, at most one per core at a time. The queue is bounded.
 pub struct Passwords {
     cost: u32,
     max_concurrent: usize,
@@ -24,10 +24,10 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// `cost` is bcrypt's, 4 to 31: a hash takes 2 to the power of `cost` rounds.
+    /// `cost` is the cost factor of bcrypt, 4 to 31: a hash takes 2 to the power of `cost` rounds.
     pub fn new(cost: u32) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        // Any salt and digest make a hash that costs what a real one costs; no password is known that fits this one.
+        // Verifying this hash takes as long as verifying a real one. No password is known to match it.
         let dummy = format!("$2b${cost:02}$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDC");
         Self {
             cost,
@@ -38,12 +38,12 @@ impl Passwords {
         }
     }
 
-    /// How many are hashed at the same time.
+    /// The maximum number of passwords hashed at the same time.
     pub fn max_concurrent(&self) -> usize {
         self.max_concurrent
     }
 
-    /// The hash to store.
+    /// Returns the hash to store.
     ///
     /// # Errors
     /// [`Error::Busy`] when the queue is full.
@@ -54,16 +54,17 @@ impl Passwords {
             .map_err(|error| Error::internal("hash a password", error))
     }
 
-    /// Whether `password` fits `hash`. Without a hash it takes as long and fits nothing, so that time doesn't tell whether an
-    /// account exists; neither does a stored value that is no bcrypt hash.
+    /// Whether `password` matches `hash`. Without a hash, the result is false after the same time, so that
+    /// the duration does not reveal whether an account exists. A stored value that is not a bcrypt hash
+    /// matches no password.
     ///
     /// # Errors
     /// [`Error::Busy`] when the queue is full.
     pub async fn verify(&self, password: &SecretString, hash: Option<String>) -> Result<bool> {
         let (password, known) = (password.clone(), hash.is_some());
         let hash = hash.unwrap_or_else(|| self.dummy.clone());
-        let fits = self.run(move || bcrypt::verify(password.expose_secret(), &hash)).await?;
-        Ok(known && fits.unwrap_or(false))
+        let matches = self.run(move || bcrypt::verify(password.expose_secret(), &hash)).await?;
+        Ok(known && matches.unwrap_or(false))
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -72,11 +73,11 @@ impl Passwords {
             .acquire_owned()
             .await
             .map_err(|error| Error::internal("wait for a core to hash on", error))?;
-        // Both permits go with the work: a client that leaves doesn't end it.
-        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, core);
+        // The work owns both permits, because it continues if the client disconnects.
+        let permits: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, core);
         let work = move || {
             let done = work();
-            drop(held);
+            drop(permits);
             done
         };
         spawn_blocking(work).await.map_err(|error| Error::internal("hash a password", error))
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[actix_web::test]
-    async fn a_password_fits_its_hash_and_nothing_else_does() {
+    async fn only_the_right_password_matches_its_hash() {
         let passwords = Passwords::new(4);
         let hash = passwords.hash(&"right".into()).await.unwrap();
         assert!(passwords.verify(&"right".into(), Some(hash.clone())).await.unwrap());
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_full_queue_is_said_max_concurrent() {
+    async fn a_full_queue_is_reported_as_busy() {
         let passwords = Passwords::new(4);
         let places = u32::try_from(passwords.queue.available_permits()).unwrap();
         let _all = passwords.queue.try_acquire_many(places).unwrap();

@@ -1,4 +1,4 @@
-//! Access tokens: JWT as the FastAPI blog issued them (contract, section 4).
+//! Access tokens: JSON Web Tokens in the form that the FastAPI blog issued (contract, section 4).
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens live for `lifetime`, in whole seconds.
+    /// Tokens expire after `lifetime`, in whole seconds.
     pub fn new(secret: &SecretString, algorithm: Algorithm, lifetime: TimeDelta) -> Self {
         let secret = secret.expose_secret().as_bytes();
         Self {
@@ -33,15 +33,16 @@ impl Tokens {
         }
     }
 
-    /// A token for the account `user_id`.
+    /// Issues a token for the account `user_id`.
     pub fn issue(&self, user_id: i32, now: DateTime<Utc>) -> Result<String> {
         let claims = json!({ "sub": user_id.to_string(), "exp": (now + self.lifetime).timestamp() });
         encode(&self.header, &claims, &self.signing)
             .map_err(|error| Error::internal("sign an access token", error))
     }
 
-    /// The claims of a token that is signed with our key. Of its header only `alg` counts, and it must be ours: the library would
-    /// refuse members such as a `kid` that is no text, which the old blog let pass.
+    /// The claims of a token that is signed with this key; `None` for other tokens. Only `alg` is checked in
+    /// the header, and it must be the configured algorithm. The library's own check would also reject members
+    /// such as a `kid` that is not a string, which the FastAPI blog accepted.
     fn claims(&self, token: &str) -> Option<Map<String, Value>> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
@@ -51,8 +52,8 @@ impl Tokens {
         if algorithm == ours && verified.is_ok_and(|good| good) { object(claims) } else { None }
     }
 
-    /// The id of the account that `token` names, if it is one of ours and its time is now: `exp` in whole seconds,
-    /// without leeway, and `nbf` not ahead.
+    /// Verifies `token` and returns the id of its account. `exp`, in whole seconds without leeway, must not
+    /// be in the past, and `nbf` not in the future.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] for every other token.
@@ -61,14 +62,14 @@ impl Tokens {
         let now = now.timestamp();
         let seconds =
             |name| claims.get(name).map(|value| value.as_i64().ok_or(Error::BadCredentials)).transpose();
-        // What the old blog's library refused, too: an `iat` that is no number, a `jti` that is no text, and claims that bind a
-        // token to an audience or to another token, none of which is ours.
+        // The FastAPI blog's library rejected these too: an `iat` that is not a number, a `jti` that is not a
+        // string, and claims that bind a token to an audience or to another token, which Byline never issues.
         seconds("iat")?;
-        let odd = claims.get("jti").is_some_and(|jti| !jti.is_string())
+        let unsupported = claims.get("jti").is_some_and(|jti| !jti.is_string())
             || ["aud", "at_hash"].iter().any(|name| claims.contains_key(*name));
         let expires = seconds("exp")?.ok_or(Error::BadCredentials)?;
         let starts = seconds("nbf")?.unwrap_or(now);
-        if odd || expires < now || starts > now {
+        if unsupported || expires < now || starts > now {
             return Err(Error::BadCredentials);
         }
         claims.get("sub").and_then(Value::as_str).and_then(decimal_id).ok_or(Error::BadCredentials)
@@ -83,12 +84,12 @@ fn signed_with(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
     }
 }
 
-/// One part of a token: a JSON object.
+/// Decodes one part of a token, a JSON object.
 fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// Only the spelling that is issued: digits without sign, blank or leading zero.
+/// Parses an id as it is issued: digits without a sign, white space or leading zeros.
 fn decimal_id(sub: &str) -> Option<i32> {
     let plain = sub.bytes().all(|byte| byte.is_ascii_digit()) && !sub.starts_with('0');
     if plain { sub.parse().ok() } else { None }
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> Tokens {
-        Tokens::new(&"a secret of the tests, long enough".into(), Algorithm::HS256, TimeDelta::minutes(30))
+        Tokens::new(&"a secret for tests, long enough".into(), Algorithm::HS256, TimeDelta::minutes(30))
     }
 
     fn at(second: i64) -> DateTime<Utc> {
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_lives_until_its_last_second_and_not_longer() {
+    fn a_token_is_valid_until_the_second_of_its_expiry() {
         let token = tokens().issue(7, at(1000)).unwrap();
         assert_eq!(tokens().verify(&token, at(1000 + 1800)).unwrap(), 7);
         assert!(tokens().verify(&token, at(1000 + 1801)).is_err());
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_claims_are_refused() {
+    fn unsupported_claims_are_rejected() {
         for claims in [
             json!({"sub": "1"}),
             json!({"sub": "1", "exp": "2000"}),

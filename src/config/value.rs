@@ -30,7 +30,7 @@ pub(super) fn whole_number<T: TryFrom<i128> + Display + PartialOrd>(
         })
 }
 
-/// Removes everything that is allowed but the sign and the digits.
+/// Removes everything that is allowed except the sign and the digits.
 fn digits(text: &str) -> Option<String> {
     let text = text.trim();
     let (sign, text) = match text.strip_prefix('-') {

@@ -1,7 +1,7 @@
-//! Compression of text bodies of one kilobyte and more, for clients that accept Brotli or gzip.
+//! Compresses text bodies of one kilobyte or more for clients that accept Brotli or gzip.
 //!
-//! actix's own middleware also compresses bodies of thirty bytes, leaves strong entity tags on what it changed, and answers
-//! 406, which the contract does not have.
+//! The middleware of actix is not used: it also compresses bodies of thirty bytes, keeps strong entity tags
+//! on compressed bodies, and responds with 406, which the contract does not allow.
 
 use std::io::{self, Write as _};
 
@@ -19,17 +19,17 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::http::error::Error;
 
-/// The smallest body to compress, in bytes; smaller ones fit into one packet anyway.
+/// The smallest body to compress, in bytes. Smaller bodies fit into one packet anyway.
 const MIN_SIZE: u64 = 1024;
 
-/// The largest body to compress on the worker, in bytes: this takes half a millisecond.
+/// The largest body to compress on the worker, in bytes. Compressing it takes half a millisecond.
 const MAX_ON_WORKER: usize = 32 * 1024;
 
-/// On Brotli's scale up to 11. From 5 on, the cost in time exceeds the gain in size.
+/// The quality, on Brotli's scale from 0 to 11. From 5 on, the additional time outweighs the saved bytes.
 const BROTLI_QUALITY: i32 = 4;
 
-/// The smallest and the largest window, as powers of two. Every browser supports the largest; the encoder allocates twice its
-/// window, however short the body is.
+/// The smallest and the largest window, as powers of two. Every browser supports the largest. The encoder
+/// always allocates twice its window, even for a short body.
 const BROTLI_WINDOWS: (u32, u32) = (16, 22);
 
 const ATTEMPT: &str = "compress a response";
@@ -99,9 +99,9 @@ impl Coding {
 
 /// Compresses a response.
 ///
-/// A 304 has the headers of the response that it stands for (RFC 9110, section 15.4.5), whose size is not known here. It is taken
-/// for a long one: at worst, a client requests a short one once more. Otherwise, a cache on the way would lose the information that
-/// its copy is compressed.
+/// A 304 has the headers of the 200 that it replaces (RFC 9110, section 15.4.5), but the size of that
+/// response is unknown here. It is assumed to be compressible: at worst, a client requests a short response
+/// again. The opposite assumption would make caches forget that their copy is compressed.
 pub async fn compress<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -135,7 +135,7 @@ pub async fn compress<B: MessageBody + 'static>(
     Ok(ServiceResponse::new(request, head.set_body(encoded).map_into_boxed_body()))
 }
 
-/// A strong tag would mean that every client receives exactly these bytes for this state.
+/// Makes the entity tag weak: a strong one promises that every client receives the same bytes for this state.
 fn weaken(headers: &mut HeaderMap) {
     let weak = headers
         .get(header::ETAG)

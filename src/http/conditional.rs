@@ -1,9 +1,9 @@
-//! Conditional requests (RFC 9110, section 13): entity tags, the conditions of a request, and responses that answer 304.
+//! Conditional requests (RFC 9110, section 13): entity tags, the conditions of a request, and 304 responses.
 //!
-//! Tags are built from row versions, so each identifies exactly one state and no body needs to be hashed. What is shown along
-//! with a row is part of the tag (`"v3x…"`), but not of the row's version. A tag also matches in its weak form and with the
-//! suffix of a proxy that compresses (`"v3-gzip"`, `"v3;br"`): it still identifies the same state, so a client can edit safely
-//! through such a proxy.
+//! Tags are built from row versions, so each identifies exactly one state and no body needs to be hashed.
+//! Data that is shown together with a row is part of the tag (`"v3x…"`), but not of the row's version. A tag
+//! also matches in its weak form and with the suffix of a compressing proxy (`"v3-gzip"`, `"v3;br"`): it
+//! still identifies the same state, so clients can edit safely through such a proxy.
 
 use std::{
     convert::Infallible,
@@ -32,13 +32,13 @@ impl EntityTag {
         Self(append_hex("p".to_owned(), digest))
     }
 
-    /// The tag of the same state shown along with something else, from a digest of that.
+    /// The tag of the same state shown together with other data, from a digest of that data.
     #[must_use]
     pub fn with(self, digest: &[u8]) -> Self {
         Self(append_hex(self.0 + "x", digest))
     }
 
-    /// Parses the value of an `ETag` header of ours.
+    /// Parses the value of an `ETag` header that Byline sent.
     pub fn parse(value: &str) -> Option<Self> {
         let tag = normalize(value);
         (!tag.is_empty()).then_some(Self(tag))
@@ -72,11 +72,11 @@ impl EntityTags {
         if text.iter().any(|value| value.trim() == "*") {
             return Some(Self::Any);
         }
-        // None of our tags contains a comma, so splitting at commas cuts none of them.
+        // No tag of Byline contains a comma, so splitting at commas does not cut a tag.
         Some(Self::Listed(text.iter().flat_map(|value| value.split(',')).map(normalize).collect()))
     }
 
-    /// Whether `tag` is one of them.
+    /// Whether `tag` is listed.
     pub fn matches(&self, tag: &EntityTag) -> bool {
         match self {
             Self::Any => true,
@@ -84,7 +84,7 @@ impl EntityTags {
         }
     }
 
-    /// The row versions that are listed, whatever the row was shown along with; `None` if every version matches.
+    /// The listed row versions, regardless of other data in the tags; `None` if every version matches.
     pub fn versions(&self) -> Option<Vec<i32>> {
         match self {
             Self::Any => None,
@@ -96,23 +96,23 @@ impl EntityTags {
     }
 }
 
-/// Appends the first 16 bytes of `digest`.
+/// Appends the first 16 bytes of `digest` in hexadecimal.
 fn append_hex(tag: String, digest: &[u8]) -> String {
     digest.iter().take(16).fold(tag, |tag, byte| format!("{tag}{byte:02x}"))
 }
 
-/// The letters and digits of a tag, without quotes, weakness and the suffix of a proxy.
+/// The letters and digits of a tag, without quotes, `W/` and the suffix of a proxy.
 fn normalize(value: &str) -> String {
     let quoted = value.trim().trim_start_matches("W/").trim_matches('"');
     quoted.chars().take_while(char::is_ascii_alphanumeric).collect()
 }
 
-/// The conditions of a request. Those that are absent hold.
+/// The conditions of a request. An absent condition is always true.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
-    /// Change only these states.
+    /// Write only if the current tag is one of these.
     pub if_match: Option<EntityTags>,
-    /// Send only a state other than these.
+    /// Send the state only if its tag is not one of these.
     pub if_none_match: Option<EntityTags>,
 }
 
@@ -125,7 +125,8 @@ impl Conditions {
         }
     }
 
-    /// Whether the client has this state already. `*` lists no state that it could have; the contract answers it with 200.
+    /// Whether the client's cached response is still valid. `*` names no specific state; the contract
+    /// requires 200 for it.
     pub fn is_current(&self, tag: &EntityTag) -> bool {
         self.if_none_match.as_ref().is_some_and(|tags| *tags != EntityTags::Any && tags.matches(tag))
     }
@@ -140,7 +141,7 @@ impl FromRequest for Conditions {
     }
 }
 
-/// A state, unless the client has it already.
+/// A state, unless the client's cached response is still valid.
 #[derive(Debug)]
 pub enum Conditional<T> {
     /// The client's cached response is still valid.
@@ -149,7 +150,7 @@ pub enum Conditional<T> {
     Modified(T, EntityTag),
 }
 
-/// Who a response may be shown to.
+/// The clients that may see a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recipient {
     /// Everyone: a token makes no difference.
@@ -161,8 +162,8 @@ pub enum Recipient {
 }
 
 impl Recipient {
-    /// Caches must ask again before they use a response, so nothing is shown after it was withdrawn; a response to one
-    /// account is for its own cache only.
+    /// Caches must revalidate a response before each use, so that they do not show an article that is no
+    /// longer public. Only a private cache may store a response to one account.
     fn write_headers(self, response: &mut HttpResponseBuilder) {
         let cache_control = if self == Self::Account { "private, no-cache" } else { "public, no-cache" };
         response.append_header((header::CACHE_CONTROL, HeaderValue::from_static(cache_control)));
@@ -173,7 +174,8 @@ impl Recipient {
 }
 
 impl<T> Conditional<T> {
-    /// The response: 304 without a body, or 200 with the body that `body` makes of the state; it may add headers.
+    /// Builds the response: 304 without a body, or 200 with the body that `body` creates. `body` may add
+    /// headers.
     pub fn respond<B: Serialize>(
         self,
         recipient: Recipient,
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_row_is_shown_with_is_part_of_its_tag_but_not_of_its_version() {
+    fn data_shown_with_a_row_is_part_of_its_tag_but_not_of_its_version() {
         let plain = EntityTag::of_version(3);
         let (one, other) = (plain.clone().with(b"one"), plain.clone().with(b"other"));
         assert!(one != other && ![&one, &other].contains(&&plain));

@@ -1,6 +1,7 @@
-//! Cross-origin resource sharing (contract, section 6), on every response, errors included.
+//! Cross-origin resource sharing for every response, errors included (contract, section 6).
 //!
-//! `actix-cors` answers a rejected preflight without the headers that let a browser read the reason.
+//! `actix-cors` is not used: it responds to a rejected preflight without the headers that let a browser read
+//! the reason.
 
 use std::sync::Arc;
 
@@ -20,22 +21,23 @@ use crate::config::Origins;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// The headers that a page of another origin may read, in addition to those that the Fetch standard always exposes.
+/// The headers that a page of another origin may read, in addition to those that the Fetch standard always
+/// exposes.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "etag, link, location, retry-after, www-authenticate, x-request-id, x-total-count",
 );
 
-/// Seconds for which a browser caches the response to a preflight.
+/// How long a browser caches the response to a preflight, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 
-/// The origins whose pages may call the API. Cloning it costs a reference count.
+/// The origins whose pages may call the API. Cloning it only increments a reference count.
 #[derive(Clone, Debug)]
 pub struct Policy(Option<Arc<[HeaderValue]>>);
 
 impl Policy {
-    /// From the setting `BACKEND_CORS_ORIGINS`.
+    /// Builds the policy from the setting `BACKEND_CORS_ORIGINS`.
     pub fn new(origins: &Origins) -> Self {
         Self(match origins {
             Origins::Any => None,
@@ -54,7 +56,7 @@ impl Policy {
             }
             return true;
         };
-        // Also without an origin: a shared cache must not use this response for a page.
+        // Also without an origin: a shared cache must not reuse the response for a page that sends one.
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
         let Some(origin) = origin.filter(|origin| listed.contains(origin)) else { return false };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -64,7 +66,7 @@ impl Policy {
     }
 }
 
-/// Answers preflights, and adds the headers to every other response.
+/// Responds to preflights, and adds the CORS headers to every other response.
 pub async fn apply_cors<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -73,8 +75,8 @@ pub async fn apply_cors<B: MessageBody>(
         return Err(Error::internal("find the CORS policy", "it was not registered").into());
     };
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let asked = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).cloned();
-    if let (&Method::OPTIONS, Some(origin), Some(method)) = (request.method(), &origin, asked) {
+    let requested = request.headers().get(header::ACCESS_CONTROL_REQUEST_METHOD).cloned();
+    if let (&Method::OPTIONS, Some(origin), Some(method)) = (request.method(), &origin, requested) {
         let response = preflight(&policy, origin, &method, request.headers());
         return Ok(request.into_response(response).map_into_right_body());
     }
@@ -83,7 +85,12 @@ pub async fn apply_cors<B: MessageBody>(
     Ok(response.map_into_left_body())
 }
 
-fn preflight(policy: &Policy, origin: &HeaderValue, method: &HeaderValue, asked: &HeaderMap) -> HttpResponse {
+fn preflight(
+    policy: &Policy,
+    origin: &HeaderValue,
+    method: &HeaderValue,
+    requested: &HeaderMap,
+) -> HttpResponse {
     let known = METHODS.split(", ").any(|known| known.as_bytes() == method.as_bytes());
     let mut headers = HeaderMap::new();
     let mut response = match (policy.grant(Some(origin), &mut headers), known) {
@@ -93,8 +100,8 @@ fn preflight(policy: &Policy, origin: &HeaderValue, method: &HeaderValue, asked:
     };
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, MAX_AGE);
-    if let Some(asked) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    if let Some(requested) = requested.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested.clone());
     }
     for (name, value) in headers {
         response.headers_mut().append(name, value);

@@ -1,4 +1,5 @@
-//! The OpenAPI document and the pages that show it: Swagger UI, whose files are part of the binary, and Redoc.
+//! Serves the OpenAPI document and two pages that display it: Swagger UI, whose files are compiled into the
+//! binary, and Redoc.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -17,7 +18,7 @@ use super::{
     resource::Endpoint,
 };
 
-/// The rendered document and the title of its pages.
+/// The rendered document and the title of the pages.
 pub struct Documentation {
     json: Bytes,
     title: String,
@@ -25,10 +26,10 @@ pub struct Documentation {
 }
 
 impl Documentation {
-    /// Renders the document once.
+    /// Renders the document.
     ///
     /// # Errors
-    /// When it cannot be written as JSON.
+    /// If the document cannot be serialised as JSON.
     pub fn new(document: &OpenApi) -> serde_json::Result<Self> {
         Ok(Self {
             json: document.to_json()?.into(),
@@ -38,7 +39,7 @@ impl Documentation {
     }
 }
 
-/// The pages.
+/// The routes of the document and its pages.
 pub fn endpoints() -> [Endpoint; 5] {
     [
         Endpoint::undocumented(Method::GET, "/openapi.json", serve_document),
@@ -54,8 +55,8 @@ async fn serve_document(docs: Data<Documentation>) -> HttpResponse {
 }
 
 async fn serve_swagger_ui(request: HttpRequest, docs: Data<Documentation>) -> HttpResponse {
-    // Every URL is relative to the page, so that it works behind a proxy that adds a path prefix.
-    let (here, root) = if request.path().ends_with('/') { ("", "../") } else { ("docs/", "") };
+    // URLs are relative to the page, so that they also work with a proxy that adds a path prefix.
+    let (assets, root) = if request.path().ends_with('/') { ("", "../") } else { ("docs/", "") };
     let title = &docs.title;
     page(format!(
         r##"<!doctype html>
@@ -64,14 +65,15 @@ async fn serve_swagger_ui(request: HttpRequest, docs: Data<Documentation>) -> Ht
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title} - Swagger UI</title>
-<link rel="icon" type="image/png" href="{here}favicon-32x32.png">
-<link rel="stylesheet" href="{here}swagger-ui.css">
+<link rel="icon" type="image/png" href="{assets}favicon-32x32.png">
+<link rel="stylesheet" href="{assets}swagger-ui.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
-<script src="{here}swagger-ui-bundle.js"></script>
+<script src="{assets}swagger-ui-bundle.js"></script>
 <script>
-// Swagger UI stores the whole authorization, so that it stays authorized on reload. The token is enough for that.
+// Swagger UI stores the whole authorization to stay authorized after a reload. The token is enough, so
+// secrets are removed.
 const setItem = Storage.prototype.setItem;
 Storage.prototype.setItem = function (key, value) {{
   const secrets = ["password", "clientSecret"];
@@ -84,7 +86,7 @@ SwaggerUIBundle({{
   dom_id: "#swagger-ui",
   deepLinking: true,
   persistAuthorization: true,
-  oauth2RedirectUrl: new URL("{here}oauth2-redirect", document.baseURI).href,
+  oauth2RedirectUrl: new URL("{assets}oauth2-redirect", document.baseURI).href,
 }});
 </script>
 </body>

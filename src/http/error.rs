@@ -1,6 +1,7 @@
 //! The one error enum and its wire form: `{"detail": …}` (contract, sections 3, 4 and 9).
 //!
-//! `Display` is safe to send to a client. The [`Failure`] of a fault of the server is only logged, once, where the request is.
+//! `Display` is safe to send to a client. The [`Failure`] of an internal or a temporary error is never sent;
+//! it is logged once, together with the request.
 
 use std::{fmt, panic::Location};
 
@@ -17,7 +18,7 @@ use thiserror::Error;
 
 use crate::http::field_errors::FieldErrors;
 
-/// Seconds after which a client may try again, sent as `Retry-After` with every 503 (RFC 9110, section 10.2.3).
+/// The value of `Retry-After`, sent with every 503, in seconds (RFC 9110, section 10.2.3).
 pub const RETRY_AFTER_SECONDS: u8 = 1;
 
 /// Every way in which a request can fail.
@@ -47,13 +48,13 @@ pub enum Error {
     /// 404: no route has this path.
     #[error("Not Found")]
     NoRoute,
-    /// 405: the resource does not have this method, but these.
+    /// 405: the resource supports only these methods.
     #[error("Method Not Allowed")]
     MethodNotAllowed(Vec<Method>),
     /// 409: a unique value is taken.
     #[error("{0}")]
     Conflict(&'static str),
-    /// 412: the article is in none of the states that the client lists.
+    /// 412: the current state of the article is not one of those in `If-Match`.
     #[error("The article has changed")]
     PreconditionFailed,
     /// 413: the body has more than this many bytes, `MAX_BODY_BYTES`.
@@ -68,7 +69,7 @@ pub enum Error {
     /// 503: the database is unavailable, or the request exceeded its deadline.
     #[error("The service is unavailable")]
     Unavailable(#[source] Failure),
-    /// 500: a fault of the server.
+    /// 500: an internal error.
     #[error("Internal Server Error")]
     Internal(#[source] Failure),
 }
@@ -79,7 +80,7 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// The result of handlers and services.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What failed, where, and why; for the log only.
+/// The operation that failed, the location and the cause; for the log only.
 #[derive(Debug)]
 pub struct Failure {
     attempt: &'static str,
@@ -93,17 +94,17 @@ impl Failure {
         Self { attempt, location: Location::caller(), cause: cause.into() }
     }
 
-    /// What was being attempted.
+    /// The attempted operation, a verb phrase.
     pub fn attempt(&self) -> &'static str {
         self.attempt
     }
 
-    /// Where in the source the failure became an [`enum@Error`].
+    /// The source location where the failure became an [`enum@Error`].
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }
 
-    /// The cause and its causes, outermost first. Errors often repeat the text of their cause, which is left out.
+    /// The chain of causes, outermost first. A cause whose text its predecessor already contains is omitted.
     pub fn causes(&self) -> String {
         let mut causes = self.cause.to_string();
         let mut next = self.cause.source();
@@ -127,20 +128,20 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Error {
-    /// An internal error; `attempt` completes the sentence "failed to …". Inside `map_err`, call it in a closure: passed by
-    /// name, it would report the location of `map_err`.
+    /// An internal error. `attempt` completes the sentence "failed to …". Inside `map_err`, call it in a
+    /// closure: passed by name, it would report the location of `map_err`.
     #[track_caller]
     pub fn internal(attempt: &'static str, cause: impl Into<Cause>) -> Self {
         Self::Internal(Failure::new(attempt, cause))
     }
 
-    /// The same for a failure that may pass.
+    /// A temporary error. `attempt` completes the sentence "failed to …".
     #[track_caller]
     pub fn unavailable(attempt: &'static str, cause: impl Into<Cause>) -> Self {
         Self::Unavailable(Failure::new(attempt, cause))
     }
 
-    /// The failure, if the error is a fault of the server.
+    /// The failure of an internal or a temporary error.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Unavailable(failure) | Self::Internal(failure) => Some(failure),
@@ -177,7 +178,8 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        // By its own rule, a shared cache may store a 404 (RFC 9111, section 4.2.2), which would hide an article published later.
+        // Without this header, a shared cache may store a 404 (RFC 9111, section 4.2.2) and hide an article
+        // that is published later.
         response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
         match self {
             Self::NotAuthenticated | Self::BadCredentials | Self::BadLogin => {
@@ -204,8 +206,8 @@ impl From<FieldErrors> for Error {
 }
 
 impl From<DbErr> for Error {
-    /// An unavailable or overloaded database is a 503; every other error that a service did not map is a fault of ours. The
-    /// location is that of the `?` that converts the error.
+    /// An unavailable or overloaded database is a 503. Every other error that a service did not map is a 500.
+    /// The location is that of the `?` that converts the error.
     #[track_caller]
     fn from(error: DbErr) -> Self {
         const ATTEMPT: &str = "query the database";
@@ -228,7 +230,7 @@ fn is_unavailable(error: &DbErr) -> bool {
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed => true,
-                sqlx::Error::Database(answer) => answer.code().is_some_and(|code| is_passing(&code)),
+                sqlx::Error::Database(answer) => answer.code().is_some_and(|code| is_temporary(&code)),
                 _ => false,
             }
         }
@@ -236,10 +238,11 @@ fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
-/// Codes of temporary conditions. PostgreSQL: the classes 08 (connection), 53 (resources), 57 (operator intervention,
-/// `statement_timeout` among them), 25006 (a server that became a standby), 40001 and 40P01 (serialisation, deadlock) and 55P03 (lock timeout);
-/// SQLite: 5 (busy) and 6 (locked) with their extended forms.
-fn is_passing(code: &str) -> bool {
+/// Whether an error code means a temporary condition. PostgreSQL: the classes 08 (connection), 53
+/// (resources), 57 (operator intervention, `statement_timeout` among them), 25006 (a server that became a
+/// standby), 40001 and 40P01 (serialisation, deadlock) and 55P03 (lock timeout); SQLite: 5 (busy) and 6
+/// (locked) with their extended forms.
+fn is_temporary(code: &str) -> bool {
     match code.len() {
         5 => {
             ["08", "53", "57"].iter().any(|class| code.starts_with(class))
@@ -254,12 +257,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn temporary_conditions_of_both_engines_are_distinguished_from_faults() {
+    fn temporary_conditions_of_both_engines_are_distinguished_from_other_errors() {
         for code in ["08006", "53300", "57P01", "57014", "25006", "40P01", "5", "517", "6"] {
-            assert!(is_passing(code), "{code}");
+            assert!(is_temporary(code), "{code}");
         }
         for code in ["23505", "42P01", "22021", "1", "2067", "1555"] {
-            assert!(!is_passing(code), "{code}");
+            assert!(!is_temporary(code), "{code}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Errors of single fields: why a value is invalid, where it stands, and how a 422 lists them (contract,
+//! Errors of single fields: the violated rule, the location of the value, and the body of a 422 (contract,
 //! section 3).
 
 use std::{borrow::Cow, fmt};
@@ -6,11 +6,11 @@ use std::{borrow::Cow, fmt};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-/// When an error is reported. The FastAPI blog found some invalid values only when the database refused them,
-/// after it had looked up the article: a client of it expects 404 and 403 before those errors.
+/// When an error is reported. The FastAPI blog detected some invalid values only when the database rejected
+/// them, after it had looked up the article. Its clients expect 404 and 403 before those errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timing {
-    /// With all other errors of the request, before anything is looked up.
+    /// With all other errors of the request, before any row is looked up.
     Early,
     /// Only if the request has no early errors, and after 404 and 403.
     Late,
@@ -45,7 +45,7 @@ impl InvalidValue {
         Self::new("missing", "Field required")
     }
 
-    /// A value that is none of `words`.
+    /// A value that is not one of `words`.
     pub fn choice(words: &[&str]) -> Self {
         let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
         let expected = match quoted.split_last() {
@@ -69,7 +69,7 @@ impl InvalidValue {
         self
     }
 
-    /// Sets when the error is reported, for invalid parts too.
+    /// Sets when the error and those of its parts are reported.
     #[must_use]
     pub fn reported(mut self, when: Timing) -> Self {
         match &mut self.0 {
@@ -84,7 +84,7 @@ impl InvalidValue {
         self
     }
 
-    /// The echo of the value; an error of a part shows the part, so nothing is copied for the whole.
+    /// The echo of the value. Errors of parts show only the part, so the whole value is not copied.
     fn echo(&self, input: impl FnOnce() -> Value) -> Value {
         match self.0 {
             Reason::Value { .. } => input(),
@@ -94,7 +94,7 @@ impl InvalidValue {
 }
 
 impl InvalidPart {
-    /// The part at `at`; `input` makes the echo of its value.
+    /// An error of the part at `at`. `input` creates the echo of its value.
     pub fn new(at: impl Into<LocationPart>, invalid: InvalidValue, input: impl FnOnce() -> Value) -> Self {
         Self { at: at.into(), input: invalid.echo(input), invalid }
     }
@@ -103,10 +103,10 @@ impl InvalidPart {
 /// One invalid value, as Pydantic 2 reports it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FieldError {
-    /// A stable code, for example `string_too_short`.
+    /// A stable error type, for example `string_too_short`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Where the value stands: `["body","tags",2]`.
+    /// The location of the value, for example `["body","tags",2]`.
     pub loc: Vec<LocationPart>,
     /// The violated rule.
     pub msg: Cow<'static, str>,
@@ -175,7 +175,8 @@ impl FieldErrors {
         errors
     }
 
-    /// Adds the error of the value at `loc`, or those of its parts; `input` makes the echo of the value.
+    /// Adds the error of the value at `loc`, or the errors of its parts. `input` creates the echo of the
+    /// value.
     pub fn add(&mut self, invalid: InvalidValue, loc: Vec<LocationPart>, input: impl FnOnce() -> Value) {
         let input = invalid.echo(input);
         self.push(invalid, loc, input);
@@ -205,7 +206,7 @@ impl FieldErrors {
         self.late.append(&mut other.late);
     }
 
-    /// Whether there are errors that must be reported before anything is looked up.
+    /// Whether there are errors that must be reported before any row is looked up.
     pub fn has_early(&self) -> bool {
         !self.early.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What every feature uses to speak HTTP.
+//! The HTTP layer that every feature uses. It names no feature.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,22 +23,22 @@ use cache::Cache;
 use error::{Error, Result};
 use validation::Limits;
 
-/// What this layer needs for each request. Cloning it costs reference counts.
+/// The state that this layer needs for each request. Cloning it only increments reference counts.
 #[derive(Clone, Debug)]
 pub struct HttpState {
     /// The limits that requests are checked against.
     pub limits: Arc<Limits>,
-    /// How long a request may take altogether.
+    /// Maximum duration of a request.
     pub request_timeout: Duration,
-    /// Complete responses to anonymous reads.
+    /// The cache of complete responses to anonymous reads.
     pub cache: Arc<Cache>,
 }
 
 impl HttpState {
-    /// The state of the app that serves `request`.
+    /// Returns the state of the app that serves `request`.
     ///
     /// # Errors
-    /// [`Error::Internal`] in an app that was built without it.
+    /// [`Error::Internal`] if the app was built without it.
     pub fn of(request: &HttpRequest) -> Result<&Self> {
         request
             .app_data()

@@ -1,5 +1,5 @@
-//! The parts of the OpenAPI document that features share: the security scheme and the error responses, whose examples are
-//! made from real errors.
+//! The shared parts of the OpenAPI document: the security scheme and the error responses, with examples
+//! generated from real errors.
 
 use std::collections::BTreeMap;
 
@@ -17,19 +17,19 @@ use utoipa::{
 
 use super::error::Error;
 
-/// The one security scheme, under the name that FastAPI gives it.
+/// The security scheme, under the name that FastAPI gives it.
 pub struct Security;
 
 impl Modify for Security {
     fn modify(&self, document: &mut OpenApi) {
-        // Relative, so that it works behind a proxy that adds a path prefix.
+        // A relative URL also works with a proxy that adds a path prefix.
         let flow = Flow::Password(Password::new("auth/login", Scopes::new()));
         let scheme = SecurityScheme::OAuth2(OAuth2::new([flow]));
         document.components.get_or_insert_default().add_security_scheme("OAuth2PasswordBearer", scheme);
     }
 }
 
-/// Writes the `MAX_PAGE_SIZE` of this server into the document.
+/// Writes `MAX_PAGE_SIZE` into the schema of every parameter `limit`.
 pub fn state_page_size(document: &mut OpenApi, max_page_size: Option<u32>) {
     let parameters =
         document.paths.paths.values_mut().filter_map(|path| path.get.as_mut()?.parameters.as_mut()).flatten();
@@ -52,7 +52,7 @@ pub struct ErrorResponse;
 
 impl PartialSchema for ErrorResponse {
     fn schema() -> RefOr<Schema> {
-        let detail = text().description(Some("The reason."));
+        let detail = text().description(Some("The reason for the error."));
         let object = ObjectBuilder::new().property("detail", detail).required("detail");
         RefOr::T(object.description(Some("An error other than a validation error.")).into())
     }
@@ -60,7 +60,7 @@ impl PartialSchema for ErrorResponse {
 
 impl ToSchema for ErrorResponse {}
 
-/// A 422, under the name that FastAPI gives it.
+/// The body of a 422, under the name that FastAPI gives it.
 pub struct HTTPValidationError;
 
 impl PartialSchema for HTTPValidationError {
@@ -81,16 +81,16 @@ impl PartialSchema for ValidationError {
         let step = AnyOfBuilder::new().item(text()).item(ObjectBuilder::new().schema_type(Type::Integer));
         let anything = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
         let object = ObjectBuilder::new()
-            .property("type", text().description(Some("A stable code.")))
+            .property("type", text().description(Some("The type of the error; stable across releases.")))
             .property(
                 "loc",
                 ArrayBuilder::new()
                     .items(step)
                     .description(Some("The location of the value in the request.")),
             )
-            .property("msg", text().description(Some("The rule that the value violates.")))
+            .property("msg", text().description(Some("The violated rule.")))
             .property("input", anything.description(Some("The value received.")))
-            .property("ctx", ObjectBuilder::new().description(Some("The parameters of the rule.")));
+            .property("ctx", ObjectBuilder::new().description(Some("The parameters of the violated rule.")));
         let object = ["type", "loc", "msg", "input"].into_iter().fold(object, ObjectBuilder::required);
         RefOr::T(object.description(Some("One validation error.")).into())
     }
@@ -102,8 +102,8 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-/// Declares the error responses of an operation, each with an example of its wire form. Every operation can also fail with 500
-/// and 503.
+/// Declares the error responses of an operation, with an example of each error. Adds 500 and 503, which every
+/// operation can return.
 #[macro_export]
 macro_rules! error_responses {
     ($( $(#[doc = $doc:literal])+ $name:ident = [$($error:expr),+ $(,)?]; )+) => { $(
@@ -127,13 +127,15 @@ pub struct NotModified;
 
 impl IntoResponses for NotModified {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let tag = HeaderBuilder::new().schema(Some(text())).description(Some("Identifies the state."));
-        let response = ResponseBuilder::new().description("The cached response is still valid.");
+        let tag = HeaderBuilder::new()
+            .schema(Some(text()))
+            .description(Some("The entity tag of the current state."));
+        let response = ResponseBuilder::new().description("The client's cached response is still valid.");
         BTreeMap::from([("304".to_owned(), RefOr::T(response.header("ETag", tag.build()).build()))])
     }
 }
 
-/// Errors as examples for [`error_responses!`](crate::error_responses).
+/// Example errors for [`error_responses!`](crate::error_responses).
 pub mod examples {
     use serde_json::{Value, json};
 
@@ -169,7 +171,7 @@ pub mod examples {
     }
 }
 
-/// The responses of these errors, by status; for [`error_responses!`](crate::error_responses).
+/// The responses for these errors, by status. Used by [`error_responses!`](crate::error_responses).
 pub fn responses(errors: &[Error]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<StatusCode, Vec<&Error>> = BTreeMap::new();
     for error in errors {
@@ -194,13 +196,14 @@ fn response(status: StatusCode, errors: &[&Error]) -> RefOr<Response> {
         .schema(Some(Ref::from_schema_name(schema)))
         .examples_from_iter(examples)
         .build();
-    let described = errors.iter().map(|error| format!("{error}.")).collect::<Vec<_>>().join(" ");
-    let response = ResponseBuilder::new().description(described).content("application/json", content);
-    let header = |about: &str| HeaderBuilder::new().schema(Some(text())).description(Some(about)).build();
+    let description = errors.iter().map(|error| format!("{error}.")).collect::<Vec<_>>().join(" ");
+    let response = ResponseBuilder::new().description(description).content("application/json", content);
+    let header =
+        |description: &str| HeaderBuilder::new().schema(Some(text())).description(Some(description)).build();
     let response = match status {
-        StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("`Bearer`.")),
+        StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("Always `Bearer`.")),
         StatusCode::SERVICE_UNAVAILABLE => {
-            response.header("Retry-After", header("Seconds to wait before trying again."))
+            response.header("Retry-After", header("The number of seconds to wait before retrying."))
         }
         _ => response,
     };

@@ -1,6 +1,7 @@
-//! Pages of lists: cursors, the header `Link` (RFC 8288), totals on request.
+//! Pages of lists: cursors, the header `Link` (RFC 8288), and totals on request.
 //!
-//! A cursor names a row by its place in the order, `(key, id)`, together with what defines the list. To clients it is opaque.
+//! A cursor contains the position of a row, `(key, id)`, and the order and filters of the list. It is opaque
+//! to clients.
 
 use std::fmt::Debug;
 
@@ -21,26 +22,26 @@ use crate::{
 const MAX_CURSOR: usize = 2048;
 
 choice! {
-    /// Whether the size of the whole list is counted.
+    /// How the rows of the whole list are counted.
     pub enum Count {
-        /// Counted exactly; reads every row of the list.
+        /// Exactly. Reads every row of the list.
         Exact = "exact",
     }
 }
 
-/// What a list is ordered by: a time or a rank.
+/// The sort key of a list: a time or a rank.
 pub trait SortKey: Clone {
-    /// The key as a cursor carries it.
+    /// The form of the key in a cursor.
     type Encoded: Clone + Debug + Serialize + DeserializeOwned;
 
-    /// Encodes it.
+    /// Encodes the key for a cursor.
     fn encode(&self) -> Self::Encoded;
 
-    /// The value to compare rows with; `None` for one that no row can have.
+    /// Decodes the value to compare rows with; `None` if no row can have it.
     fn decode(encoded: &Self::Encoded) -> Option<Value>;
 }
 
-/// As microseconds since 1970.
+/// Encoded as microseconds since 1970.
 impl SortKey for DateTime<Utc> {
     type Encoded = i64;
 
@@ -66,18 +67,18 @@ impl SortKey for f64 {
     }
 }
 
-/// On which side of the row that a cursor names a page lies.
+/// Whether a page lies after or before the row of its cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
-    /// After it.
+    /// After the row.
     #[serde(rename = "n")]
     Next,
-    /// Before it.
+    /// Before the row.
     #[serde(rename = "p")]
     Previous,
 }
 
-/// A place in a list; `list` is what defines the list: its order and filters.
+/// A position in a list. `list` contains the order and the filters of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, bound = "L: Serialize + DeserializeOwned")]
 pub struct Cursor<L, K: SortKey> {
@@ -93,17 +94,17 @@ pub struct Cursor<L, K: SortKey> {
 }
 
 impl<L: Serialize + DeserializeOwned, K: SortKey> Cursor<L, K> {
-    /// The place of the row with this key and id, and on which side of it the page lies.
+    /// A cursor for the page after or before the row with this key and id.
     pub fn new(list: L, direction: Direction, key: &K, id: i32) -> Self {
         Self { list, direction, key: key.encode(), id }
     }
 
-    /// The cursor as clients see it.
+    /// Encodes the cursor for clients.
     pub fn encode(&self) -> String {
         BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// Decodes a cursor; `None` for any text that is not one.
+    /// Decodes a cursor; `None` if the text is not a valid cursor.
     pub fn decode(text: &str) -> Option<Self> {
         if text.len() > MAX_CURSOR {
             return None;
@@ -119,11 +120,11 @@ impl<L: Serialize + DeserializeOwned, K: SortKey> Cursor<L, K> {
 pub struct PageRequest<L, K: SortKey> {
     /// The list.
     pub list: L,
-    /// Rows of the page at most.
+    /// Maximum number of rows of the page.
     pub limit: u64,
-    /// Rows to pass over.
+    /// Number of rows to skip.
     pub skip: u64,
-    /// The place to start from; the beginning without one.
+    /// The position to start from; without a cursor, the start of the list.
     pub cursor: Option<Cursor<L, K>>,
 }
 
@@ -132,8 +133,8 @@ impl<L: Clone + Serialize + DeserializeOwned, K: SortKey> PageRequest<L, K> {
         self.cursor.as_ref().is_some_and(|cursor| cursor.direction == Direction::Previous)
     }
 
-    /// The place of the page in a list that is `descending` by `key`, then `id`. One row more than the page has is read, to
-    /// see whether the list goes on.
+    /// The position of the page in a list that is `descending` by `key`, then `id`. One additional row is
+    /// read to determine whether there is a further page.
     pub fn keyset(&self, key: impl Into<OrderBy>, id: impl Into<OrderBy>, descending: bool) -> Keyset {
         Keyset {
             key: key.into(),
@@ -145,7 +146,7 @@ impl<L: Clone + Serialize + DeserializeOwned, K: SortKey> PageRequest<L, K> {
         }
     }
 
-    /// Puts the rows that the statement of [`PageRequest::keyset`] read into the order of the list.
+    /// Builds the page from the rows that the statement of [`PageRequest::keyset`] returned.
     pub fn rows<T>(&self, mut rows: Vec<T>) -> PageRows<T> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let has_more = rows.len() > limit;
@@ -159,10 +160,10 @@ impl<L: Clone + Serialize + DeserializeOwned, K: SortKey> PageRequest<L, K> {
         PageRows { rows, has_previous, has_next: has_more && has_rows }
     }
 
-    /// The cursors of the pages next to this one; `place` tells the key and id of a row.
-    pub fn neighbours<T>(&self, page: &PageRows<T>, place: impl Fn(&T) -> (K, i32)) -> Neighbours {
+    /// The cursors of the previous and the next page. `position` returns the key and id of a row.
+    pub fn neighbours<T>(&self, page: &PageRows<T>, position: impl Fn(&T) -> (K, i32)) -> Neighbours {
         let cursor = |row, direction| {
-            let (key, id) = place(row);
+            let (key, id) = position(row);
             Cursor::new(self.list.clone(), direction, &key, id).encode()
         };
         let previous = page.rows.first().filter(|_| page.has_previous);
@@ -174,7 +175,7 @@ impl<L: Clone + Serialize + DeserializeOwned, K: SortKey> PageRequest<L, K> {
     }
 }
 
-/// The rows of a page, in order, and whether the list goes on at either end.
+/// The rows of a page, in order, and whether there are pages before and after it.
 #[derive(Debug)]
 pub struct PageRows<T> {
     /// The rows.
@@ -184,7 +185,8 @@ pub struct PageRows<T> {
 }
 
 impl<T> PageRows<T> {
-    /// The tag of this page: the ids and versions of its rows, whether pages lie next to it, and the total if it is shown.
+    /// The tag of this page. It depends on the ids and versions of its rows, on whether there are pages
+    /// before and after it, and on the total if it is shown.
     pub fn tag(&self, version: impl Fn(&T) -> (i32, i32), total: Option<u64>) -> EntityTag {
         let mut digest = Sha256::new();
         for (id, version) in self.rows.iter().map(version) {
@@ -197,17 +199,18 @@ impl<T> PageRows<T> {
     }
 }
 
-/// The cursors of the pages next to a page.
+/// The cursors of the pages before and after a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Neighbours {
-    /// The page before.
+    /// The previous page.
     pub previous: Option<String>,
-    /// The page after.
+    /// The next page.
     pub next: Option<String>,
 }
 
 impl Neighbours {
-    /// Writes the header `Link` of a list at `path` whose links keep `parameters`, unless there is no page next to this one.
+    /// Writes the header `Link` of the list at `path`, if there is a previous or a next page. `parameters`
+    /// are added to every link.
     pub fn write_link(
         self,
         response: &mut HttpResponseBuilder,
@@ -230,7 +233,7 @@ impl Neighbours {
     }
 }
 
-/// Writes the size of the whole list into the header `X-Total-Count`, if it was counted.
+/// Writes the number of rows of the whole list into the header `X-Total-Count`, if it was counted.
 pub fn write_total(response: &mut HttpResponseBuilder, total: Option<u64>) {
     if let Some(total) = total {
         response.insert_header(("x-total-count", total));

@@ -1,6 +1,6 @@
-//! One extractor for a whole request. The order of checks is part of the contract (section 1), and actix polls separate
-//! extractors together: body syntax comes first, then the caller, then path, query and fields with all of their errors at
-//! once.
+//! One extractor for a whole request. It checks body syntax first, then the caller, then path, query and
+//! fields, and reports all errors of the last step at once. This order is part of the contract (section 1);
+//! separate extractors would not guarantee it, because actix polls them concurrently.
 
 use std::{borrow::Cow, future::Future, pin::Pin};
 
@@ -12,10 +12,10 @@ use super::{
     validation::{Body, Extractor, FieldErrors, Fields, Members, query_pairs},
 };
 
-/// A request that passed every check that needs no row but the caller's.
+/// A request that has passed every check that needs no row other than the caller's.
 #[derive(Debug)]
 pub struct ApiRequest<C, P = (), Q = (), B = ()> {
-    /// Who sent it.
+    /// The sender.
     pub caller: C,
     /// The parameters in the path.
     pub path: P,
@@ -25,7 +25,7 @@ pub struct ApiRequest<C, P = (), Q = (), B = ()> {
     pub body: B,
 }
 
-/// Who may send a request, as a type: the signature of a handler is its policy.
+/// The policy of a handler: its signature states which callers it accepts.
 pub trait Caller: Sized {
     /// Identifies the sender of `request`.
     ///
@@ -34,7 +34,7 @@ pub trait Caller: Sized {
     fn identify(request: &HttpRequest) -> impl Future<Output = Result<Self>>;
 }
 
-/// The account that sent a request; an extension of the request, for its log line.
+/// The id of the account that sent a request. Stored as an extension of the request, for its log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserId(pub i32);
 
@@ -69,7 +69,7 @@ where
     }
 }
 
-/// The parameters of the path, decoded: the router leaves `%25`, `%2B` and `%2F` encoded.
+/// The decoded parameters of the path. The router leaves `%25`, `%2B` and `%2F` encoded.
 fn path_parameters(request: &HttpRequest) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     let decode = |text| percent_encoding::percent_decode_str(text).decode_utf8_lossy();
     request.match_info().iter().map(|(name, value)| (Cow::from(name), decode(value))).collect()

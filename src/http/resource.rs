@@ -1,8 +1,8 @@
-//! Routes, each declared once: path, method, OpenAPI operation, deadline and cache follow from one [`Endpoint`].
+//! Declares routes: path, method, OpenAPI operation, deadline and cache follow from one [`Endpoint`].
 //!
-//! Endpoints with the same path form a resource. It answers with and without a slash at its end, HEAD like GET, and other
-//! methods with 405 and all of its own in `Allow`; actix would answer 404 and implies no HEAD (contract, section 9: `slash`,
-//! `allow`, `head`).
+//! Endpoints with the same path form a resource. It responds with and without a trailing slash, to HEAD as to
+//! GET, and to unsupported methods with 405 and the header `Allow`. By default, actix responds with 404 and
+//! does not derive HEAD from GET (contract, section 9: `slash`, `allow`, `head`).
 
 use std::{any::Any, collections::BTreeMap, panic::AssertUnwindSafe};
 
@@ -30,7 +30,7 @@ use super::{
     error::Error,
 };
 
-/// Declares the endpoint of a handler that has an `#[utoipa::path]`: `endpoint!(list_articles)`.
+/// Declares the endpoint of a handler with an `#[utoipa::path]` attribute: `endpoint!(list_articles)`.
 #[macro_export]
 macro_rules! endpoint {
     ($handler:ident) => {
@@ -54,10 +54,12 @@ struct Documentation {
 }
 
 impl Endpoint {
-    /// An operation of the API; path, method and document are those of its `#[utoipa::path]`. Use [`endpoint!`](crate::endpoint).
+    /// An operation of the API. Path, method and documentation come from its `#[utoipa::path]`. Use
+    /// [`endpoint!`](crate::endpoint).
     pub fn documented<P, F, Args>(handler: F) -> Self
     where
-        // Hidden, but the only way to the tags and schemas of an operation at run time; utoipa's own crates use it too.
+        // These traits are hidden, but only they give the tags and schemas of an operation at run time. The
+        // crates of utoipa use them too.
         P: Path + SchemaReferences + for<'t> Tags<'t>,
         F: Handler<Args>,
         Args: FromRequest + 'static,
@@ -73,7 +75,7 @@ impl Endpoint {
         Self { documentation, ..Self::undocumented(method, &P::path(), handler) }
     }
 
-    /// An endpoint that the OpenAPI document does not list, such as a page for people.
+    /// An endpoint that the OpenAPI document does not list, such as an HTML page.
     pub fn undocumented<F, Args>(method: Method, path: &str, handler: F) -> Self
     where
         F: Handler<Args>,
@@ -90,13 +92,13 @@ impl Endpoint {
         Self { cached: Some(cached), ..self }
     }
 
-    /// The methods it answers.
+    /// The methods that the endpoint supports.
     fn methods(&self) -> Vec<Method> {
         if self.method == Method::GET { vec![Method::GET, Method::HEAD] } else { vec![self.method.clone()] }
     }
 
-    /// The last middleware wrapped runs first: the cache is asked before anything is compressed, so that it holds compressed
-    /// responses too, and the deadline covers the handler.
+    /// The middleware wrapped last runs first: the cache runs before compression, so that it stores
+    /// compressed responses, and the deadline covers the handler.
     fn into_route(self) -> Route {
         let guard = self
             .methods()
@@ -128,14 +130,14 @@ fn method(method: &HttpMethod) -> Method {
 pub struct Endpoints(Vec<Endpoint>);
 
 impl Endpoints {
-    /// The same and those of another part.
+    /// Adds the endpoints of another part.
     #[must_use]
     pub fn and(mut self, others: impl IntoIterator<Item = Endpoint>) -> Self {
         self.0.extend(others);
         self
     }
 
-    /// Writes the documented endpoints into `document`.
+    /// Adds the documented endpoints to `document`.
     pub fn describe(self, document: &mut OpenApi) {
         let components = document.components.get_or_insert_default();
         for endpoint in self.0 {
@@ -148,7 +150,7 @@ impl Endpoints {
 
     /// Registers every endpoint.
     pub fn register(self, config: &mut ServiceConfig) {
-        // In the order of declaration, as actix takes the first path that matches.
+        // In the order of declaration, because actix uses the first path that matches.
         let mut order: Vec<String> = Vec::new();
         let mut resources: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
         for endpoint in self.0 {
@@ -172,7 +174,8 @@ impl Endpoints {
     }
 }
 
-/// Ends a request that exceeds its deadline, and answers for a handler that panics: actix would drop its connection.
+/// Ends a request that exceeds its deadline, and responds with 500 if the handler panics, because actix would
+/// drop the connection.
 async fn enforce_deadline<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -186,7 +189,7 @@ async fn enforce_deadline<B: MessageBody + 'static>(
     }
 }
 
-/// The cause of a panic, as `panic!` gives it.
+/// The message of a panic.
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());

@@ -1,4 +1,4 @@
-//! Logging and request ids. The only place that logs a request, and a failed one with its cause.
+//! Logging and request ids. The only place that logs requests and the causes of failures.
 
 use std::time::Instant;
 
@@ -19,14 +19,14 @@ use crate::{
     http::{error::Error, request::UserId},
 };
 
-/// Identifies a request in its response and in every log line about it.
+/// The header with the id of a request, which is also part of every log line about the request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest request id that is taken from a proxy.
+/// Maximum length of a request id that a proxy sends.
 const MAX_REQUEST_ID: usize = 64;
 
-/// Starts logging to standard output. A thread of its own writes the lines from a bounded queue, so that a blocked terminal
-/// does not block the server. Dropping the guard writes what is queued.
+/// Starts logging to standard output. A separate thread writes the lines from a bounded queue, so that a
+/// blocked terminal does not block the server. Dropping the guard writes the queued lines.
 pub fn start(settings: &Settings) -> WorkerGuard {
     let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
     let more = if settings.log.debug { ",byline=debug" } else { "" };
@@ -34,7 +34,7 @@ pub fn start(settings: &Settings) -> WorkerGuard {
         .with_env_filter(EnvFilter::new(format!("{}{more}", settings.log.filter)))
         .with_writer(writer)
         .with_target(false);
-    // A second start in one process, as in tests, has no effect.
+    // Starting again in the same process, as tests do, has no effect.
     let _ = match settings.log.format {
         LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stdout())).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
@@ -42,7 +42,7 @@ pub fn start(settings: &Settings) -> WorkerGuard {
     guard
 }
 
-/// Assigns the request its id, and logs its outcome.
+/// Assigns an id to the request and logs its outcome.
 pub async fn log_requests<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
@@ -56,7 +56,7 @@ pub async fn log_requests<B: MessageBody>(
     Ok(response)
 }
 
-/// The id that a proxy sent, if it is a plain one, or a new one.
+/// The id that a proxy sent, if it has only plain characters; otherwise a new one.
 fn request_id(request: &mut ServiceRequest) -> HeaderValue {
     let plain = |value: &&HeaderValue| {
         !value.is_empty()
@@ -73,13 +73,14 @@ fn request_id(request: &mut ServiceRequest) -> HeaderValue {
 fn log<B>(response: &ServiceResponse<B>, started: Instant) {
     let error = response.response().error().and_then(|error| error.as_error::<Error>());
     let failure = error.and_then(Error::failure);
-    // actix matches all routes again to find the pattern, so it is not looked up for a line that is not written.
+    // actix matches all routes again to find the pattern, so the pattern is looked up only for a line that is
+    // written.
     if failure.is_none() && !tracing::enabled!(tracing::Level::INFO) {
         return;
     }
     let request = response.request();
     let method = request.method().as_str();
-    // The pattern, not the path: paths are client input and do not belong in a log.
+    // The pattern instead of the path: paths are client input and must not be logged.
     let route = request.match_pattern().unwrap_or_else(|| "-".to_owned());
     let status = response.status().as_u16();
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
@@ -91,7 +92,7 @@ fn log<B>(response: &ServiceResponse<B>, started: Instant) {
             method, route, status, duration_ms, user_id, attempt, %location, cause, "request failed"
         );
     } else if route.starts_with("/health/") {
-        // Probes send these every few seconds; their lines would be most of a quiet log.
+        // Probes send these every few seconds. Their lines would dominate the log.
         tracing::debug!(method, route, status, duration_ms, "request");
     } else {
         tracing::info!(method, route, status, duration_ms, user_id, "request");

@@ -19,8 +19,8 @@ pub struct Timestamp(pub DateTime<Utc>);
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // chrono would parse its format string for every value, which takes longer than serialising the rest
-        // of an article.
+        // chrono parses its format string for every value, which takes longer than serialising the rest of an
+        // article.
         let (date, time, micros) = (self.0.date_naive(), self.0.time(), self.0.timestamp_subsec_micros());
         let (hour, minute, second) = (time.hour(), time.minute(), time.second());
         let mut text = String::with_capacity("2026-11-23T15:39:42.169551Z".len());

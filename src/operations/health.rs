@@ -1,4 +1,4 @@
-//! Liveness and readiness, for programs that start, watch and route to this process.
+//! Liveness and readiness checks, for load balancers, orchestrators and monitoring.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use crate::{
     },
 };
 
-/// How long readiness waits for the database.
+/// How long the readiness check waits for the database.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The state of a healthy server.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthResponse {
-    /// `ok`.
+    /// Always `ok`.
     #[schema(example = "ok")]
     status: &'static str,
 }
@@ -37,13 +37,13 @@ pub fn endpoints() -> [Endpoint; 2] {
 }
 
 error_responses! {
-    /// Of readiness.
+    /// Errors of the readiness check.
     ReadinessErrors = [Error::Busy];
 }
 
 /// Check whether the process is running
 ///
-/// Does not use the database: a process that responds needs no restart.
+/// Does not query the database: a process that responds needs no restart.
 #[utoipa::path(
     get, path = "/health/live", tag = "health", operation_id = "check_liveness",
     responses((status = 200, description = "The process is running.", body = HealthResponse)),

@@ -1,10 +1,10 @@
-//! What operators use to watch the server.
+//! Operation of the server: health checks.
 
 pub mod health;
 
 use crate::{db::Db, http::resource::Endpoint};
 
-/// What requests about the server itself need. Cloning it costs reference counts.
+/// The state that requests about the server itself need. Cloning it only increments reference counts.
 #[derive(Clone, Debug)]
 pub struct Operations {
     /// The database.

@@ -38,7 +38,7 @@ use crate::{
     components(schemas(openapi::ErrorResponse, openapi::HTTPValidationError, openapi::ValidationError)),
     modifiers(&Security),
     tags(
-        (name = "articles", description = "Anyone can read published articles; authors write them."),
+        (name = "articles", description = "Published articles are public; each author manages their own."),
         (name = "auth", description = "Registration and access tokens."),
         (name = "users", description = "The signed-in account."),
         (name = "health", description = "For load balancers, orchestrators and monitoring."),
@@ -46,7 +46,7 @@ use crate::{
 )]
 struct Document;
 
-/// The OpenAPI 3.1 document of a server with these settings. Needs no live service.
+/// The OpenAPI 3.1 document of a server with these settings. Opens no connection.
 pub fn document(settings: &Settings) -> OpenApi {
     let mut document = Document::openapi();
     settings.app.name.clone_into(&mut document.info.title);
@@ -64,21 +64,21 @@ fn endpoints() -> Endpoints {
         .and(docs::endpoints())
 }
 
-/// The state of each area, on the connections of one worker. Cloning it costs reference counts.
+/// The state of each area, with the connections of one worker. Cloning it only increments reference counts.
 #[derive(Clone, Debug)]
 pub struct AppState {
-    /// Of the HTTP layer.
+    /// The state of the HTTP layer.
     pub http: HttpState,
-    /// Of accounts.
+    /// The state of accounts.
     pub accounts: Accounts,
-    /// Of publishing.
+    /// The state of publishing.
     pub publishing: Publishing,
-    /// Of operations.
+    /// The state of operations.
     pub operations: Operations,
 }
 
 impl AppState {
-    /// The states for these settings. Needs no live service.
+    /// Builds the states for these settings. Opens no connection.
     pub fn new(settings: &Settings, db: &Db, cache: Arc<Cache>, clock: &Clock) -> Self {
         let listener = Arc::<Cache>::clone(&cache);
         let writer = Writer::new(db.writer.clone(), listener, settings.http.request_timeout);
@@ -99,7 +99,7 @@ impl AppState {
         }
     }
 
-    /// The same on the connections of another worker.
+    /// Returns the same states with the connections of another worker.
     #[must_use]
     pub fn on(&self, db: &Db) -> Self {
         Self {
@@ -135,14 +135,15 @@ pub fn create_app(
         .app_data(policy)
         .configure(|config| endpoints().register(config))
         .default_service(web::to(async || Err::<(), _>(Error::NoRoute)))
-        // The middleware wrapped last runs first: a request id and a log line for everything, then CORS headers on every
-        // response, then routing.
+        // The middleware wrapped last runs first: request id and log line for every request, then CORS
+        // headers on every response, then routing.
         .wrap(from_fn(decode_slashes))
         .wrap(from_fn(apply_cors))
         .wrap(from_fn(log_requests))
 }
 
-/// Decodes encoded slashes: paths are decoded before they are matched (contract, section 1), and actix leaves these encoded.
+/// Decodes encoded slashes. Paths are decoded before they are matched (contract, section 1), but actix leaves
+/// slashes encoded.
 async fn decode_slashes<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,

@@ -1,4 +1,4 @@
-//! Binding, running and stopping the server.
+//! Binds, runs and stops the server.
 
 pub mod app;
 
@@ -32,16 +32,17 @@ use crate::{
     tasks::Tasks,
 };
 
-/// How long idle connections stay open: longer than the 60 seconds after which nginx closes its own.
+/// How long idle client connections stay open: longer than the 60 seconds after which nginx closes them.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How long a client may take to send the head of a request.
+/// Maximum time for a client to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The highest number of open connections per worker.
+/// Maximum number of open client connections per worker.
 const CONNECTIONS_PER_WORKER: usize = 10_000;
 
-/// The longest wait for database connections to close: a dead network connection must not delay the end of the process.
+/// Maximum wait for database connections to close: a dead network connection must not delay the end of the
+/// process.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A server that is bound to its address.
@@ -56,18 +57,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds to the address of the settings; port 0 takes a free one.
+    /// Binds to the address in the settings; port 0 selects a free port.
     ///
     /// # Errors
-    /// When the address is not available.
+    /// If the address is not available.
     pub fn bind(settings: &Settings, db: Db, clock: &Clock) -> io::Result<Self> {
         Self::bind_with(settings, db, clock, |_| {})
     }
 
-    /// The same with further routes, for benchmarks.
+    /// Binds a server with additional routes, for benchmarks.
     ///
     /// # Errors
-    /// When the address is not available.
+    /// If the address is not available.
     pub fn bind_with(
         settings: &Settings,
         db: Db,
@@ -77,18 +78,18 @@ impl Server {
         let documentation = Documentation::new(&document(settings)).map_err(io::Error::other)?;
         let documentation = Data::from(Arc::new(documentation));
         let policy = Policy::new(&settings.http.cors_origins);
-        // A server that cannot learn of changes by other processes must not cache.
+        // A server that cannot detect changes by other processes must not cache.
         let bytes = if db.can_listen() { settings.cache.bytes } else { 0 };
         let cache = Arc::new(Cache::new(bytes));
         let state = AppState::new(settings, &db, cache, clock);
         let workers = settings.http.workers.max(1);
-        // One for each hash that is computed at the same time, and as many for compression. Waiting for one takes no thread.
+        // One thread for each concurrent hash, and as many for compression. Queued passwords need no thread.
         let blocking = state.accounts.passwords.max_concurrent().saturating_mul(2);
         let pools: Arc<[Db]> = db.split(workers).into();
         let started = Arc::new(AtomicUsize::new(0));
         let (shared, pools_of_workers) = (state.clone(), Arc::clone(&pools));
         let server = HttpServer::new(move || {
-            // A worker that is started again after a panic takes the next pools.
+            // A worker that is restarted after a panic takes the next pools.
             let number = started.fetch_add(1, Relaxed).checked_rem(pools_of_workers.len());
             let pools = number.and_then(|number| pools_of_workers.get(number));
             let state = pools.map_or_else(|| shared.clone(), |pools| shared.on(pools));
@@ -107,26 +108,26 @@ impl Server {
         Ok(Self { inner: server.run(), state, db, pools, shutdown_timeout, address })
     }
 
-    /// The address it listens on.
+    /// The address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The state that its workers' states are made from.
+    /// The state from which the states of the workers are built.
     pub fn state(&self) -> &AppState {
         &self.state
     }
 
-    /// Stops the server from elsewhere.
+    /// A handle to stop the server from another task.
     pub fn handle(&self) -> dev::ServerHandle {
         self.inner.handle()
     }
 
-    /// Serves until SIGTERM, which lets requests in flight finish for `SHUTDOWN_TIMEOUT_SECONDS`, or SIGINT. Then it ends the
-    /// background tasks within the same time, and closes all database connections.
+    /// Serves until SIGTERM or SIGINT. After SIGTERM, requests in flight have `SHUTDOWN_TIMEOUT_SECONDS` to
+    /// finish. Then ends the background tasks within the same time, and closes all database connections.
     ///
     /// # Errors
-    /// When accepting connections fails, or no thread is available.
+    /// If accepting connections fails, or no thread is available.
     pub async fn run(self) -> io::Result<()> {
         let tasks = Tasks::start()?;
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);

@@ -1,4 +1,4 @@
-//! Signing in with user name and password.
+//! Sign-in with user name and password.
 
 pub mod routes;
 pub mod schemas;

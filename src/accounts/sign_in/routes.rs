@@ -1,4 +1,4 @@
-//! Signing in over HTTP.
+//! The HTTP route of sign-in.
 
 use actix_web::web::{Json, ThinData};
 
@@ -24,7 +24,7 @@ pub fn endpoints() -> [Endpoint; 1] {
 }
 
 error_responses! {
-    /// Of signing in.
+    /// Errors of sign-in.
     LoginErrors = [
         Error::BadLogin, Error::BadRequest("Missing boundary in multipart."), examples::too_large(),
         examples::missing("username", serde_json::Value::Null), Error::Busy,
@@ -33,7 +33,7 @@ error_responses! {
 
 /// Sign in with user name and password
 ///
-/// Returns an access token. The request is that of the password grant of OAuth 2.0 (RFC 6749, section 4.3).
+/// Returns an access token. The request has the form of an OAuth 2.0 password grant (RFC 6749, section 4.3).
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", operation_id = "login",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),

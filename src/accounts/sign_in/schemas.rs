@@ -1,4 +1,4 @@
-//! What login takes and gives (contract, section 5).
+//! Requests and responses of sign-in (contract, section 5).
 
 use secrecy::SecretString;
 use serde::Serialize;
@@ -14,9 +14,9 @@ use crate::{
 };
 
 text! {
-    /// Nothing but the password grant (RFC 6749, section 4.3).
+    /// `password`, the only supported grant type (RFC 6749, section 4.3).
     pub struct GrantType = TextRule::new(0, None, "^password$");
-    /// Any text: what fits no rule of ours fits no account either, and that is a 401.
+    /// Any text. A name or a password that registration would reject belongs to no account, which is a 401.
     pub struct FormText = any_text();
 }
 
@@ -24,7 +24,7 @@ fn any_text() -> TextRule {
     TextRule::new(0, None, r"^[\s\S]*$")
 }
 
-/// A password that is to be compared: any text.
+/// A password to verify: any text.
 #[derive(Clone, Debug)]
 pub struct Secret(pub SecretString);
 
@@ -41,32 +41,32 @@ impl Field for Secret {
 }
 
 fields! {
-    /// The form of OAuth2's password grant.
+    /// The form of an OAuth 2.0 password grant.
     pub struct LoginForm {
-        /// `password`, or left out.
+        /// `password`, or absent.
         grant_type: Option<GrantType>,
-        /// The name of the account, compared exactly.
+        /// The name of the account, case-sensitive.
         username: FormText,
-        /// Its password; bcrypt reads the first 72 bytes.
+        /// The password of the account. Only its first 72 bytes are compared.
         password: Secret,
-        /// Not looked at.
+        /// Ignored.
         scope: Option<FormText>,
-        /// Not looked at.
+        /// Ignored.
         client_id: Option<FormText>,
-        /// Not looked at.
+        /// Ignored.
         client_secret: Option<Secret>,
     }
 }
 
-/// A token to send as `Authorization: Bearer …`.
+/// An access token, to be sent as `Authorization: Bearer …`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenResponse {
-    /// A JWT that lives for `ACCESS_TOKEN_EXPIRE_MINUTES`.
+    /// A JSON Web Token that expires after `ACCESS_TOKEN_EXPIRE_MINUTES`.
     #[schema(
         example = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIiwiZXhwIjoxNzk1NDQ4NjAwfQ.c2lnbmF0dXJl"
     )]
     pub access_token: String,
-    /// `bearer`.
+    /// Always `bearer`.
     #[schema(example = "bearer")]
     pub token_type: &'static str,
 }

@@ -1,4 +1,4 @@
-//! Signing in.
+//! Verifies credentials and issues access tokens.
 
 use chrono::{DateTime, Utc};
 use entity::user;
@@ -10,10 +10,11 @@ use crate::{
     http::error::{Error, Result},
 };
 
-/// A token for the account whose name and password these are.
+/// Issues a token for the account with this name and password.
 ///
 /// # Errors
-/// [`Error::BadLogin`] whether the name or the password is wrong, after the same time; [`Error::Busy`].
+/// [`Error::BadLogin`] if the name or the password is wrong, after the same time in both cases;
+/// [`Error::Busy`] when the queue of password hashes is full.
 pub async fn sign_in(
     db: &impl ConnectionTrait,
     passwords: &Passwords,
@@ -22,7 +23,7 @@ pub async fn sign_in(
     now: DateTime<Utc>,
 ) -> Result<String> {
     let name = form.username.into_inner();
-    // No account's name holds U+0000, and PostgreSQL would refuse the question.
+    // No name contains U+0000, and PostgreSQL rejects a query with it.
     let account = if name.contains('\0') {
         None
     } else {

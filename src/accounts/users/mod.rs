@@ -1,4 +1,5 @@
-//! User accounts: created by registration or by the operator; unique by name and, regardless of case, by e-mail address.
+//! User accounts, created by registration or by the operator. Names are unique, and so are e-mail addresses
+//! regardless of case.
 
 pub mod routes;
 pub mod schemas;
@@ -6,5 +7,5 @@ pub mod service;
 
 use crate::db::Topic;
 
-/// What changes when accounts change.
+/// The topic of changes to accounts.
 pub const USERS: Topic = Topic::new("users");

@@ -1,4 +1,4 @@
-//! User accounts over HTTP.
+//! The HTTP routes of user accounts.
 
 use actix_web::{
     http::StatusCode,
@@ -29,7 +29,7 @@ pub fn endpoints() -> [Endpoint; 2] {
 }
 
 error_responses! {
-    /// Of registration.
+    /// Errors of registration.
     RegisterErrors = [
         Error::RegistrationClosed,
         Error::Conflict("Username already registered"),
@@ -37,7 +37,7 @@ error_responses! {
         examples::unparsed(), examples::too_large(),
         examples::missing("email", json!({"username": "ada", "password": "[redacted]"})), Error::Busy,
     ];
-    /// Of requests that send nothing but a token.
+    /// Errors of requests that send only a token.
     SignedInErrors = [Error::NotAuthenticated, Error::BadCredentials];
 }
 
@@ -53,8 +53,8 @@ pub async fn read_me(request: ApiRequest<CurrentUser>) -> Json<UserResponse> {
 
 /// Create an account
 ///
-/// Available while `REGISTRATION` is `open`; the operator can create accounts at any time. bcrypt reads at most 72 bytes
-/// of a password, so longer ones are rejected instead of truncated.
+/// Available only if `REGISTRATION` is `open`; the operator can always create accounts. bcrypt reads at most
+/// 72 bytes of a password, so longer passwords are rejected instead of truncated.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", operation_id = "register_user",
     request_body(content = UserCreate, example = json!({

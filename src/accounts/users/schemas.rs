@@ -1,4 +1,4 @@
-//! What accounts take and show.
+//! Requests and responses about user accounts.
 
 use secrecy::SecretString;
 use serde::Serialize;
@@ -17,20 +17,21 @@ use crate::{
     text,
 };
 
-/// What the HTML standard takes as a valid e-mail address.
+/// A valid e-mail address as defined by the HTML standard.
 const EMAIL: &str = "^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$";
 
-/// No control characters, no blanks at the ends; U+FEFF is a blank to ECMA-262 and none to `regex`.
+/// No control characters, no white space at either end. U+FEFF is listed because it is white space in
+/// ECMA-262, but not in the `regex` crate.
 const USERNAME: &str = r"^[^\s\ufeff\u0000-\u001f\u007f-\u009f](?:[^\u0000-\u001f\u007f-\u009f]*[^\s\ufeff\u0000-\u001f\u007f-\u009f])?$";
 
 text! {
     /// An e-mail address.
     pub struct Email = TextRule { format: Some("email"), ..TextRule::new(3, Some(255), EMAIL) };
-    /// A name to sign in with, 1 to 50 code points.
+    /// A user name, 1 to 50 code points.
     pub struct Username = TextRule::new(1, Some(50), USERNAME);
 }
 
-/// A password to be set: 8 code points to 72 bytes, as bcrypt would not see what comes behind them.
+/// A password to set: at least 8 code points and at most 72 bytes, because bcrypt ignores further bytes.
 #[derive(Clone, Debug)]
 pub struct NewPassword(SecretString);
 
@@ -65,28 +66,30 @@ impl Field for NewPassword {
 fields! {
     /// A new account.
     pub struct UserCreate {
-        /// An address that nobody else has, however it is capitalised; at most 255 characters.
+        /// The e-mail address, 3 to 255 characters. No two accounts have the same address, regardless of
+        /// case.
         email: Email,
-        /// A name that nobody else has: 1 to 50 code points, no control characters, no blanks at the ends.
+        /// The user name to sign in with, unique and case-sensitive. 1 to 50 code points, without control
+        /// characters and without white space at either end.
         username: Username,
-        /// 8 code points to 72 bytes of UTF-8.
+        /// The password: at least 8 code points and at most 72 bytes in UTF-8.
         password: NewPassword,
     }
 }
 
-/// An account as its owner sees it.
+/// An account, as shown to its owner.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserResponse {
-    /// Never given to anyone else.
+    /// The id of the account. Ids are never reused.
     #[schema(example = 1)]
     pub id: i32,
-    /// As it was registered.
+    /// The e-mail address, spelled as at registration.
     #[schema(example = "ada@example.com")]
     pub email: String,
-    /// As it was registered.
+    /// The user name.
     #[schema(example = "ada")]
     pub username: String,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: Timestamp,
     /// When the account last changed.
     pub updated_at: Timestamp,

@@ -1,4 +1,4 @@
-//! Creating and showing accounts.
+//! Creates accounts and builds their responses.
 
 use chrono::{DateTime, Utc};
 use entity::user;
@@ -23,7 +23,8 @@ use crate::{
 /// Creates an account.
 ///
 /// # Errors
-/// [`Error::Conflict`] if the name or the address is taken, [`Error::Busy`].
+/// [`Error::Conflict`] if the name or the address is taken; [`Error::Busy`] when the queue of password hashes
+/// is full.
 pub async fn register(
     writer: &Writer,
     passwords: &Passwords,
@@ -49,7 +50,7 @@ pub async fn register(
     writer.statement([Change::Inserted(USERS)], insert).await
 }
 
-/// The account as its owner sees it.
+/// The account, as shown to its owner.
 pub fn view(account: user::Model) -> UserResponse {
     let user::Model { id, email, username, created_at, updated_at, hashed_password: _, email_key: _ } =
         account;
@@ -57,7 +58,8 @@ pub fn view(account: user::Model) -> UserResponse {
     UserResponse { id, email, username, created_at, updated_at }
 }
 
-/// Which of the two unique values is taken: an insert can violate both, and no engine reports that reliably.
+/// Determines which of the two unique values is taken. An insert can violate both constraints, and neither
+/// engine reliably reports which ones.
 async fn conflict(db: &impl ConnectionTrait, error: DbErr, username: String) -> Error {
     if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
         return error.into();

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Who a handler distinguishes among its callers.
+/// Which callers a handler distinguishes.
 pub trait Audience {
     /// Whether `request` gets the response that every anonymous request gets.
     fn is_anonymous(request: &HttpRequest) -> bool;
@@ -59,7 +59,7 @@ impl Cached {
     }
 }
 
-/// Answers an anonymous read from the cache, or stores the response for the next one.
+/// Responds to an anonymous read from the cache, or stores the response for later reads.
 pub async fn serve_cached<B: MessageBody + 'static>(
     cached: Cached,
     request: ServiceRequest,
@@ -107,7 +107,7 @@ fn respond(entry: &Entry, conditions: &Conditions) -> HttpResponse {
     let not_modified = conditions.is_current(&entry.tag);
     let mut response = if not_modified { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     for (name, value) in &entry.headers {
-        // A 304 has no body that a type or a coding could describe.
+        // A 304 has no body, so it has no content type and no content coding.
         if !(not_modified && [header::CONTENT_TYPE, header::CONTENT_ENCODING].contains(name)) {
             response.append_header((name.clone(), value.clone()));
         }

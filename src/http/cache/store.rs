@@ -24,20 +24,21 @@ use crate::{
     },
 };
 
-/// The number of generations that all rows share: a write invalidates the entries of this fraction of them.
+/// The number of generations that all rows share. A write invalidates this fraction of all entries for single
+/// rows.
 const ROW_GENERATIONS: usize = 4096;
 
-/// The number of generations that all topics share, of each kind.
+/// The number of generations of each kind that all topics share.
 const TOPIC_GENERATIONS: usize = 64;
 
 /// The expected size of an entry in bytes.
 const USUAL_ENTRY: u64 = 2048;
 
-/// What the store itself needs for an entry, in bytes: its place in a table of hashes and in a list, and the headers of the
-/// heap blocks that key, entry, headers and body are in.
+/// The overhead of the store for an entry, in bytes: its slots in a hash table and in a list, and the headers
+/// of the heap blocks for key, entry, headers and body.
 const BOOKKEEPING: usize = 160;
 
-/// What a response shows.
+/// The data that a response shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// One row.
@@ -46,14 +47,14 @@ pub enum Subject {
     List(Topic),
 }
 
-/// A response, ready to be sent again.
+/// A complete response.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its headers, except those that differ between requests.
+    /// The headers, except those that differ between requests.
     pub headers: Box<[(HeaderName, HeaderValue)]>,
-    /// Its body.
+    /// The body.
     pub body: Bytes,
-    /// Its entity tag.
+    /// The entity tag.
     pub tag: EntityTag,
     stamp: Stamp,
 }
@@ -64,7 +65,7 @@ impl Entry {
         self.headers.iter().any(|(name, value)| *name == VARY && value == VARIES)
     }
 
-    /// The memory that it takes, in bytes.
+    /// The memory that the entry needs, in bytes.
     fn size(&self) -> usize {
         let headers =
             self.headers.iter().map(|(_, value)| size_of::<(HeaderName, HeaderValue)>() + value.len());
@@ -96,7 +97,7 @@ impl Equivalent<Key> for KeyRef<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     subject: Subject,
-    /// The other topic that the response shows rows of.
+    /// Another topic whose rows the response shows.
     shows: Option<Topic>,
     generations: [u64; 4],
 }
@@ -175,7 +176,8 @@ impl Cache {
         self.entries.is_some()
     }
 
-    /// The cached response to `path` with its query, for a client that accepts `coding`, if it is still valid.
+    /// The cached response to `path` with its query, for a client that accepts `coding`, if it is still
+    /// valid.
     pub fn get(&self, path: &str, coding: Option<Coding>) -> Option<Arc<Entry>> {
         let entries = self.entries.as_ref()?;
         let current = |coding| {
@@ -186,13 +188,13 @@ impl Cache {
         current(coding).or_else(|| current(None).filter(|entry| !entry.varies()))
     }
 
-    /// Announces that the database is about to be read for a response which shows `subject`, along with rows of the topic
-    /// `shows`. `None` if the response cannot be cached.
+    /// Must be called before the database is read for a response that shows `subject`, together with rows of
+    /// the topic `shows`. `None` if the response cannot be cached.
     pub fn begin_fill(&self, subject: Subject, shows: Option<Topic>) -> Option<Stamp> {
         (self.is_on() && self.is_valid()).then(|| self.stamp(subject, shows))
     }
 
-    /// Stores a response; one that is the same in every content coding is stored once.
+    /// Stores a response. If it is the same in every content coding, it is stored once.
     pub fn insert(
         &self,
         path: &str,
@@ -202,7 +204,7 @@ impl Cache {
         headers: Box<[(HeaderName, HeaderValue)]>,
         body: &Bytes,
     ) {
-        // Copied to size: a buffer that grew while the body was written has up to as many bytes to spare.
+        // Copied, because the buffer of the body may have up to twice its size.
         let body = Bytes::copy_from_slice(body);
         let entry = Arc::new(Entry { headers, body, tag, stamp });
         if let Some(entries) = &self.entries {
@@ -211,18 +213,20 @@ impl Cache {
         }
     }
 
-    /// Everything may have been changed.
+    /// Invalidates every entry.
     pub fn invalidate_all(&self) {
         self.everything.fetch_add(1, SeqCst);
     }
 
-    /// Every change that was committed before `seen` is known: entries may be served until `period` after it.
+    /// States that every change committed before `seen` is known. Entries may be served until `period` after
+    /// it.
     pub fn set_valid_until(&self, seen: Instant, period: Duration) {
         let until = seen.saturating_duration_since(self.created).saturating_add(period);
         self.valid_until.store(nanoseconds(until), SeqCst);
     }
 
-    /// Changes of other processes may be unknown from now on: nothing is served until [`Cache::set_valid_until`].
+    /// States that changes by other processes may be unknown from now on. Nothing is served until
+    /// [`Cache::set_valid_until`].
     pub fn suspend(&self) {
         self.valid_until.store(0, SeqCst);
     }
@@ -236,8 +240,8 @@ impl Cache {
             Subject::Row(topic, id) => (self.rows.get((topic, id)), topic),
             Subject::List(topic) => (self.lists.get(topic), topic),
         };
-        let shown = shows.map_or(0, |topic| self.topics.get(topic));
-        let generations = [own, self.tables.get(topic), shown, self.everything.load(SeqCst)];
+        let other = shows.map_or(0, |topic| self.topics.get(topic));
+        let generations = [own, self.tables.get(topic), other, self.everything.load(SeqCst)];
         Stamp { subject, shows, generations }
     }
 }
@@ -408,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_turn_it_off() {
+    fn a_size_of_zero_turns_the_cache_off() {
         assert!(valid(0).begin_fill(Subject::List(PAGES), None).is_none());
     }
 }

@@ -17,19 +17,19 @@ use crate::http::error::{Error, Result};
 
 const UNPARSED: Error = Error::BadRequest("There was an error parsing the body");
 
-/// What stands for a body that is absent.
+/// The value of an absent body.
 static NULL: Value = Value::Null;
 
-/// A body as a handler declares it. It is received first, which checks its syntax, and extracted later,
+/// The body that a handler declares. It is received first, which checks its syntax, and extracted later,
 /// because the caller is authenticated in between.
 pub trait Body: Sized {
     /// The body with its syntax checked.
     type Received;
 
-    /// Takes the body off the wire.
+    /// Receives the body and checks its syntax.
     ///
     /// # Errors
-    /// 400, 413 or 422 `json_invalid`, before the caller is known.
+    /// 400, 413 or 422 `json_invalid`. The caller is not authenticated yet.
     fn receive(
         request: &HttpRequest,
         payload: &mut Payload,
@@ -40,7 +40,7 @@ pub trait Body: Sized {
     fn extract(received: &Self::Received, limits: &Limits, errors: &mut FieldErrors) -> Option<Self>;
 }
 
-/// No body is declared; one that is sent is ignored.
+/// The handler declares no body. If a client sends one, it is ignored.
 impl Body for () {
     type Received = ();
 
@@ -62,7 +62,7 @@ pub struct Json<T>(pub T);
 pub enum Document {
     /// No body, an empty one, or `null`.
     Absent,
-    /// JSON.
+    /// A JSON value other than `null`.
     Json(Value),
     /// The text of a body with another content type.
     Text(String),
@@ -76,7 +76,7 @@ impl<T: Fields> Body for Json<T> {
         if bytes.is_empty() {
             return Ok(Document::Absent);
         }
-        if !takes_json(request.headers()) {
+        if !is_json(request.headers()) {
             return Ok(Document::Text(String::from_utf8_lossy(&bytes).into_owned()));
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| UNPARSED)?;
@@ -105,12 +105,12 @@ impl<T: Fields> Body for Json<T> {
 pub struct Deferred<T>(std::result::Result<T, FieldErrors>);
 
 impl<T> Deferred<T> {
-    /// The fields. If there are late errors, `check` runs first and its error, a 404 or a 403, takes
-    /// precedence over them. If there are none, `check` does not run: what follows must check the same
-    /// anyway.
+    /// The fields. If there are late errors, `check` runs first, and its error, a 404 or a 403, takes
+    /// precedence over them. If there are none, `check` does not run, because the service makes the same
+    /// check anyway.
     ///
     /// # Errors
-    /// That of `check`, or 422.
+    /// The error of `check`, or 422.
     pub async fn or_report_after(self, check: impl AsyncFnOnce() -> Result<()>) -> Result<T> {
         match self.0 {
             Ok(fields) => Ok(fields),
@@ -149,7 +149,7 @@ pub struct Form<T>(pub T);
 impl<T: Fields> Body for Form<T> {
     type Received = Vec<Pair<'static>>;
 
-    /// A body of another type is a form without fields.
+    /// A body of another content type counts as a form without fields.
     async fn receive(
         request: &HttpRequest,
         payload: &mut Payload,
@@ -171,7 +171,7 @@ impl<T: Fields> Body for Form<T> {
     }
 }
 
-/// The whole body, at most `max_body_bytes` of it.
+/// Receives the whole body, if it has at most `max_body_bytes`.
 async fn receive_bytes(headers: &HeaderMap, payload: &mut Payload, limits: &Limits) -> Result<Bytes> {
     let limit = limits.max_body_bytes;
     let announced = headers
@@ -198,7 +198,7 @@ fn media_type(headers: &HeaderMap) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn takes_json(headers: &HeaderMap) -> bool {
+fn is_json(headers: &HeaderMap) -> bool {
     let media_type = media_type(headers);
     match media_type.split_once('/') {
         Some(("application", subtype)) => subtype == "json" || subtype.ends_with("+json"),
@@ -209,14 +209,15 @@ fn takes_json(headers: &HeaderMap) -> bool {
 /// A syntax error as FastAPI reports it, at the character where the parser stopped. Nesting beyond the
 /// parser's 128 levels is 400, like a body that is not UTF-8.
 fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
-    let words = error.to_string();
-    if words.starts_with("recursion limit exceeded") {
+    let message = error.to_string();
+    if message.starts_with("recursion limit exceeded") {
         return UNPARSED;
     }
-    let above: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    let byte = above.saturating_add(error.column().saturating_sub(1));
+    let preceding: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+    let byte = preceding.saturating_add(error.column().saturating_sub(1));
     let position = text.char_indices().take_while(|(at, _)| *at < byte).count();
-    let invalid = InvalidValue::new("json_invalid", "JSON decode error").with("error", words);
+    let invalid = InvalidValue::new("json_invalid", "JSON decode error").with("error", message);
     let mut errors = FieldErrors::default();
     errors.add(invalid, vec!["body".into(), position.into()], || json!({}));
     errors.into()

@@ -42,13 +42,13 @@ fn parse_word(text: &str) -> Option<bool> {
     }
 }
 
-/// A whole number of at most 64 bits with sign, including `2.0` and `1e18`. The bounds themselves are
-/// excluded as floats: `serde_json` parses the integers just beyond them to the same floats.
+/// A whole number that fits into an `i64`, including `2.0` and `1e18`. Floats equal to the bounds are
+/// excluded, because `serde_json` parses the integers just beyond the bounds to the same floats.
 fn whole_number(number: &Number) -> Option<i64> {
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
     if number.is_f64() {
         let float =
-            number.as_f64().filter(|float| float.fract() == 0.0 && -BEYOND < *float && *float < BEYOND)?;
+            number.as_f64().filter(|float| float.fract() == 0.0 && -BOUND < *float && *float < BOUND)?;
         #[expect(
             clippy::as_conversions,
             clippy::cast_possible_truncation,

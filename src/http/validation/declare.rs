@@ -1,7 +1,7 @@
 //! The macros that declare fields and structs of fields.
 
 /// Declares a struct of [`Field`](crate::http::validation::Field)s. Extraction, errors and the schema follow
-/// from it.
+/// from this declaration.
 ///
 /// ```
 /// use byline::{
@@ -17,7 +17,7 @@
 /// }
 ///
 /// choice! {
-///     /// How the content is written.
+///     /// The format of the content.
 ///     pub enum Format { /** Text. */ Plain = "plain", /** CommonMark. */ Markdown = "markdown" }
 /// }
 ///
@@ -165,7 +165,7 @@ macro_rules! fields {
     (@timing late) => { $crate::http::validation::Timing::Late };
 }
 
-/// Declares a field that is one of several words; there is an example at [`fields!`](crate::fields).
+/// Declares a field that is one of several words. For an example, see [`fields!`](crate::fields).
 #[macro_export]
 macro_rules! choice {
     (
@@ -197,7 +197,7 @@ macro_rules! choice {
     };
 }
 
-/// Declares text fields by their [`TextRule`](crate::http::validation::TextRule); there is an example at
+/// Declares text fields by their [`TextRule`](crate::http::validation::TextRule). For an example, see
 /// [`fields!`](crate::fields).
 #[macro_export]
 macro_rules! text {

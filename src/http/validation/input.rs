@@ -1,4 +1,4 @@
-//! Values as they are received, before they are parsed.
+//! Received values, before they are parsed.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 /// A name and a value of a path, a query or a form.
 pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// A value as received.
+/// A received value.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
     /// From a JSON body.
@@ -51,7 +51,7 @@ pub struct Repeated<'a> {
 }
 
 impl<'a> Repeated<'a> {
-    /// The values of `name`; none if there is no such parameter.
+    /// The values of `name`; `None` if there is no such parameter.
     pub(super) fn find(pairs: &'a [Pair<'a>], name: &'static str) -> Option<Self> {
         pairs.iter().any(|pair| pair.0 == name).then_some(Self { pairs, name })
     }

@@ -13,13 +13,13 @@ use super::{Field, Input, InvalidValue, Limits};
 pub struct Instant(pub DateTime<Utc>);
 
 impl Instant {
-    /// The time, if its year in UTC has four digits, as RFC 3339 requires: PostgreSQL does not store all
-    /// earlier times, and SQLite, which compares text, sorts later ones before all others.
+    /// The time, if its year in UTC has four digits, as RFC 3339 requires. PostgreSQL cannot store all
+    /// earlier times, and SQLite compares text, so it sorts later times before all others.
     pub fn new(time: DateTime<Utc>) -> Option<Self> {
         (0..=9999).contains(&time.year()).then_some(Self(time))
     }
 
-    /// The time at `micros` microseconds after 1970 began, under the same condition.
+    /// The time `micros` microseconds after the start of 1970, under the same condition.
     pub fn from_micros(micros: i64) -> Option<Self> {
         DateTime::from_timestamp_micros(micros).and_then(Self::new)
     }

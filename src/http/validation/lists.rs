@@ -1,4 +1,4 @@
-//! Lists with a least and a greatest number of items.
+//! Lists with a minimum and a maximum number of items.
 
 use serde_json::{Value, json};
 use utoipa::openapi::{ArrayBuilder, RefOr, Schema};
@@ -7,8 +7,8 @@ use super::{Components, Field, Input, InvalidPart, InvalidValue, Limits, REDACTE
 
 /// A list of `MIN` to `MAX` items: a JSON array, or all values of a repeated parameter (`?tag=a&tag=b`).
 ///
-/// The greatest number is part of the type because a list without one would let a request cost any amount of
-/// work. The items of a longer list are not parsed: its only error is `too_long`, as with Pydantic.
+/// The maximum is part of the type, because the work for a list without a maximum is unbounded. The items of
+/// a longer list are not parsed: its only error is `too_long`, like in Pydantic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct List<T, const MIN: usize, const MAX: usize>(pub Vec<T>);
 

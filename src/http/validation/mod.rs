@@ -1,15 +1,15 @@
 //! Validation of request bodies, queries and paths.
 //!
-//! Three words, one for each step:
+//! Three terms, one for each step:
 //!
-//! - *receive* takes a body off the wire and checks its syntax ([`Body::receive`]);
+//! - *receive* reads a body and checks its syntax ([`Body::receive`]);
 //! - *extract* finds the members of a struct of fields in an object, a query, a path or a form, so that one
 //!   response names every error ([`Extractor::extract`], [`Body::extract`]);
-//! - *parse* turns one received value into a value of ours, or says why it is invalid ([`Field::parse`]).
+//! - *parse* converts one received value to its Rust type, or returns the violated rule ([`Field::parse`]).
 //!
-//! A field is declared once, by its type. [`Field`] parses a value, words its error as Pydantic 2 does
-//! (contract, section 3) and describes itself to the OpenAPI document. [`text!`](crate::text) and
-//! [`choice!`](crate::choice) declare fields, [`fields!`](crate::fields) declares structs of them.
+//! A field is declared once, by its type. Its [`Field`] implementation parses a value, reports errors with
+//! the messages of Pydantic 2 (contract, section 3) and provides the OpenAPI schema. [`text!`](crate::text)
+//! and [`choice!`](crate::choice) declare fields, [`fields!`](crate::fields) declares structs of them.
 
 mod body;
 mod boolean;
@@ -27,7 +27,7 @@ mod text;
 #[expect(
     dead_code,
     unreachable_pub,
-    reason = "the macros declare more than the tests of private structs use"
+    reason = "the macros declare more items than the private structs of tests use"
 )]
 mod tests;
 
@@ -47,36 +47,36 @@ pub use self::{
 };
 pub use crate::http::field_errors::{FieldErrors, InvalidPart, InvalidValue, Timing};
 
-/// What `input` shows instead of a secret.
+/// Shown as `input` instead of a secret.
 const REDACTED: &str = "[redacted]";
 
-/// The limits that an operator sets.
+/// The limits that the operator sets.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The greatest number of rows of one list page; none means no maximum.
+    /// The maximum number of rows of one page; `None` means no maximum.
     pub max_page_size: Option<u32>,
-    /// The greatest number of bytes of a request body.
+    /// The maximum size of a request body, in bytes.
     pub max_body_bytes: usize,
 }
 
-/// The type of a field: how it is parsed, what its errors say, and its schema.
+/// The type of a field. It defines parsing, errors and schema.
 pub trait Field: Sized {
     /// The value is or contains a secret, which no response shows.
     const SECRET: bool = false;
     /// The field may be absent.
     const OPTIONAL: bool = false;
-    /// The field takes all values of a repeated parameter; of other parameters the last value counts.
+    /// The field uses all values of a repeated parameter. Other fields use the last value.
     const REPEATABLE: bool = false;
 
-    /// The value, or why it is invalid.
+    /// Parses a value, or returns the violated rule.
     fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue>;
 
-    /// The value of an absent field; none makes its absence an error.
+    /// The value of an absent field. `None` means that the field is required.
     fn absent(_limits: &Limits) -> Option<Self> {
         None
     }
 
-    /// How errors show a received value.
+    /// The form of a received value in errors.
     fn echo(input: Input<'_>) -> Value {
         if Self::SECRET { json!(REDACTED) } else { input.to_value() }
     }

@@ -7,24 +7,24 @@ use utoipa::openapi::{
 
 use super::{Field, Input, InvalidValue, Limits, Timing};
 
-/// Rows of a page if `limit` is absent.
+/// Number of rows of a page if `limit` is absent.
 const DEFAULT_PAGE_SIZE: u32 = 100;
 
-/// Pydantic parses no integer of more digits.
+/// Pydantic rejects integers with more digits.
 const MAX_DIGITS: usize = 4300;
 
-/// What a whole number must be.
+/// The rule of a whole number.
 #[derive(Clone, Copy, Debug)]
 pub struct IntegerRule {
-    /// The least value.
+    /// The minimum.
     pub min: i64,
-    /// The greatest value.
+    /// The maximum.
     pub max: i64,
     /// When a number out of bounds is reported.
     pub bounds_error: Timing,
 }
 
-/// A whole number before its bounds are checked; others have more than 64 bits.
+/// A whole number before its bounds are checked. Numbers beyond 64 bits have variants of their own.
 enum Unbounded {
     Number(i64),
     TooLarge,
@@ -49,7 +49,8 @@ pub fn parse_integer(input: Input<'_>, rule: &IntegerRule) -> Result<i64, Invali
     Err(invalid.reported(bounds_error))
 }
 
-/// Paths and queries spell a whole number as an optional sign, ASCII digits, and optionally `.` with zeros.
+/// In paths and queries, a whole number consists of an optional sign, ASCII digits, and optionally `.` with
+/// zeros.
 fn parse_unbounded(input: Input<'_>) -> Result<Unbounded, InvalidValue> {
     let text = match input {
         Input::Text(text) => text,
@@ -92,12 +93,12 @@ fn integer() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer))
 }
 
-/// A row's id. A number that no 32-bit id can have is valid, but names no row (contract, section 2).
+/// The id of a row. A number outside the 32-bit range is valid, but matches no row (contract, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Id(Option<i32>);
 
 impl Id {
-    /// The id; none if no row can have it.
+    /// The id; `None` if no row can have it.
     pub fn get(self) -> Option<i32> {
         self.0
     }
@@ -116,12 +117,13 @@ impl Field for Id {
     }
 }
 
-/// A number of rows. The FastAPI blog left its bounds to the database, so their errors are late.
+/// The rule of a number of rows. In the FastAPI blog the database checked the bounds, so their errors are
+/// late.
 fn rows(max: i64) -> IntegerRule {
     IntegerRule { min: 0, max, bounds_error: Timing::Late }
 }
 
-/// Rows to skip.
+/// Number of rows to skip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skip(pub u64);
 
@@ -141,7 +143,7 @@ impl Field for Skip {
     }
 }
 
-/// Rows of one page, at most `MAX_PAGE_SIZE`.
+/// Number of rows of one page, at most `MAX_PAGE_SIZE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageSize(pub u64);
 
@@ -158,7 +160,7 @@ impl Field for PageSize {
         Some(Self(rows.into()))
     }
 
-    /// With the default of `MAX_PAGE_SIZE`; `openapi` replaces it by the server's setting.
+    /// The maximum is the default of `MAX_PAGE_SIZE`; `openapi` replaces it with the setting of the server.
     fn schema() -> RefOr<Schema> {
         integer().minimum(Some(0)).maximum(Some(1000)).default(Some(DEFAULT_PAGE_SIZE.into())).into()
     }

@@ -1,4 +1,4 @@
-//! Structs of fields: extracting them from a JSON object, a path, a query or a form.
+//! Extracts structs of fields from a JSON object, a path, a query or a form.
 
 use serde_json::{Map, Value, json};
 
@@ -9,17 +9,17 @@ use super::{
 /// A struct of fields that are extracted together, so that one response names every error. Implemented by
 /// [`fields!`](crate::fields).
 pub trait Fields: Sized {
-    /// Whether a member is secret, or has a secret member.
+    /// Whether a member is or contains a secret.
     const HAS_SECRET: bool;
 
-    /// Extracts every field in the order of declaration; none if a field is invalid.
+    /// Extracts every field in the order of declaration; `None` if a field is invalid.
     fn extract(members: &mut Extractor<'_>) -> Option<Self>;
 
-    /// How errors show the value of the member `name`; none if the struct declares no such member.
+    /// The form in errors of the value of the member `name`; `None` if the struct declares no such member.
     fn echo_member(name: &str, input: Input<'_>) -> Option<Value>;
 }
 
-/// No fields are declared: whatever is received is ignored.
+/// No fields are declared; received values are ignored.
 impl Fields for () {
     const HAS_SECRET: bool = false;
 
@@ -32,8 +32,8 @@ impl Fields for () {
     }
 }
 
-/// Where the values of fields come from. If a name is repeated, the last value counts; a
-/// [`List`](super::List) takes all of them.
+/// The source of the values of fields. If a name is repeated, the last value counts; a [`List`](super::List)
+/// uses all values.
 #[derive(Clone, Copy, Debug)]
 pub enum Members<'a> {
     /// A JSON object, as a value and as a map.
@@ -60,12 +60,12 @@ impl<'a> Members<'a> {
     }
 }
 
-/// How [`fields!`](crate::fields) declares a field besides its type.
+/// The options of a field that [`fields!`](crate::fields) declares, in addition to its type.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldOptions {
-    /// Makes the value of an absent field; it is parsed like a received one.
+    /// Creates the value of an absent field, which is parsed like a received value.
     pub default: Option<fn() -> Value>,
-    /// When null is reported, if it is an error.
+    /// When the error for null is reported, if null is an error.
     pub null_error: Timing,
 }
 
@@ -79,7 +79,7 @@ pub struct Extractor<'a> {
 }
 
 impl<'a> Extractor<'a> {
-    /// Extracts `T` from `members`, which `errors` locate in the request's `part` (`body`, `path`, `query`).
+    /// Extracts `T` from `members`. The locations of errors start with `part` (`body`, `path`, `query`).
     pub fn extract<T: Fields>(
         part: &'static str,
         members: Members<'a>,
@@ -138,8 +138,8 @@ pub fn parse_object<T: Fields>(input: Input<'_>, limits: &Limits) -> Result<T, I
     Extractor::parse(Members::Object(whole, map), limits)
 }
 
-/// How errors show an object. If the struct has a secret, only members that are known not to be secret are
-/// shown.
+/// The form of an object in errors. If the struct has a secret, only members that are known not to be secret
+/// are shown.
 pub fn echo_object<T: Fields>(input: Input<'_>) -> Value {
     match input {
         _ if !T::HAS_SECRET => input.to_value(),

@@ -1,10 +1,10 @@
-//! Fields that may be left out, and fields that may be null.
+//! Fields that may be absent, and fields that may be null.
 
 use utoipa::openapi::{RefOr, Schema};
 
 use super::{Components, Field, Input, InvalidValue, Limits, describe::nullable};
 
-/// A field that may be left out. Null is not allowed: it is an error of `T`.
+/// A field that may be absent. Null is not allowed: it is an error of `T`.
 impl<T: Field> Field for Option<T> {
     const SECRET: bool = T::SECRET;
     const OPTIONAL: bool = true;
@@ -31,11 +31,11 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-/// A member of a JSON body that may be left out or null, for a nullable column: a PATCH leaves the column as
-/// it is, clears it or sets it.
+/// A member of a JSON body that may be absent or null, for a nullable column. A PATCH leaves the column
+/// unchanged, clears it or sets it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Nullable<T> {
-    /// The member is left out.
+    /// The member is absent.
     #[default]
     Absent,
     /// The member is null.
@@ -53,7 +53,7 @@ impl<T> Nullable<T> {
         }
     }
 
-    /// The value to store in an existing row; none if the column stays as it is.
+    /// The value to store in an existing row; `None` if the column stays unchanged.
     pub fn into_change(self) -> Option<Option<T>> {
         match self {
             Self::Absent => None,

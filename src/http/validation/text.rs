@@ -12,34 +12,34 @@ use super::{Input, InvalidValue, Timing};
 /// Text without U+0000.
 const NO_NUL: &str = r"^[^\u0000]*$";
 
-/// What a text must be.
+/// The rule of a text.
 #[derive(Clone, Debug)]
 pub struct TextRule {
-    /// The least number of code points.
+    /// The minimum number of code points.
     pub min: usize,
-    /// The greatest number of code points.
+    /// The maximum number of code points.
     pub max: Option<usize>,
-    /// What the whole text must match, in the dialect that ECMA-262 and the `regex` crate share.
+    /// A pattern for the whole text, in the common syntax of ECMA-262 and the `regex` crate.
     pub pattern: Regex,
     /// When a text that does not match the pattern is reported.
     pub pattern_error: Timing,
-    /// The name of the text's form in JSON Schema (`format`).
+    /// The `format` of the text in JSON Schema.
     pub format: Option<&'static str>,
 }
 
 impl TextRule {
-    /// A text of `min` to `max` code points that matches `pattern`, a constant.
+    /// A text of `min` to `max` code points that matches `pattern`, which must be a constant.
     ///
     /// # Panics
-    /// If the pattern does not compile, which the first test of its field shows.
+    /// If the pattern does not compile; every test of the field detects that.
     #[expect(clippy::expect_used, reason = "patterns are constants")]
     pub fn new(min: usize, max: Option<usize>, pattern: &str) -> Self {
         let pattern = Regex::new(pattern).expect("a pattern that compiles");
         Self { min, max, pattern, pattern_error: Timing::Early, format: None }
     }
 
-    /// A text of `min` to `max` code points without U+0000, which PostgreSQL cannot store. The error is late
-    /// because the FastAPI blog left this check to the database.
+    /// A text of `min` to `max` code points without U+0000, which PostgreSQL cannot store. The error is late,
+    /// because in the FastAPI blog the database made this check.
     pub fn without_nul(min: usize, max: Option<usize>) -> Self {
         Self { pattern_error: Timing::Late, ..Self::new(min, max, NO_NUL) }
     }
@@ -54,7 +54,8 @@ pub fn parse_text(input: Input<'_>, rule: &TextRule) -> Result<String, InvalidVa
             return Err(InvalidValue::new("string_type", "Input should be a valid string"));
         }
     };
-    // The byte count bounds the number of code points from both sides, so most texts need not be counted.
+    // The number of bytes bounds the number of code points from above and below, so most texts need no
+    // counting.
     let points = || text.chars().count();
     if text.len() < rule.min.saturating_mul(4) && points() < rule.min {
         let noun = if rule.min == 1 { "character" } else { "characters" };

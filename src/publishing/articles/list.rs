@@ -48,8 +48,8 @@ struct RowVersion {
     author_id: i32,
 }
 
-/// A row with [`FULL_ROW`], decoded by position: looking up every column of every row by name is the largest cost of a list
-/// besides the database.
+/// A row with [`FULL_ROW`], decoded by position: looking up every column of every row by name is the largest
+/// cost of a list besides the database.
 #[derive(Debug)]
 struct FullRow(article::Model);
 

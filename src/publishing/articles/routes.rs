@@ -61,15 +61,16 @@ error_responses! {
 
 /// List articles
 ///
-/// Newest first unless `sort` says otherwise. Drafts are listed for their author only. The header `Link` leads to the next
-/// and the previous page by cursors, which articles added or deleted in the meantime do not shift.
+/// Newest first by default. Drafts are listed for their author only. The header `Link` has the URLs of the
+/// next and the previous page. They contain cursors, so articles that are created or deleted in the meantime
+/// do not shift the pages.
 #[utoipa::path(
     get, path = "/articles/", tag = "articles", operation_id = "list_articles",
     params(ArticleFilter, ("If-None-Match" = Option<String>, Header, description = "Entity tags of the pages that the client has cached.")),
     responses(
         (status = 200, description = "One page of articles.", body = Vec<ArticleResponse>, headers(
-            ("ETag" = String, description = "Identifies the state of this page."),
-            ("Link" = String, description = "The pages next to this one, `rel=\"next\"` and `rel=\"prev\"` (RFC 8288)."),
+            ("ETag" = String, description = "The entity tag of this page."),
+            ("Link" = String, description = "The URLs of the next and the previous page, `rel=\"next\"` and `rel=\"prev\"` (RFC 8288)."),
             ("X-Total-Count" = u64, description = "The number of articles in the whole list; sent with `count=exact`."),
         )),
         NotModified, ListErrors,
@@ -93,13 +94,13 @@ pub async fn list_articles(
 
 /// Read an article
 ///
-/// A draft can be read by its author only.
+/// Only its author can read a draft.
 #[utoipa::path(
     get, path = "/articles/{article_id}", tag = "articles", operation_id = "read_article",
     params(ArticlePath, ArticleDetail, ("If-None-Match" = Option<String>, Header, description = "Entity tags of the states that the client has cached.")),
     responses(
         (status = 200, description = "The article.", body = ArticleResponse,
-            headers(("ETag" = String, description = "Identifies the state of the article."))),
+            headers(("ETag" = String, description = "The entity tag of the article's current state."))),
         NotModified, ReadErrors,
     ),
     security((), ("OAuth2PasswordBearer" = [])),
@@ -118,7 +119,7 @@ pub async fn read_article(
 
 /// Create an article
 ///
-/// A draft unless `published` is true.
+/// The article is a draft unless `published` is true.
 #[utoipa::path(
     post, path = "/articles/", tag = "articles", operation_id = "create_article",
     request_body(content = ArticleCreate, example = json!({
@@ -126,7 +127,7 @@ pub async fn read_article(
     })),
     responses(
         (status = 201, description = "The article was created.", body = ArticleResponse,
-            headers(("Location" = String, description = "The path of the article."))),
+            headers(("Location" = String, description = "The path of the new article."))),
         CreateErrors,
     ),
     security(("OAuth2PasswordBearer" = [])),
@@ -148,14 +149,15 @@ pub async fn create_article(
 
 /// Change an article
 ///
-/// Only its author can. Members that are left out keep their values; `updated_at` changes only if a value does.
+/// Only the author can change an article. Absent members stay unchanged. `updated_at` changes only if a value
+/// changes.
 #[utoipa::path(
     patch, path = "/articles/{article_id}", tag = "articles", operation_id = "update_article",
-    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Update only if the current ETag matches one of these, so that nobody's edit is lost.")),
+    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Update only if the current ETag matches one of these, so that no concurrent edit is lost.")),
     request_body(content = ArticleUpdate, example = json!({ "published": true })),
     responses(
         (status = 200, description = "The changed article.", body = ArticleResponse,
-            headers(("ETag" = String, description = "Identifies the state of the article."))),
+            headers(("ETag" = String, description = "The entity tag of the article's current state."))),
         UpdateErrors,
     ),
     security(("OAuth2PasswordBearer" = [])),
@@ -176,7 +178,7 @@ pub async fn update_article(
 
 /// Delete an article
 ///
-/// Only its author can, and it cannot be undone.
+/// Only the author can delete an article. Deletion cannot be undone.
 #[utoipa::path(
     delete, path = "/articles/{article_id}", tag = "articles", operation_id = "delete_article",
     params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Delete only if the current ETag matches one of these.")),

@@ -37,7 +37,7 @@ fields! {
 }
 
 fields! {
-    /// A change to an article. Members that are left out keep their values.
+    /// Changes to an article. Absent members stay unchanged.
     pub struct ArticleUpdate {
         /// 1 to 200 code points.
         #[null_error = late]
@@ -45,7 +45,7 @@ fields! {
         /// At least 10 code points.
         #[null_error = late]
         content: Option<Content>,
-        /// True publishes the article, false turns it back into a draft.
+        /// `true` publishes the article, `false` turns it into a draft.
         #[null_error = late]
         published: Option<bool>,
     }
@@ -153,14 +153,15 @@ fields! {
         skip: Option<Skip>,
         /// The number of articles to return, at most `MAX_PAGE_SIZE`.
         limit: PageSize,
-        /// A place in a list, taken from the `Link` header of another page. It includes the order and the filters of its list, so it
-        /// cannot be combined with others, nor with `skip`.
+        /// A position in a list, taken from the `Link` header of another page. A cursor contains the order
+        /// and the filters of its list, so it cannot be combined with other filters, another order or `skip`.
         cursor: Option<ListCursor>,
         /// The order; `-created_at` by default.
         sort: Option<Sort>,
         /// Only articles by the user with this name.
         author: Option<AuthorName>,
-        /// `true`: only published articles. `false`: only drafts; without `PUBLIC_DRAFTS`, only those of the signed-in user.
+        /// `true`: only published articles. `false`: only drafts; without `PUBLIC_DRAFTS`, only those of the
+        /// signed-in user.
         published: Option<bool>,
         /// Only articles created at this time or later.
         since: Option<Instant>,
@@ -203,7 +204,7 @@ pub struct ArticleResponse {
     pub content: String,
     /// Whether the article is published. A draft is visible to its author only.
     pub published: bool,
-    /// Never reused for another article.
+    /// The id of the article. Ids are never reused.
     #[schema(example = 1)]
     pub id: i32,
     /// The id of the author's account.
@@ -211,9 +212,9 @@ pub struct ArticleResponse {
     pub author_id: i32,
     /// When the article was created.
     pub created_at: Timestamp,
-    /// When a value of the article last changed.
+    /// When the article last changed.
     pub updated_at: Timestamp,
-    /// The author; included with `expand=author`.
+    /// The author; present with `expand=author`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub author: Option<AuthorResponse>,

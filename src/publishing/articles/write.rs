@@ -33,8 +33,8 @@ pub(super) async fn insert(
     row.insert(db).await
 }
 
-/// Changes the members that are given, if one of them differs: `updated_at` keeps meaning "edited". A single statement, so
-/// that two concurrent edits of different members both take effect.
+/// Changes the members that are given, if one of them differs: `updated_at` keeps meaning "edited". A single
+/// statement, so that two concurrent edits of different members both take effect.
 ///
 /// Returns the changed article, or `None` if no row was changed.
 pub(super) async fn update(
@@ -80,8 +80,8 @@ pub(super) async fn delete(
     Ok(delete.exec(db).await?.rows_affected > 0)
 }
 
-/// The article with this id, if `author` owns it and it is in a state that `if_match` lists: part of the statement, so that
-/// nothing can happen between the check and the change.
+/// The article with this id, if `author` owns it and it is in a state that `if_match` lists: part of the
+/// statement, so that nothing can happen between the check and the change.
 fn owned_and_matching(author: UserId, id: i32, if_match: Option<&EntityTags>) -> Condition {
     let versions = if_match.and_then(EntityTags::versions);
     Condition::all()

@@ -3,13 +3,13 @@
 use super::*;
 
 #[test]
-fn a_list_of_allowed_length_keeps_its_order() {
+fn a_list_of_allowed_length_is_extracted_in_order() {
     let page = extract::<Page>(&page(&json!({ "tags": ["zz", "aa", "zz"] }))).unwrap();
     assert_eq!(texts(&page.tags), ["zz", "aa", "zz"]);
 }
 
 #[test]
-fn a_list_that_is_too_long_is_one_error_and_its_items_are_none() {
+fn a_list_that_is_too_long_is_one_error_and_its_items_are_not_parsed() {
     let tags = json!(["ab", 1, "c", "ef"]);
     assert_eq!(
         errors(extract::<Page>(&page(&json!({ "tags": tags })))),
@@ -54,7 +54,7 @@ fn invalid_items_are_located_by_their_position() {
 }
 
 #[test]
-fn what_is_no_array_is_no_list() {
+fn a_value_that_is_not_an_array_is_not_a_list() {
     for value in [json!("ab"), json!(null), json!({}), json!({ "0": "ab" }), json!(1), json!(true)] {
         assert_eq!(
             errors(extract::<Page>(&page(&json!({ "tags": value })))),
@@ -98,7 +98,7 @@ fn errors_of_a_nested_object_are_located_in_it_and_missing_members_show_it() {
 }
 
 #[test]
-fn what_is_no_object_is_no_nested_object() {
+fn a_value_that_is_not_an_object_is_not_a_nested_object() {
     for value in [json!("x"), json!(null), json!([]), json!(1)] {
         assert_eq!(
             errors(extract::<Page>(&page(&json!({ "writer": value })))),
@@ -163,7 +163,7 @@ fn late_errors_of_parts_stay_late() {
 }
 
 #[test]
-fn a_list_takes_all_values_of_its_parameter_and_other_fields_the_last() {
+fn a_list_uses_all_values_of_its_parameter_and_other_fields_the_last() {
     let search = extract_query::<Search>("tag=bb&word=aa&tag=aa&x=1&word=zz&tag=bb").unwrap();
     assert_eq!(texts(&search.tag), ["bb", "aa", "bb"]);
     assert_eq!(search.word.unwrap().as_ref(), "zz");
@@ -242,7 +242,7 @@ fn late_errors_of_a_deferred_body_are_reported_after_the_check() {
     let late = json!({ "summary": null });
     assert!(matches!(report(&late, Err(Error::Forbidden)), Err(Error::Forbidden)));
     assert!(matches!(report(&late, Ok(())), Err(Error::Invalid(_))));
-    // A valid body leaves the check to what follows.
+    // With a valid body, the check does not run.
     assert!(report(&json!({}), Err(Error::Forbidden)).is_ok());
     // Early errors are reported before any handler runs.
     let early = deferred(&json!({ "summary": null, "notes": 1 }));

@@ -1,11 +1,12 @@
-//! Arbitrary JSON and queries: no panic, no unbounded list of errors, and the verdict of the schema.
+//! Property tests with arbitrary JSON and queries: no panic, a bounded number of errors, and the same result
+//! as the schema.
 
 use proptest::{collection::vec, prelude::*};
 use utoipa::{PartialSchema, ToSchema as _};
 
 use super::*;
 
-/// The greatest number of errors of a [`Page`]: three tags, a name and two links of two members for each of
+/// The maximum number of errors of a [`Page`]: three tags, a name and two links of two members for each of
 /// two writers, two aliases, and one for each of the four other fields.
 const MAX_ERRORS: usize = 3 + 2 * (1 + 2 * 2) + 2 + 4;
 

@@ -1,4 +1,4 @@
-//! What fields say about themselves in the OpenAPI document.
+//! The schemas of fields in the OpenAPI document.
 
 use utoipa::{IntoParams as _, PartialSchema, ToSchema as _};
 
