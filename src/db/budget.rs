@@ -53,8 +53,8 @@ mod tests {
                     assert_eq!(total(&shares) + listener, connections, "{connections} for {workers}");
                     assert!(shares.len() <= workers);
                     // Only the very last connection does both.
-                    let shared = shares.iter().any(|share| share.writers == 0);
-                    assert_eq!(shared, connections - listener == 1, "{connections} for {workers}");
+                    let both = shares.iter().any(|share| share.writers == 0);
+                    assert_eq!(both, connections - listener == 1, "{connections} for {workers}");
                     assert!(shares.iter().all(|share| share.readers > 0));
                 }
             }

@@ -41,6 +41,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The highest number of open connections per worker.
 const CONNECTIONS_PER_WORKER: usize = 10_000;
 
+/// The shortest time in which background tasks must end, also if requests get none: they end between two statements.
+const MIN_TASK_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The longest wait for database connections to close: a dead network connection must not delay the end of the process.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -131,7 +134,7 @@ impl Server {
         let tasks = Tasks::start()?;
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
         let served = self.inner.await;
-        tasks.shutdown(self.shutdown_timeout).await;
+        tasks.shutdown(self.shutdown_timeout.max(MIN_TASK_TIMEOUT)).await;
         let close = async {
             for db in self.pools.iter().chain([&self.db]) {
                 db.close().await;

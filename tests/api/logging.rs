@@ -181,7 +181,7 @@ async fn a_panicking_handler_is_answered_with_500_and_logged_with_its_message() 
 async fn a_handler_past_its_deadline_is_answered_with_503_and_logged() {
     LazyLock::force(&LOG);
     let endless = async || {
-        sleep(Duration::from_secs(3600)).await;
+        sleep(Duration::from_hours(1)).await;
         HttpResponse::Ok().finish()
     };
     let response = get_further(&[("REQUEST_TIMEOUT_SECONDS", "1")], endless).await;

@@ -68,7 +68,7 @@ impl Entry {
     fn size(&self) -> usize {
         let headers =
             self.headers.iter().map(|(_, value)| size_of::<(HeaderName, HeaderValue)>() + value.len());
-        size_of::<Self>() + headers.sum::<usize>() + self.body.len() + self.tag.len()
+        size_of::<Self>() + headers.sum::<usize>() + self.body.len() + self.tag.size()
     }
 }
 
@@ -236,8 +236,8 @@ impl Cache {
             Subject::Row(topic, id) => (self.rows.get((topic, id)), topic),
             Subject::List(topic) => (self.lists.get(topic), topic),
         };
-        let shown = shows.map_or(0, |topic| self.topics.get(topic));
-        let generations = [own, self.tables.get(topic), shown, self.everything.load(SeqCst)];
+        let other = shows.map_or(0, |topic| self.topics.get(topic));
+        let generations = [own, self.tables.get(topic), other, self.everything.load(SeqCst)];
         Stamp { subject, shows, generations }
     }
 }
