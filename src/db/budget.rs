@@ -53,8 +53,8 @@ mod tests {
                     assert_eq!(total(&shares) + listener, connections, "{connections} for {workers}");
                     assert!(shares.len() <= workers);
                     // A connection does both only if it is the only one.
-                    let reads_and_writes = shares.iter().any(|share| share.writers == 0);
-                    assert_eq!(reads_and_writes, connections - listener == 1, "{connections} for {workers}");
+                    let both = shares.iter().any(|share| share.writers == 0);
+                    assert_eq!(both, connections - listener == 1, "{connections} for {workers}");
                     assert!(shares.iter().all(|share| share.readers > 0));
                 }
             }

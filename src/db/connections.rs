@@ -84,13 +84,13 @@ impl<D: Database> ConnectionSet<D> {
         // A connection that was idle for longer is dropped here, which returns it to the pool. The pool pings
         // it before the next use.
         let idle = self.idle().pop().filter(|idle| idle.since.elapsed() <= FRESH_FOR);
-        checked_out.connection = match idle {
-            Some(idle) => Some(idle.connection),
-            None => {
-                self.opened.fetch_add(1, SeqCst);
-                Some(self.pool.acquire().await.map_err(unavailable)?)
-            }
+        let connection = if let Some(idle) = idle {
+            idle.connection
+        } else {
+            self.opened.fetch_add(1, SeqCst);
+            self.pool.acquire().await.map_err(unavailable)?
         };
+        checked_out.connection = Some(connection);
         Ok(checked_out)
     }
 

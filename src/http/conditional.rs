@@ -44,8 +44,8 @@ impl EntityTag {
         (!tag.is_empty()).then_some(Self(tag))
     }
 
-    /// Its length in bytes.
-    pub fn len(&self) -> usize {
+    /// The number of its letters and digits.
+    pub fn size(&self) -> usize {
         self.0.len()
     }
 

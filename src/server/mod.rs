@@ -41,6 +41,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of open client connections per worker.
 const CONNECTIONS_PER_WORKER: usize = 10_000;
 
+/// Minimum time for background tasks to end, even if `SHUTDOWN_TIMEOUT_SECONDS` is 0: a task ends only
+/// between two statements.
+const MIN_TASK_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Maximum wait for database connections to close: a dead network connection must not delay the end of the
 /// process.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -124,7 +128,8 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT. After SIGTERM, requests in flight have `SHUTDOWN_TIMEOUT_SECONDS` to
-    /// finish. Then ends the background tasks within the same time, and closes all database connections.
+    /// finish. Then ends the background tasks within the same time, but at least one second, and closes all
+    /// database connections.
     ///
     /// # Errors
     /// If accepting connections fails, or no thread is available.
@@ -132,7 +137,7 @@ impl Server {
         let tasks = Tasks::start()?;
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
         let served = self.inner.await;
-        tasks.shutdown(self.shutdown_timeout).await;
+        tasks.shutdown(self.shutdown_timeout.max(MIN_TASK_TIMEOUT)).await;
         let close = async {
             for db in self.pools.iter().chain([&self.db]) {
                 db.close().await;

@@ -2,29 +2,40 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
 use actix_web::{HttpResponse, body::to_bytes, http::StatusCode, rt::time::sleep};
 use serde_json::Value;
-use tracing::{Level, subscriber};
+use tracing::Level;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::{
     Installation, PASSWORD, Published, ServerProcess, get_further, registration, wait_until,
 };
 
-/// A log that a test reads.
+/// The log of all applications that run in this process.
 #[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+struct ProcessLog(Arc<Mutex<Vec<u8>>>);
 
-impl Captured {
-    fn lines(&self) -> Vec<String> {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+/// For the whole process: a subscriber of one thread may be missed while those of other threads come and go.
+static LOG: LazyLock<ProcessLog> = LazyLock::new(|| {
+    let log = ProcessLog::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_max_level(Level::INFO).with_ansi(false);
+    lines.with_writer(move || writer.clone()).finish().try_init().unwrap();
+    log
+});
+
+impl ProcessLog {
+    fn lines_with(&self, part: &str) -> Vec<String> {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        log.lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
     }
 }
 
-impl Write for Captured {
+impl Write for ProcessLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -32,14 +43,6 @@ impl Write for Captured {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Logs of this thread to the value returned, while the guard lives.
-fn capture() -> (Captured, subscriber::DefaultGuard) {
-    let captured = Captured::default();
-    let writer = captured.clone();
-    let lines = tracing_subscriber::fmt().with_max_level(Level::INFO).with_ansi(false);
-    (captured, subscriber::set_default(lines.with_writer(move || writer.clone()).finish()))
 }
 
 /// The log lines that contain `part`, once there is one.
@@ -161,7 +164,7 @@ async fn no_line_contains_a_secret_at_any_level() {
 
 #[actix_web::test]
 async fn a_panicking_handler_is_answered_with_500_and_logged_with_its_message() {
-    let (captured, _guard) = capture();
+    LazyLock::force(&LOG);
     let response = get_further(&[], async || -> HttpResponse { panic!("the further handler panics") }).await;
 
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -169,25 +172,23 @@ async fn a_panicking_handler_is_answered_with_500_and_logged_with_its_message() 
     assert!(response.headers().contains_key("access-control-allow-origin"));
     let body = to_bytes(response.into_body()).await.unwrap_or_default();
     assert_eq!(body, r#"{"detail":"Internal Server Error"}"#);
-    let lines: Vec<String> =
-        captured.lines().into_iter().filter(|line| line.contains("the further handler panics")).collect();
+    let lines = LOG.lines_with("the further handler panics");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("ERROR") && lines[0].contains("route=\"/further\""), "{}", lines[0]);
 }
 
 #[actix_web::test]
 async fn a_handler_past_its_deadline_is_answered_with_503_and_logged() {
-    let (captured, _guard) = capture();
+    LazyLock::force(&LOG);
     let endless = async || {
-        sleep(Duration::from_secs(3600)).await;
+        sleep(Duration::from_hours(1)).await;
         HttpResponse::Ok().finish()
     };
     let response = get_further(&[("REQUEST_TIMEOUT_SECONDS", "1")], endless).await;
 
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(response.headers().get("retry-after").unwrap(), "1");
-    let lines = captured.lines();
-    let failed: Vec<&String> = lines.iter().filter(|line| line.contains("request failed")).collect();
-    assert_eq!(failed.len(), 1, "{lines:?}");
-    assert!(failed[0].contains("attempt=\"answer within the deadline\""), "{}", failed[0]);
+    let lines = LOG.lines_with(response.headers().get("x-request-id").unwrap().to_str().unwrap());
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("attempt=\"answer within the deadline\""), "{}", lines[0]);
 }

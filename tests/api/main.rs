@@ -23,6 +23,7 @@ mod document;
 mod drafts;
 mod health;
 mod house;
+mod keyset;
 mod limits;
 mod listener;
 mod lists;

@@ -142,6 +142,45 @@ async fn production_closes_registration_by_default() {
     response.expect_error(StatusCode::FORBIDDEN, "Registration is closed");
 }
 
+/// A production database to which a newer release has applied one more migration.
+async fn migrated_by_a_newer_release(additive: bool) -> Installation {
+    let installation = Installation::production().await;
+    let url = installation.database.url().to_owned();
+    let installation = installation.set(&[("DATABASE_URL", &url)]);
+    installation.succeed(&["migrate", "up"]);
+    let db = installation.database.connect().await;
+    let name = "m20990101_000001_of_a_newer_release";
+    for statement in [
+        format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ('{name}', 0)"),
+        format!(
+            "INSERT INTO byline_migrations (name, phase, checksum, additive, version, applied_at, duration_ms) \
+             VALUES ('{name}', 'applied', '', {additive}, '9.0.0', '2099-01-01T00:00:00Z', 1)"
+        ),
+    ] {
+        db.execute_unprepared(&statement).await.unwrap();
+    }
+    db.close().await.unwrap();
+    installation
+}
+
+#[actix_web::test]
+async fn production_refuses_migrations_of_a_newer_release_that_may_be_incompatible() {
+    let message = migrated_by_a_newer_release(false).await.fail(&[]);
+    assert!(message.contains("ACCEPT_NEWER_DATABASE=true"), "{message}");
+}
+
+#[actix_web::test]
+async fn production_accepts_additive_migrations_of_a_newer_release() {
+    let server = migrated_by_a_newer_release(true).await.serve(&[]);
+    server.client().get("/articles/").await.expect(StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn accept_newer_database_starts_on_migrations_that_may_be_incompatible() {
+    let installation = migrated_by_a_newer_release(false).await.set(&[("ACCEPT_NEWER_DATABASE", "true")]);
+    installation.serve(&[]).client().get("/articles/").await.expect(StatusCode::OK);
+}
+
 #[actix_web::test]
 async fn a_database_of_another_program_is_refused_and_left_alone() {
     let database = TestDatabase::create().await;

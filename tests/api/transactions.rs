@@ -48,7 +48,7 @@ impl Notes {
         db.writer.execute_unprepared(table).await.unwrap();
         let listener = Arc::new(Listener::default());
         let writer = Writer::new(db.writer.clone(), Arc::<Listener>::clone(&listener), deadline);
-        Self { db, writer, listener, database: database }
+        Self { db, writer, listener, database }
     }
 
     /// The ids that are committed.
@@ -56,8 +56,8 @@ impl Notes {
         ids(&self.db.reader).await.unwrap()
     }
 
-    /// What the listener was told since the last call.
-    fn told(&self) -> Vec<Vec<Change>> {
+    /// What was reported to the listener since the last call.
+    fn reported(&self) -> Vec<Vec<Change>> {
         std::mem::take(&mut *self.listener.0.lock().unwrap())
     }
 }
@@ -90,7 +90,7 @@ async fn a_transaction_is_committed_and_sees_its_own_writes() {
     });
     assert_eq!(seen.await, Ok(vec![1, 2]));
     assert_eq!(notes.ids().await, [1, 2]);
-    assert_eq!(notes.told(), [[Change::Table(NOTES)]]);
+    assert_eq!(notes.reported(), [[Change::Table(NOTES)]]);
 }
 
 #[actix_web::test]
@@ -102,7 +102,7 @@ async fn a_failure_half_way_leaves_nothing() {
     });
     failed.await.unwrap_err();
     assert_eq!(notes.ids().await, [0; 0]);
-    assert_eq!(notes.told(), [[]; 0]);
+    assert_eq!(notes.reported(), [[]; 0]);
 }
 
 #[actix_web::test]
@@ -136,7 +136,7 @@ async fn a_transaction_whose_client_is_gone_commits_as_a_whole_and_invalidates()
     assert_eq!(notes.ids().await, [0; 0]);
     proceed.notify_one();
     wait_until("the transaction is committed", async || notes.ids().await == [1, 2]).await;
-    wait_until("the listener is told", async || notes.told() == [[Change::Table(NOTES)]]).await;
+    wait_until("the listener is notified", async || notes.reported() == [[Change::Table(NOTES)]]).await;
 }
 
 #[actix_web::test]
@@ -149,7 +149,7 @@ async fn a_panic_rolls_back_and_the_next_transaction_works() {
     });
     let outcome: Result<(), DbErr> = timeout(TIMEOUT, panicked).await.unwrap();
     assert!(matches!(outcome, Err(DbErr::Custom(_))), "{outcome:?}");
-    assert_eq!(notes.told(), [[]; 0]);
+    assert_eq!(notes.reported(), [[]; 0]);
     notes.writer.transaction(async |txn| insert(txn, 2).await).await.unwrap();
     assert_eq!(notes.ids().await, [2]);
 }
@@ -162,7 +162,7 @@ async fn a_transaction_past_its_deadline_rolls_back() {
         pending::<Result<(), DbErr>>().await
     });
     assert!(matches!(timeout(TIMEOUT, late).await.unwrap(), Err(DbErr::Conn(_))));
-    assert_eq!(notes.told(), [[]; 0]);
+    assert_eq!(notes.reported(), [[]; 0]);
     insert(&notes.db.writer, 1).await.unwrap();
     assert_eq!(notes.ids().await, [1]);
 }
@@ -207,12 +207,12 @@ async fn concurrent_writers_lose_nothing() {
     for outcome in join_all(writers).await {
         outcome.unwrap().unwrap();
     }
-    assert_eq!(notes.ids().await, Vec::from_iter(0..=WRITERS));
+    assert_eq!(notes.ids().await, (0..=WRITERS).collect::<Vec<_>>());
     let select = r#"SELECT "number" FROM "notes" WHERE "id" = 0"#;
     let select = Statement::from_string(notes.db.reader.get_database_backend(), select);
     let row = notes.db.reader.query_one_raw(select).await.unwrap().unwrap();
     assert_eq!(row.try_get_by_index::<i32>(0), Ok(WRITERS));
-    assert_eq!(notes.told().len(), usize::try_from(WRITERS).unwrap());
+    assert_eq!(notes.reported().len(), usize::try_from(WRITERS).unwrap());
 }
 
 #[actix_web::test]
@@ -223,7 +223,7 @@ async fn a_declared_change_is_told_in_place_of_the_table() {
         insert(txn, 1).await
     });
     declared.await.unwrap();
-    assert_eq!(notes.told(), [[Change::Inserted(NOTES)]]);
+    assert_eq!(notes.reported(), [[Change::Inserted(NOTES)]]);
 }
 
 #[actix_web::test]
@@ -234,14 +234,14 @@ async fn a_statement_that_is_not_understood_counts_as_a_change_of_everything() {
         txn.execute_unprepared("DROP TABLE notes").await.map(drop)
     });
     raw.await.unwrap();
-    assert_eq!(notes.told(), [[Change::Everything]]);
+    assert_eq!(notes.reported(), [[Change::Everything]]);
 }
 
 #[actix_web::test]
 async fn a_transaction_that_only_reads_changes_nothing() {
     let notes = Notes::new().await;
     assert_eq!(notes.writer.transaction(async |txn| ids(txn).await).await, Ok(vec![]));
-    assert_eq!(notes.told(), [[]; 0]);
+    assert_eq!(notes.reported(), [[]; 0]);
 }
 
 #[actix_web::test]
@@ -249,9 +249,9 @@ async fn a_single_statement_tells_its_changes_whatever_its_outcome() {
     let notes = Notes::new().await;
     let changes = [Change::Row(NOTES, 1)];
     notes.writer.statement(changes, async |db| insert(db, 1).await).await.unwrap();
-    assert_eq!(notes.told(), [changes]);
+    assert_eq!(notes.reported(), [changes]);
     notes.writer.statement(changes, async |db| insert(db, 1).await).await.unwrap_err();
-    assert_eq!(notes.told(), [changes]);
+    assert_eq!(notes.reported(), [changes]);
     assert_eq!(notes.ids().await, [1]);
 }
 
@@ -262,7 +262,7 @@ async fn a_single_statement_runs_to_its_end_without_its_client() {
     // The task starts with the first poll, and goes on without this one.
     let _ = timeout(Duration::ZERO, statement).await;
     wait_until("the statement is done", async || notes.ids().await == [1]).await;
-    wait_until("the listener is told", async || notes.told() == [[Change::Inserted(NOTES)]]).await;
+    wait_until("the listener is notified", async || notes.reported() == [[Change::Inserted(NOTES)]]).await;
 }
 
 #[actix_web::test]
@@ -280,7 +280,7 @@ async fn a_serialisation_failure_is_tried_again() {
     assert_eq!(attempts.get(), 3);
     // Nothing of the attempts before.
     assert_eq!(notes.ids().await, [3]);
-    assert_eq!(notes.told(), [[Change::Table(NOTES)]]);
+    assert_eq!(notes.reported(), [[Change::Table(NOTES)]]);
 }
 
 #[actix_web::test]
@@ -316,7 +316,7 @@ async fn nothing_is_tried_again_after_commit_was_sent() {
     assert!(matches!(error, DbErr::Conn(RuntimeErr::SqlxError(_))), "{error:?}");
     assert_eq!(attempts.get(), 1);
     // The outcome counts as unknown.
-    assert_eq!(notes.told(), [[Change::Table(NOTES)]]);
+    assert_eq!(notes.reported(), [[Change::Table(NOTES)]]);
 }
 
 #[actix_web::test]
@@ -330,5 +330,5 @@ async fn a_swallowed_error_does_not_pass_for_a_commit() {
     });
     swallowed.await.unwrap_err();
     assert_eq!(notes.ids().await, [0; 0]);
-    assert_eq!(notes.told(), [[]; 0]);
+    assert_eq!(notes.reported(), [[]; 0]);
 }
