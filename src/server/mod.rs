@@ -118,7 +118,7 @@ impl Server {
     }
 
     /// Stops the server from elsewhere.
-    pub fn handle(&self) -> dev::ServerHandle {
+    pub fn server_handle(&self) -> dev::ServerHandle {
         self.inner.handle()
     }
 
