@@ -72,7 +72,7 @@ impl Changes {
     }
 
     /// Records the table that a statement writes to.
-    pub(super) fn observe(&mut self, sql: &str) {
+    pub(super) fn record_statement(&mut self, sql: &str) {
         match effect(sql) {
             Effect::None => {}
             Effect::Table(topic) if self.written.contains(&topic) => {}
@@ -166,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_change_replaces_the_observed_changes_of_its_table_only() {
+    fn a_declared_change_replaces_what_the_statements_say_of_its_table_only() {
         let mut changes = Changes::default();
-        changes.observe(r#"UPDATE "articles" SET "title" = ?"#);
-        changes.observe(r#"UPDATE "users" SET "username" = ?"#);
+        changes.record_statement(r#"UPDATE "articles" SET "title" = ?"#);
+        changes.record_statement(r#"UPDATE "users" SET "username" = ?"#);
         changes.declare(Change::Row(ARTICLES, 7));
         changes.declare(Change::Row(ARTICLES, 7));
         assert_eq!(changes.finish(), [Change::Row(ARTICLES, 7), Change::Table(USERS)]);
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn a_declared_change_does_not_replace_an_unknown_statement() {
         let mut changes = Changes::default();
-        changes.observe("TRUNCATE articles");
+        changes.record_statement("TRUNCATE articles");
         changes.declare(Change::Row(ARTICLES, 7));
         assert_eq!(changes.finish(), [Change::Everything]);
     }

@@ -255,25 +255,25 @@ impl ConnectionTrait for Transaction {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.record().changes.observe(&statement.sql);
+        self.record().changes.record_statement(&statement.sql);
         let outcome = self.connection.lock().await.execute(statement).await;
         self.settle(outcome)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.record().changes.observe(sql);
+        self.record().changes.record_statement(sql);
         let outcome = self.connection.lock().await.execute_unprepared(sql).await;
         self.settle(outcome)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.record().changes.observe(&statement.sql);
+        self.record().changes.record_statement(&statement.sql);
         let outcome = self.connection.lock().await.query_one(statement).await;
         self.settle(outcome)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.record().changes.observe(&statement.sql);
+        self.record().changes.record_statement(&statement.sql);
         let outcome = self.connection.lock().await.query_all(statement).await;
         self.settle(outcome)
     }

@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// A handle to stop the server from another task.
-    pub fn handle(&self) -> dev::ServerHandle {
+    pub fn server_handle(&self) -> dev::ServerHandle {
         self.inner.handle()
     }
 

@@ -9,6 +9,8 @@ use std::{
 
 use regex::Regex;
 
+use crate::document::document;
+
 /// The layers from top to bottom: a module may import those of lower layers, and of its own layer where that makes no cycle.
 /// A name stands for the module and everything in it; the most specific one counts.
 const LAYERS: [&[&str]; 8] = [
@@ -24,6 +26,42 @@ const LAYERS: [&[&str]; 8] = [
 
 /// The longest handler, in lines from its signature to its end.
 const HANDLER_LINES: usize = 15;
+
+/// The longest file, in lines.
+const FILE_LINES: usize = 400;
+
+/// The folders with the code that is released.
+const RELEASED: [&str; 4] = ["src", "entity/src", "migration/src", "migration-kit/src"];
+
+/// Names that say too little or need an explanation; the glossary has a standard term for each.
+const VAGUE_NAMES: [&str; 26] = [
+    "Sight",
+    "Standing",
+    "Call",
+    "Flaw",
+    "Fault",
+    "Faults",
+    "Problem",
+    "Problems",
+    "Kept",
+    "Loan",
+    "lend",
+    "Mark",
+    "Whole",
+    "keep",
+    "forget",
+    "trust",
+    "distrust",
+    "shrink",
+    "observe",
+    "share",
+    "from_memory",
+    "patience",
+    "at_once",
+    "process",
+    "handle",
+    "manage",
+];
 
 /// A function that answers requests.
 pub(crate) struct Handler {
@@ -311,4 +349,65 @@ fn every_file_says_why_it_exists() {
             assert!(text.starts_with("//! "), "{directory}/{file}");
         }
     }
+}
+
+/// The names of the items that `code` declares: functions, types, traits, constants, modules and macros.
+fn items(code: &str) -> impl Iterator<Item = &str> {
+    static ITEM: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"\b(?:fn|struct|enum|union|trait|const|static|mod|type|macro_rules!)\s+(?:mut\s+)?(?:r#)?([A-Za-z_]\w*)",
+        )
+        .unwrap()
+    });
+    ITEM.captures_iter(code).map(|item| item.get(1).unwrap().as_str())
+}
+
+#[test]
+fn items_are_read_by_their_names() {
+    let code = "pub async fn a() {}\nstruct B<T>(T);\nmacro_rules! c { () => {} }\nlet d = e.process();";
+    assert_eq!(items(code).collect::<Vec<_>>(), ["a", "B", "c"]);
+}
+
+#[test]
+fn no_item_and_no_schema_has_a_vague_name() {
+    for directory in RELEASED {
+        for (file, code) in sources(directory) {
+            let vague: Vec<&str> = items(&code).filter(|name| VAGUE_NAMES.contains(name)).collect();
+            assert!(vague.is_empty(), "{directory}/{file} declares {vague:?}");
+        }
+    }
+    let schemas = document()["components"]["schemas"].as_object().unwrap();
+    let vague: Vec<&String> = schemas.keys().filter(|name| VAGUE_NAMES.contains(&name.as_str())).collect();
+    assert!(vague.is_empty(), "the OpenAPI document names {vague:?}");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    for directory in RELEASED {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        for file in sources(directory).keys() {
+            let lines = fs::read_to_string(root.join(file)).unwrap().lines().count();
+            assert!(lines <= FILE_LINES, "{directory}/{file} has {lines} lines");
+        }
+    }
+}
+
+#[test]
+fn the_map_lists_the_top_level_modules() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = fs::read_to_string(root.join("src/lib.rs")).unwrap();
+    let declared: BTreeSet<&str> =
+        library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let architecture = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let (_, map) = architecture.split_once("\n## The map\n").unwrap();
+    let block = map.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let listed: Vec<&str> = block
+        .lines()
+        .map(|line| {
+            let entry = line.split_whitespace().next().unwrap();
+            entry.strip_suffix('/').or_else(|| entry.strip_suffix(".rs")).unwrap()
+        })
+        .collect();
+    assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), declared);
+    assert_eq!(listed.len(), declared.len(), "a module is listed twice");
 }

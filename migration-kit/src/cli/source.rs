@@ -185,7 +185,7 @@ fn migration_from(name: &str, differences: &[Difference]) -> String {
 {review}
 use sea_orm_migration::prelude::*;
 
-use crate::{{Attributes, Migration}};
+use migration_kit::{{Attributes, Migration}};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct {struct_name};

@@ -65,7 +65,7 @@ impl TestApp {
         let settings = test_settings(&database, settings);
         let db = Db::lazy(&settings).unwrap();
         let server = Server::bind(&settings, db.clone(), &Clock::system()).unwrap();
-        let (address, handle, state) = (server.address(), server.handle(), server.state().clone());
+        let (address, handle, state) = (server.address(), server.server_handle(), server.state().clone());
         rt::spawn(server.run());
         Self { address, handle, db, state, database }
     }
