@@ -122,7 +122,7 @@ fn empty_migration(name: &str) -> String {
 
 use sea_orm_migration::prelude::*;
 
-use crate::Migration;
+use migration_kit::Migration;
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct {struct_name};
