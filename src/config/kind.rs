@@ -15,13 +15,13 @@ use super::value;
 const DAY: u64 = 24 * 60 * 60;
 
 /// Turns the text of a setting into a `T`; `None` after it reported an error.
-type Read<T> = Box<dyn Fn(&'static str, &str, &mut Reader<'_>) -> Option<T>>;
+type Parse<T> = Box<dyn Fn(&'static str, &str, &mut Reader<'_>) -> Option<T>>;
 
 /// The kind of a setting. [`Kind::default`] or [`Kind::computed`] complete it to a declaration.
 pub(super) struct Kind<T> {
     values: String,
     is_secret: bool,
-    read: Read<T>,
+    read: Parse<T>,
 }
 
 /// Types whose `Debug` does not show a secret, so that the settings can be logged.

@@ -7,7 +7,7 @@
 //! died silently.
 //!
 //! **SQLite.** The data version of the writing connection changes when another process commits, and only
-//! then. It is queried every [`POLL_INTERVAL`]; the cache is valid for [`POLL_TIMEOUT`] from then on.
+//! then. It is queried every 50 ms; the cache is valid for [`POLL_TIMEOUT`] from then on.
 
 use std::{
     collections::VecDeque,

@@ -52,7 +52,7 @@ pub struct Repeated<'a> {
 
 impl<'a> Repeated<'a> {
     /// The values of `name`; `None` if there is no such parameter.
-    pub(super) fn find(pairs: &'a [Pair<'a>], name: &'static str) -> Option<Self> {
+    pub(super) fn of_name(pairs: &'a [Pair<'a>], name: &'static str) -> Option<Self> {
         pairs.iter().any(|pair| pair.0 == name).then_some(Self { pairs, name })
     }
 

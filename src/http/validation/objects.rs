@@ -52,7 +52,7 @@ impl<'a> Members<'a> {
         match self {
             Self::Object(_, map) => map.get(name).map(Input::Json),
             Self::Pairs(pairs) | Self::Form(pairs) if repeatable => {
-                Repeated::find(pairs, name).map(Input::Repeated)
+                Repeated::of_name(pairs, name).map(Input::Repeated)
             }
             Self::Pairs(pairs) => last(pairs).map(Input::Text),
             Self::Form(pairs) => last(pairs).filter(|text| !text.is_empty()).map(Input::Text),

@@ -58,7 +58,7 @@ pub async fn get_article(
             return Ok(Conditional::NotModified(tag));
         }
     }
-    let article = find(db, visibility, id).await?;
+    let article = load_visible(db, visibility, id).await?;
     let authors = Authors::load(db, expand, iter::once(article.author_id)).await?;
     let tag = authors.tag(EntityTag::of_version(article.version));
     Ok(Conditional::Modified(view(article, &authors), tag))
@@ -95,7 +95,7 @@ pub async fn update_article(
     });
     match update.await? {
         Some(article) => Ok(view_without_author(article)),
-        None => find_own(writer.connections(), author, id, if_match).await.map(view_without_author),
+        None => load_own(writer.connections(), author, id, if_match).await.map(view_without_author),
     }
 }
 
@@ -118,7 +118,7 @@ pub async fn delete_article(
         return Ok(());
     }
     // Nothing was deleted: it is another author's, in another state, or was deleted in the meantime.
-    find_own(writer.connections(), author, id, if_match).await.and(Err(NOT_FOUND))
+    load_own(writer.connections(), author, id, if_match).await.and(Err(NOT_FOUND))
 }
 
 /// Checks that `author` may change the article.
@@ -127,22 +127,22 @@ pub async fn delete_article(
 /// [`Error::NotFound`], then [`Error::Forbidden`].
 pub async fn check_author(db: &impl ConnectionTrait, author: Author, path: &ArticlePath) -> Result<()> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
-    find_own(db, author, id, None).await.map(drop)
+    load_own(db, author, id, None).await.map(drop)
 }
 
-async fn find(db: &impl ConnectionTrait, visibility: Visibility, id: i32) -> Result<article::Model> {
+async fn load_visible(db: &impl ConnectionTrait, visibility: Visibility, id: i32) -> Result<article::Model> {
     let article = article::Entity::visible_to(visibility).filter(article::Column::Id.eq(id));
     article.one(db).await?.ok_or(NOT_FOUND)
 }
 
 /// The article if it is visible, the author's own, and in a matching state; checked in this order.
-async fn find_own(
+async fn load_own(
     db: &impl ConnectionTrait,
     author: Author,
     id: i32,
     if_match: Option<&EntityTags>,
 ) -> Result<article::Model> {
-    let article = find(db, author.visibility, id).await?;
+    let article = load_visible(db, author.visibility, id).await?;
     if article.author_id != author.id.0 {
         return Err(Error::Forbidden);
     }
