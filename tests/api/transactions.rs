@@ -18,7 +18,7 @@ use crate::support::{TIMEOUT, TestDatabase, test_settings, wait_until};
 
 const NOTES: Topic = Topic::new("notes");
 
-/// Remembers what it is told, one item for each write.
+/// Records the reported changes, one item for each write.
 #[derive(Default)]
 struct Listener(Mutex<Vec<Vec<Change>>>);
 
