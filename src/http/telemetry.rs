@@ -33,13 +33,17 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Maximum length of a request id that a proxy sends.
 const MAX_REQUEST_ID: usize = 64;
 
+/// The log of actix's dispatcher: an `ERROR` line for each connection that sends something else than HTTP.
+/// `server/connections` logs these errors with the address of the client. `LOG` can turn it on again.
+const OFF: &str = "actix_http::h1::dispatcher=off";
+
 /// Starts logging to standard output. A separate thread writes the lines from a bounded queue, so that a
 /// blocked terminal does not block the server. Dropping the guard writes the queued lines.
 pub fn start(settings: &Settings) -> WorkerGuard {
     let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
     let more = if settings.log.debug { ",byline=debug" } else { "" };
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("{}{more}", settings.log.filter)))
+        .with_env_filter(EnvFilter::new(format!("{OFF},{}{more}", settings.log.filter)))
         .with_writer(writer)
         .with_target(false);
     // Starting again in the same process, as tests do, has no effect.

@@ -29,6 +29,7 @@ mod limits;
 mod listener;
 mod lists;
 mod logging;
+mod malformed;
 mod operation;
 mod paging;
 mod plans;

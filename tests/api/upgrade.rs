@@ -48,8 +48,8 @@ fn expect_last(connection: &mut RawConnection, request: &str, response: &str) {
     let head = head(response);
     assert!(head.contains(&"connection: close".to_owned()), "{response}");
     assert!(!head.iter().any(|line| line.starts_with("upgrade:")), "{response}");
-    if request.to_lowercase().contains("websocket") {
-        // Otherwise the server waits a second for the client to close.
+    // After a body that it has not read, the server waits a second for the client to close.
+    if request.to_lowercase().contains("websocket") || response.starts_with("HTTP/1.1 413") {
         connection.end();
     }
     assert_eq!(connection.receive(true), None);
@@ -72,7 +72,7 @@ async fn a_request_for_an_upgrade_is_answered_and_the_response_says_that_the_con
             (422, get("/articles/?limit=x", lines)),
             (201, post("/auth/register", lines, &account)),
             (422, post("/auth/login", lines, &account)),
-            (413, post("/auth/register", lines, &"x".repeat(3 << 20))),
+            (413, post("/auth/register", lines, "x").replace("Length: 1", "Length: 3000000")),
             (
                 204,
                 get(
