@@ -1,8 +1,11 @@
 //! Settings of the HTTP server and the limits on requests.
 
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::thread;
 use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
 
 use super::declare::settings_group;
 use super::kind::{Kind, number, seconds, text};
@@ -33,6 +36,9 @@ settings_group! {
 
         /// Origins whose web pages may call the API. `["*"]` allows every origin.
         BACKEND_CORS_ORIGINS => cors_origins: Origins = origins().default(r#"["http://localhost:3000"]"#);
+
+        /// Addresses of reverse proxies whose `X-Forwarded-For` or `Forwarded` names the client.
+        TRUSTED_PROXIES => trusted_proxies: Vec<IpNet> = networks().default("[]");
 
         /// Maximum size of a request body.
         MAX_BODY_BYTES => max_body_bytes: usize = number(1 << 10..=1 << 30).unit("bytes").default("2097152");
@@ -68,4 +74,67 @@ fn origins() -> Kind<Origins> {
         }
         Some(Origins::Listed(origins))
     })
+}
+
+/// An address without a length is that address only. A list that contains every address is allowed, but lets
+/// each client choose its address.
+fn networks() -> Kind<Vec<IpNet>> {
+    Kind::new("a JSON list of CIDR ranges", |name, text, reader| {
+        let networks = network_list(text).map_err(|error| reader.error(name, error)).ok()?;
+        if let Some(network) = networks.iter().find(|network| network.prefix_len() == 0) {
+            reader.warning(
+                name,
+                format_args!("with {network}, every client can choose the address that is logged for it"),
+            );
+        }
+        Some(networks)
+    })
+}
+
+fn network_list(text: &str) -> Result<Vec<IpNet>, String> {
+    let listed: Vec<String> = serde_json::from_str(text)
+        .map_err(|_| format!("must be a JSON list of CIDR ranges, such as [\"10.0.0.0/8\"], not {text:?}"))?;
+    let network = |text: String| {
+        network(&text).ok_or_else(|| format!("{text:?} is not a CIDR range, such as 10.0.0.0/8"))
+    };
+    listed.into_iter().map(network).collect()
+}
+
+/// A range of mapped addresses, such as `::ffff:10.0.0.0/104`, is a range of IPv4.
+fn network(text: &str) -> Option<IpNet> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
+    let length = network.prefix_len().checked_sub(96);
+    match (network, length) {
+        (IpNet::V6(range), Some(length)) => Some(match range.addr().to_ipv4_mapped() {
+            Some(address) => IpNet::V4(Ipv4Net::new(address, length).ok()?),
+            None => network,
+        }),
+        _ => Some(network),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_ranges_or_addresses_of_both_versions() {
+        let listed =
+            r#"["10.0.0.0/8", "192.0.2.1", "fd00::/8", "::1", "::ffff:172.16.0.0/108", "10.1.2.3/16"]"#;
+        let networks: Vec<_> = network_list(listed).unwrap().iter().map(ToString::to_string).collect();
+        let expected = ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8", "::1/128", "172.16.0.0/12", "10.1.2.3/16"];
+        assert_eq!(networks, expected);
+        assert!(network_list("[]").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_wrong_network_is_named() {
+        for wrong in ["10.0.0.0/33", "10.0.0/8", "nginx", "", " 10.0.0.0/8", "10.0.0.0/-1", "::/129"] {
+            let error = network_list(&format!("[\"::1\", {wrong:?}]")).unwrap_err();
+            assert_eq!(error, format!("{wrong:?} is not a CIDR range, such as 10.0.0.0/8"));
+        }
+        for wrong in ["", "10.0.0.0/8", "10.0.0.0/8,::1", "{}", "[1]"] {
+            assert!(network_list(wrong).unwrap_err().starts_with("must be a JSON list"), "{wrong:?}");
+        }
+    }
 }

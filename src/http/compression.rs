@@ -6,11 +6,15 @@
 use std::io::{self, Write as _};
 
 use actix_web::{
+    HttpMessage,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{self, HeaderMap, HeaderValue},
+        header::{
+            self, AcceptEncoding, ContentEncoding, Encoding, Header as _, HeaderMap, HeaderValue, Preference,
+            Quality, QualityItem,
+        },
     },
     middleware::Next,
     web::{self, Bytes},
@@ -38,32 +42,29 @@ const ATTEMPT: &str = "compress a response";
 pub const VARIES: &str = "Accept-Encoding";
 
 /// A content coding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Coding {
-    /// RFC 7932.
-    Brotli,
     /// RFC 1952.
     Gzip,
+    /// RFC 7932.
+    Brotli,
 }
 
 impl Coding {
-    /// The best coding that the client accepts (RFC 9110, section 12.5.3); `None` if it accepts neither.
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
-        let text = headers.get(header::ACCEPT_ENCODING)?.to_str().ok()?;
-        let accepts = |name: &str| {
-            text.split(',').any(|member| {
-                let (coding, weight) = member.split_once(';').unwrap_or((member, "q=1"));
-                let refused = || weight.trim().trim_start_matches("q=").parse() == Ok(0.0_f32);
-                coding.trim().eq_ignore_ascii_case(name) && !refused()
-            })
-        };
-        if accepts("br") {
-            Some(Self::Brotli)
-        } else if accepts("gzip") {
-            Some(Self::Gzip)
-        } else {
-            None
-        }
+    /// The coding that the client prefers (RFC 9110, section 12.5.3), Brotli among equals; `None` if it prefers
+    /// or accepts neither.
+    pub fn of(request: &impl HttpMessage) -> Option<Self> {
+        let AcceptEncoding(items) = AcceptEncoding::parse(request).ok()?;
+        let weighted = items.into_iter().filter_map(|QualityItem { item, quality }| {
+            let coding = match content_coding(item)? {
+                ContentEncoding::Brotli => Some(Self::Brotli),
+                ContentEncoding::Gzip => Some(Self::Gzip),
+                ContentEncoding::Identity => None,
+                _ => return None,
+            };
+            (quality > Quality::ZERO).then_some((quality, coding))
+        });
+        weighted.max()?.1
     }
 
     fn name(self) -> HeaderValue {
@@ -97,6 +98,15 @@ impl Coding {
     }
 }
 
+/// The coding of an item, without its parameters: actix removes only the weight.
+fn content_coding(item: Preference<Encoding>) -> Option<ContentEncoding> {
+    match item {
+        Preference::Specific(Encoding::Known(coding)) => Some(coding),
+        Preference::Specific(Encoding::Unknown(text)) => text.split(';').next()?.parse().ok(),
+        Preference::Any => None,
+    }
+}
+
 /// Compresses a response.
 ///
 /// A 304 has the headers of the 200 that it replaces (RFC 9110, section 15.4.5), but the size of that
@@ -106,7 +116,7 @@ pub async fn compress<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let coding = Coding::of(request.headers());
+    let coding = Coding::of(&request);
     let mut response = next.call(request).await?.map_into_boxed_body();
     let not_modified = response.status() == StatusCode::NOT_MODIFIED;
     if !not_modified && !is_compressible(&response) {
@@ -161,22 +171,58 @@ fn is_compressible(response: &ServiceResponse<BoxBody>) -> bool {
 mod tests {
     use std::io::Read as _;
 
+    use actix_web::test::TestRequest;
+
     use super::*;
 
-    fn accepted(value: &'static str) -> Option<Coding> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
-        Coding::of(&headers)
+    fn accepted(lines: &[&str]) -> Option<Coding> {
+        let request = TestRequest::get();
+        let request = lines
+            .iter()
+            .fold(request, |request, line| request.append_header((header::ACCEPT_ENCODING, *line)));
+        Coding::of(&request.to_srv_request())
     }
 
     #[test]
-    fn the_best_accepted_coding_is_used() {
-        assert_eq!(accepted("gzip, deflate, br"), Some(Coding::Brotli));
-        assert_eq!(accepted("gzip;q=0.5, br;q=0"), Some(Coding::Gzip));
-        assert_eq!(accepted("GZIP"), Some(Coding::Gzip));
-        assert_eq!(accepted("gzip;q=0"), None);
-        assert_eq!(accepted("zstd, *"), None);
-        assert_eq!(accepted(""), None);
+    fn the_coding_with_the_highest_weight_is_used_and_brotli_among_equals() {
+        for (line, coding) in [
+            ("gzip, deflate, br", Some(Coding::Brotli)),
+            ("gzip;q=0.5, br;q=0.5", Some(Coding::Brotli)),
+            ("gzip;q=1, br;q=0.1", Some(Coding::Gzip)),
+            ("br;q=0.998,gzip;q=0.999", Some(Coding::Gzip)),
+            ("gzip;q=0.5, br;q=0", Some(Coding::Gzip)),
+            ("identity, gzip;q=0.9", None),
+            ("identity;q=0.5, gzip;q=0.6", Some(Coding::Gzip)),
+            ("identity, gzip", Some(Coding::Gzip)),
+            ("zstd, gzip;q=0.1", Some(Coding::Gzip)),
+        ] {
+            assert_eq!(accepted(&[line]), coding, "{line}");
+        }
+    }
+
+    #[test]
+    fn names_and_weights_are_case_insensitive_and_other_parameters_are_ignored() {
+        for line in ["GZIP", "gzip;Q=0.5", "gzip;level=9", "Gzip ; q=0.5;level=9", "gzip;level=9 ;Q=1.000"] {
+            assert_eq!(accepted(&[line]), Some(Coding::Gzip), "{line}");
+        }
+        for line in ["gzip;q=0", "gzip;Q=0", "gzip;q=0.000", "gzip; q=0;level=9", "gzip;level=9;Q=0"] {
+            assert_eq!(accepted(&[line]), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn several_lines_form_one_list() {
+        assert_eq!(accepted(&["gzip;q=0.5", "br"]), Some(Coding::Brotli));
+        assert_eq!(accepted(&["deflate", "br;q=0", "gzip"]), Some(Coding::Gzip));
+        assert_eq!(accepted(&["", "gzip"]), Some(Coding::Gzip));
+    }
+
+    #[test]
+    fn without_an_accepted_coding_the_body_stays_as_it_is() {
+        assert_eq!(accepted(&[]), None);
+        for line in ["", "*", "zstd, *", "gzipped", "gzip;q=2", "identity"] {
+            assert_eq!(accepted(&[line]), None, "{line}");
+        }
     }
 
     #[test]

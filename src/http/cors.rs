@@ -16,7 +16,10 @@ use actix_web::{
     middleware::Next,
 };
 
-use super::error::Error;
+use super::{
+    amend::{Outcome, amend},
+    error::Error,
+};
 use crate::config::Origins;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -70,7 +73,7 @@ impl Policy {
 pub async fn apply_cors<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
+) -> Outcome<EitherBody<B, BoxBody>> {
     let Some(policy) = request.app_data::<Policy>().cloned() else {
         return Err(Error::internal("find the CORS policy", "it was not registered").into());
     };
@@ -80,9 +83,10 @@ pub async fn apply_cors<B: MessageBody>(
         let response = preflight(&policy, origin, &method, request.headers());
         return Ok(request.into_response(response).map_into_right_body());
     }
-    let mut response = next.call(request).await?;
-    policy.grant(origin.as_ref(), response.headers_mut());
-    Ok(response.map_into_left_body())
+    let outcome = next.call(request).await.map(ServiceResponse::map_into_left_body);
+    amend(outcome, move |head| {
+        policy.grant(origin.as_ref(), &mut head.headers);
+    })
 }
 
 fn preflight(

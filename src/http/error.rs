@@ -178,9 +178,6 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
-        // Without this header, a shared cache may store a 404 (RFC 9111, section 4.2.2) and hide an article
-        // that is published later.
-        response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
         match self {
             Self::NotAuthenticated | Self::BadCredentials | Self::BadLogin => {
                 response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));

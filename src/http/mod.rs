@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::HttpRequest;
 
+pub mod amend;
 pub mod cache;
+pub mod cache_control;
+pub mod client_address;
 pub mod compression;
 pub mod conditional;
 pub mod cors;
@@ -17,9 +20,11 @@ pub mod request;
 pub mod resource;
 pub mod telemetry;
 pub mod timestamp;
+pub mod upgrade;
 pub mod validation;
 
 use cache::Cache;
+use client_address::TrustedProxies;
 use error::{Error, Result};
 use validation::Limits;
 
@@ -30,6 +35,8 @@ pub struct HttpState {
     pub limits: Arc<Limits>,
     /// Maximum duration of a request.
     pub request_timeout: Duration,
+    /// The proxies whose reports of client addresses are used.
+    pub trusted_proxies: Arc<TrustedProxies>,
     /// The cache of complete responses to anonymous reads.
     pub cache: Arc<Cache>,
 }

@@ -1,12 +1,15 @@
 //! Logging and request ids. The only place that logs requests and the causes of failures.
 
-use std::time::Instant;
+use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
-    HttpMessage as _,
+    HttpMessage as _, HttpRequest,
     body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderName, HeaderValue},
+    dev::ServiceRequest,
+    http::{
+        Method,
+        header::{HeaderName, HeaderValue},
+    },
     middleware::Next,
 };
 use tracing::Instrument as _;
@@ -16,7 +19,12 @@ use uuid::Uuid;
 
 use crate::{
     config::{LogFormat, Settings},
-    http::{error::Error, request::UserId},
+    http::{
+        amend::{Outcome, amend, error_of},
+        client_address::ClientAddress,
+        error::Error,
+        request::UserId,
+    },
 };
 
 /// The header with the id of a request, which is also part of every log line about the request.
@@ -25,13 +33,17 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Maximum length of a request id that a proxy sends.
 const MAX_REQUEST_ID: usize = 64;
 
+/// The log of actix's dispatcher: an `ERROR` line for each connection that sends something else than HTTP.
+/// `server/connections` logs these errors with the address of the client. `LOG` can turn it on again.
+const OFF: &str = "actix_http::h1::dispatcher=off";
+
 /// Starts logging to standard output. A separate thread writes the lines from a bounded queue, so that a
 /// blocked terminal does not block the server. Dropping the guard writes the queued lines.
 pub fn start(settings: &Settings) -> WorkerGuard {
     let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
     let more = if settings.log.debug { ",byline=debug" } else { "" };
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("{}{more}", settings.log.filter)))
+        .with_env_filter(EnvFilter::new(format!("{OFF},{}{more}", settings.log.filter)))
         .with_writer(writer)
         .with_target(false);
     // Starting again in the same process, as tests do, has no effect.
@@ -43,17 +55,18 @@ pub fn start(settings: &Settings) -> WorkerGuard {
 }
 
 /// Assigns an id to the request and logs its outcome.
-pub async fn log_requests<B: MessageBody>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
+pub async fn log_requests<B: MessageBody>(mut request: ServiceRequest, next: Next<B>) -> Outcome<B> {
     let started = Instant::now();
     let id = request_id(&mut request);
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default());
-    let mut response = next.call(request).instrument(span.clone()).await?;
-    response.headers_mut().insert(REQUEST_ID, id);
-    span.in_scope(|| log(&response, started));
-    Ok(response)
+    let ClientAddress(client) = ClientAddress::of(request.head(), request.app_data());
+    // Of the highest level, so that no line loses the id of its request.
+    let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
+    let method = request.method().clone();
+    let outcome = next.call(request).instrument(span.clone()).await;
+    span.in_scope(|| log(&outcome, &method, client, started));
+    amend(outcome, move |head| {
+        head.headers.insert(REQUEST_ID, id.clone());
+    })
 }
 
 /// The id that a proxy sent, if it has only plain characters; otherwise a new one.
@@ -70,31 +83,40 @@ fn request_id(request: &mut ServiceRequest) -> HeaderValue {
     })
 }
 
-fn log<B>(response: &ServiceResponse<B>, started: Instant) {
-    let error = response.response().error().and_then(|error| error.as_error::<Error>());
+fn log<B>(outcome: &Outcome<B>, method: &Method, client: IpAddr, started: Instant) {
+    let error = error_of(outcome);
     let failure = error.and_then(Error::failure);
+    let login_failed = matches!(error, Some(Error::BadLogin));
     // actix matches all routes again to find the pattern, so the pattern is looked up only for a line that is
     // written.
-    if failure.is_none() && !tracing::enabled!(tracing::Level::INFO) {
+    if failure.is_none() && !login_failed && !tracing::enabled!(tracing::Level::INFO) {
         return;
     }
-    let request = response.request();
-    let method = request.method().as_str();
+    // An error of a middleware no longer has its request.
+    let (request, status) = match outcome {
+        Ok(response) => (Some(response.request()), response.status()),
+        Err(error) => (None, error.as_response_error().status_code()),
+    };
+    let (method, status) = (method.as_str(), status.as_u16());
     // The pattern instead of the path: paths are client input and must not be logged.
-    let route = request.match_pattern().unwrap_or_else(|| "-".to_owned());
-    let status = response.status().as_u16();
+    let route = request.and_then(HttpRequest::match_pattern).unwrap_or_else(|| "-".to_owned());
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
-    let user_id = request.extensions().get::<UserId>().map(|user| user.0);
+    let user_id = request.and_then(|request| request.extensions().get::<UserId>().map(|user| user.0));
     if let Some(failure) = failure {
         let (attempt, location) = (failure.attempt(), failure.location());
         let cause = failure.causes();
         tracing::error!(
-            method, route, status, duration_ms, user_id, attempt, %location, cause, "request failed"
+            method, route, status, duration_ms, %client, user_id, attempt, %location, cause, "request failed"
+        );
+    } else if login_failed {
+        // Programs such as fail2ban read this line: its beginning is documented in the README.
+        tracing::warn!(
+            %client, outcome = "bad_credentials", method, route, status, duration_ms, "login failed"
         );
     } else if route.starts_with("/health/") {
         // Probes send these every few seconds. Their lines would dominate the log.
-        tracing::debug!(method, route, status, duration_ms, "request");
+        tracing::debug!(method, route, status, duration_ms, %client, "request");
     } else {
-        tracing::info!(method, route, status, duration_ms, user_id, "request");
+        tracing::info!(method, route, status, duration_ms, %client, user_id, "request");
     }
 }

@@ -20,12 +20,15 @@ use crate::{
     http::{
         HttpState,
         cache::Cache,
+        cache_control::forbid_storing,
+        client_address::TrustedProxies,
         cors::{Policy, apply_cors},
         docs::{self, Documentation},
         error::Error,
         openapi::{self, Security},
         resource::Endpoints,
         telemetry::log_requests,
+        upgrade::decline_upgrade,
         validation::Limits,
     },
     operations::{self, Operations},
@@ -91,6 +94,7 @@ impl AppState {
             http: HttpState {
                 limits: Arc::new(limits),
                 request_timeout: settings.http.request_timeout,
+                trusted_proxies: Arc::new(TrustedProxies::new(&settings.http.trusted_proxies)),
                 cache,
             },
             accounts: Accounts::new(settings, reader(), writer.clone(), clock.clone()),
@@ -136,9 +140,11 @@ pub fn create_app(
         .configure(|config| endpoints().register(config))
         .default_service(web::to(async || Err::<(), _>(Error::NoRoute)))
         // The middleware wrapped last runs first: request id and log line for every request, then CORS
-        // headers on every response, then routing.
+        // and caching headers on every response, then routing.
         .wrap(from_fn(decode_slashes))
+        .wrap(from_fn(forbid_storing))
         .wrap(from_fn(apply_cors))
+        .wrap(from_fn(decline_upgrade))
         .wrap(from_fn(log_requests))
 }
 

@@ -1,10 +1,11 @@
 //! Binds, runs and stops the server.
 
 pub mod app;
+mod connections;
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -12,8 +13,9 @@ use std::{
     time::Duration,
 };
 
+use actix_server::ServerBuilder;
 use actix_web::{
-    HttpServer, dev,
+    dev,
     rt::time::timeout,
     web::{Data, ServiceConfig},
 };
@@ -31,12 +33,6 @@ use crate::{
     publishing::articles::ARTICLES,
     tasks::Tasks,
 };
-
-/// How long idle client connections stay open: longer than the 60 seconds after which nginx closes them.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// Maximum time for a client to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum number of open client connections per worker.
 const CONNECTIONS_PER_WORKER: usize = 10_000;
@@ -92,22 +88,26 @@ impl Server {
         let pools: Arc<[Db]> = db.split(workers).into();
         let started = Arc::new(AtomicUsize::new(0));
         let (shared, pools_of_workers) = (state.clone(), Arc::clone(&pools));
-        let server = HttpServer::new(move || {
+        let builder = ServerBuilder::new()
+            .workers(workers)
+            .worker_max_blocking_threads(blocking)
+            .max_concurrent_connections(CONNECTIONS_PER_WORKER)
+            .shutdown_timeout(settings.http.shutdown_timeout.as_secs());
+        let stopping = builder.graceful_shutdown_signal();
+        let worker = move || {
             // A worker that is restarted after a panic takes the next pools.
             let number = started.fetch_add(1, Relaxed).checked_rem(pools_of_workers.len());
             let pools = number.and_then(|number| pools_of_workers.get(number));
             let state = pools.map_or_else(|| shared.clone(), |pools| shared.on(pools));
-            create_app(state, policy.clone(), documentation.clone()).configure(further.clone())
-        })
-        .workers(workers)
-        .worker_max_blocking_threads(blocking)
-        .max_connections(CONNECTIONS_PER_WORKER)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
-        .bind((settings.http.host.as_str(), settings.http.port))?;
-        let address =
-            server.addrs().first().copied().ok_or_else(|| io::Error::other("no address is bound"))?;
+            let app = create_app(state, policy.clone(), documentation.clone()).configure(further.clone());
+            connections::serve(app, stopping.clone())
+        };
+        let listeners = connections::listen(&settings.http.host, settings.http.port)?;
+        let address = listeners.first().map(TcpListener::local_addr);
+        let address = address.unwrap_or_else(|| Err(io::Error::other("no address is bound")))?;
+        let server = listeners
+            .into_iter()
+            .try_fold(builder, |builder, listener| builder.listen("http", listener, worker.clone()))?;
         let shutdown_timeout = settings.http.shutdown_timeout;
         Ok(Self { inner: server.run(), state, db, pools, shutdown_timeout, address })
     }

@@ -1,8 +1,9 @@
 //! What responses say to the caches between server and client.
 
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
+use serde_json::json;
 
-use crate::support::{Published, TestApp};
+use crate::support::{ORIGIN, PASSWORD, Published, TestApp, article_body, registration};
 
 #[actix_web::test]
 async fn an_anonymous_read_is_public_and_one_with_a_token_private() {
@@ -53,5 +54,37 @@ async fn with_public_drafts_every_read_is_public() {
             assert_eq!(response.header("cache-control"), Some("public, no-cache"), "{path}");
             assert!(!response.header_lists("vary", "authorization"), "{path}");
         }
+    }
+}
+
+/// They contain tokens, accounts, or the state after a change.
+#[actix_web::test]
+async fn a_response_that_says_nothing_about_caching_is_not_to_be_stored() {
+    let app = TestApp::start().await;
+    let (ann, anonymous) = (app.sign_up("ann").await, app.anonymous());
+    let article = ann.write(Published::Yes).await;
+    let preflight = anonymous.request(Method::OPTIONS, "/articles/").origin(ORIGIN);
+    let change = json!({ "title": "another" });
+    for (status, response) in [
+        (StatusCode::OK, anonymous.log_in("ann", PASSWORD).await),
+        (StatusCode::UNAUTHORIZED, anonymous.log_in("ann", "wrong").await),
+        (StatusCode::CREATED, anonymous.post("/auth/register", &registration("bob")).await),
+        (StatusCode::CONFLICT, anonymous.post("/auth/register", &registration("bob")).await),
+        (StatusCode::OK, ann.get("/users/me").await),
+        (StatusCode::OK, ann.head("/users/me").await),
+        (StatusCode::CREATED, ann.post("/articles/", &article_body("new")).await),
+        (StatusCode::OK, ann.patch(&article.path(), &change).await),
+        (StatusCode::OK, ann.patch(&article.path(), &json!({})).await),
+        (StatusCode::NO_CONTENT, ann.delete(&article.path()).await),
+        (StatusCode::NO_CONTENT, preflight.header("access-control-request-method", "GET").send().await),
+        (StatusCode::OK, anonymous.get("/health/live").await),
+        (StatusCode::OK, anonymous.get("/docs").await),
+        (StatusCode::OK, anonymous.get("/openapi.json").await),
+        (StatusCode::METHOD_NOT_ALLOWED, anonymous.request(Method::PUT, "/articles/").send().await),
+        (StatusCode::NOT_FOUND, anonymous.get("/nothing").await),
+    ] {
+        assert_eq!(response.status, status, "{response:?}");
+        let lines: Vec<_> = response.headers.get_all("cache-control").collect();
+        assert_eq!(lines, ["no-store"], "{response:?}");
     }
 }

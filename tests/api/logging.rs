@@ -6,13 +6,23 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpResponse, body::to_bytes, http::StatusCode, rt::time::sleep};
+use actix_web::{
+    HttpResponse,
+    body::{BoxBody, to_bytes},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode},
+    middleware::{Next, from_fn},
+    rt::time::sleep,
+    web,
+};
+use regex::Regex;
 use serde_json::Value;
 use tracing::Level;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::{
-    Installation, PASSWORD, Published, ServerProcess, get_further, registration, wait_until,
+    Installation, ORIGIN, PASSWORD, Published, ServerProcess, TestApp, further_error, get_further,
+    registration, send_raw, wait_until,
 };
 
 /// The log of all applications that run in this process.
@@ -82,6 +92,7 @@ async fn a_request_is_logged_in_one_line_with_route_status_user_and_id() {
         "route=\"/articles/{article_id}\"".to_owned(),
         "status=200".to_owned(),
         "duration_ms=".to_owned(),
+        "client=127.0.0.1".to_owned(),
         format!("user_id={}", ann.id),
     ] {
         assert!(lines[0].contains(&field), "{field} is missing: {}", lines[0]);
@@ -122,6 +133,111 @@ async fn the_cause_of_a_failed_write_is_logged_with_the_id_of_its_request() {
     let lines = lines_with(&server, response.header("x-request-id").unwrap()).await;
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("location=src/publishing/articles/service.rs:"), "{}", lines[0]);
+}
+
+#[actix_web::test]
+async fn the_line_of_a_failure_has_the_request_id_at_every_level() {
+    for level in ["error", "warn", "byline=error", "debug"] {
+        let installation = installation(&[("LOG", level), ("CACHE_BYTES", "0")]).await;
+        let server = installation.serve(&[]);
+        rename_articles(&installation).await;
+        let response = server.client().get("/articles/").await;
+
+        let lines = lines_with(&server, "request failed").await;
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains(response.header("x-request-id").unwrap()), "{level}: {}", lines[0]);
+        assert!(lines[0].contains("client=127.0.0.1"), "{level}: {}", lines[0]);
+    }
+}
+
+/// The regular expressions in the README, with a group for the address.
+fn documented_filter() -> Vec<Regex> {
+    let readme = include_str!("../../README.md");
+    let filter = readme.split("failregex = ").nth(1).unwrap().split("```").next().unwrap();
+    let lines = filter.lines().map(|line| line.trim().replace("<ADDR>", "(?<address>[0-9a-f.:]+)"));
+    lines.map(|line| Regex::new(&line).unwrap()).collect()
+}
+
+#[actix_web::test]
+async fn a_failed_login_is_one_line_that_the_documented_filter_of_fail2ban_finds() {
+    for (format, number) in [("text", 0), ("json", 1)] {
+        for level in ["warn", "info"] {
+            let settings = [("LOG", level), ("LOG_FORMAT", format), ("TRUSTED_PROXIES", r#"["127.0.0.1"]"#)];
+            let installation = Installation::new().await.set(&settings);
+            let server = installation.serve(&[]);
+            server.client().sign_up("ann").await;
+            let client = server.client();
+            let login = |name: &str| {
+                let body = format!("username={name}&password=typed-secret");
+                let request = client.request(Method::POST, "/auth/login");
+                request
+                    .body("application/x-www-form-urlencoded", body)
+                    .header("x-forwarded-for", "2001:db8::7")
+            };
+            let names = ["ann", "typed-name", "typed%00name"];
+            for name in names {
+                login(name).send().await.expect_unauthorized("Incorrect username or password");
+            }
+            // Not a failed login: no credentials at all.
+            login("").send().await;
+
+            wait_until("the logins are logged", async || {
+                server.output().matches("login failed").count() == names.len()
+            })
+            .await;
+            let output = server.output();
+            let found: Vec<_> = output
+                .lines()
+                .filter_map(|line| documented_filter()[number].captures(line))
+                .map(|found| found["address"].to_owned())
+                .collect();
+            assert_eq!(found, ["2001:db8::7"; 3], "{output}");
+            assert!(!output.contains("typed"), "{output}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_error_of_a_middleware_is_a_response_like_every_other_and_is_logged() {
+    LazyLock::force(&LOG);
+    let app = TestApp::serving(|config| {
+        let fails = async |_: ServiceRequest, _: Next<BoxBody>| -> Result<ServiceResponse, _> {
+            Err(actix_web::Error::from(further_error("the middleware fails")))
+        };
+        config.service(web::resource("/fails").wrap(from_fn(fails)).to(HttpResponse::Ok));
+    });
+    let request =
+        format!("GET /fails HTTP/1.1\r\nHost: a\r\nOrigin: {ORIGIN}\r\nConnection: upgrade\r\n\r\n");
+    let response = send_raw(app.address(), request.into_bytes()).await;
+    assert!(response.starts_with("HTTP/1.1 500 "), "{response}");
+    assert!(response.ends_with(r#"{"detail":"Internal Server Error"}"#), "{response}");
+    for line in
+        [&format!("access-control-allow-origin: {ORIGIN}"), "cache-control: no-store", "connection: close"]
+    {
+        assert_eq!(response.matches(&format!("\r\n{line}\r\n")).count(), 1, "{line}: {response}");
+    }
+    let id = response.split("x-request-id: ").nth(1).unwrap().split('\r').next().unwrap();
+    let lines = LOG.lines_with(id);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("ERROR") && lines[0].contains("the middleware fails"), "{}", lines[0]);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_listener_that_cannot_start_is_logged_once() {
+    let installation = Installation::new().await;
+    let server = installation.serve(&[]);
+    let db = installation.database.connect().await;
+    sea_orm::ConnectionTrait::execute_unprepared(&db, "DROP TRIGGER articles_updated ON articles")
+        .await
+        .unwrap();
+    drop(server);
+    let server = installation.serve(&[]);
+    lines_with(&server, "cache listener").await;
+    sleep(Duration::from_secs(4)).await;
+    let lines = lines_with(&server, "cache listener").await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(server.output().lines().filter(|line| line.contains("WARN")).count() == 1, "{}", server.output());
 }
 
 #[actix_web::test]

@@ -11,7 +11,7 @@ use tempfile::tempdir;
 const UPDATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --test api generated_files";
 
 /// Settings that docker-compose.yml sets itself.
-const SET_BY_COMPOSE: [&str; 3] = ["APP_ENV", "DATABASE_URL", "SECRET_KEY"];
+const SET_BY_COMPOSE: [&str; 4] = ["APP_ENV", "DATABASE_URL", "SECRET_KEY", "TRUSTED_PROXIES"];
 
 /// Settings that the image sets, or that must stay at their default because nginx.conf depends on it.
 const SET_BY_IMAGE: [&str; 3] = ["HOST", "PORT", "DATA_DIR"];

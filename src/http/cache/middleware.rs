@@ -70,7 +70,7 @@ pub async fn serve_cached<B: MessageBody + 'static>(
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let coding = Coding::of(request.headers());
+    let coding = Coding::of(&request);
     if let Some(entry) = cache.get(path, coding) {
         let response = respond(&entry, &Conditions::of(request.request()));
         return Ok(request.into_response(response));

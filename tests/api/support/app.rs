@@ -9,7 +9,7 @@ use actix_web::{
     http::Method,
     rt,
     test::{TestRequest, call_service, init_service},
-    web::Data,
+    web::{Data, ServiceConfig},
 };
 use byline::{
     clock::Clock,
@@ -22,6 +22,7 @@ use byline::{
         },
         cors::Policy,
         docs::Documentation,
+        error::Error,
         resource::{Endpoint, Endpoints},
         validation::Limits,
     },
@@ -62,9 +63,22 @@ impl TestApp {
 
     /// Starts a server with further settings on `database`.
     pub(crate) fn on(database: Arc<TestDatabase>, settings: &[(&str, &str)]) -> Self {
+        Self::with_routes(database, settings, |_| {})
+    }
+
+    /// Starts a server with default settings and further routes on an empty database.
+    pub(crate) fn serving(further: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> Self {
+        Self::with_routes(Arc::new(TestDatabase::sqlite()), &[], further)
+    }
+
+    fn with_routes(
+        database: Arc<TestDatabase>,
+        settings: &[(&str, &str)],
+        further: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
         let settings = test_settings(&database, settings);
         let db = Db::lazy(&settings).unwrap();
-        let server = Server::bind(&settings, db.clone(), &Clock::system()).unwrap();
+        let server = Server::bind_with(&settings, db.clone(), &Clock::system(), further).unwrap();
         let (address, handle, state) = (server.address(), server.server_handle(), server.state().clone());
         rt::spawn(server.run());
         Self { address, handle, db, state, database }
@@ -187,6 +201,11 @@ pub(crate) fn openapi_document() -> Value {
     let directory = tempfile::tempdir().unwrap();
     let settings = [("DATA_DIR".to_owned(), directory.path().display().to_string())];
     serde_json::to_value(document(&Settings::from_parts(settings, None).unwrap())).unwrap()
+}
+
+/// An internal error with this cause.
+pub(crate) fn further_error(cause: &'static str) -> Error {
+    Error::internal("serve a further route", cause)
 }
 
 /// Sends one GET to the application of a server with a further route, `/further`, on the thread of the test.

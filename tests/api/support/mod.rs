@@ -26,7 +26,7 @@ use actix_web::rt::time::sleep;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    app::{LISTENER_TIMEOUT, TestApp, get_further, openapi_document, test_settings},
+    app::{LISTENER_TIMEOUT, TestApp, further_error, get_further, openapi_document, test_settings},
     article::{Article, Published, article_body},
     cache::{BROTLI, CODINGS},
     client::{Client, Response},
@@ -40,7 +40,7 @@ pub(crate) use self::{
         refusal_of_account,
     },
     tokens::{now, sign_token, sign_token_with},
-    wire::send_raw,
+    wire::{RawConnection, send_raw, with_connection},
 };
 pub(crate) use test_support::TestDatabase;
 
