@@ -12,7 +12,10 @@ use sea_orm::Value;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use super::{conditional::EntityTag, validation::Instant};
+use super::{
+    conditional::{EntityTag, RowState},
+    validation::Instant,
+};
 use crate::{
     choice,
     db::keyset::{Keyset, OrderBy},
@@ -185,13 +188,14 @@ pub struct PageRows<T> {
 }
 
 impl<T> PageRows<T> {
-    /// The tag of this page. It depends on the ids and versions of its rows, on whether there are pages
-    /// before and after it, and on the total if it is shown.
-    pub fn tag(&self, version: impl Fn(&T) -> (i32, i32), total: Option<u64>) -> EntityTag {
+    /// The tag of this page. It depends on the ids and states of its rows, on whether there are pages before
+    /// and after it, and on the total if it is shown.
+    pub fn tag(&self, state: impl Fn(&T) -> (i32, RowState), total: Option<u64>) -> EntityTag {
         let mut digest = Sha256::new();
-        for (id, version) in self.rows.iter().map(version) {
+        for (id, state) in self.rows.iter().map(state) {
             digest.update(id.to_le_bytes());
-            digest.update(version.to_le_bytes());
+            digest.update(state.version.to_le_bytes());
+            digest.update(state.id.to_le_bytes());
         }
         digest.update([u8::from(self.has_previous), u8::from(self.has_next)]);
         digest.update(total.map_or([0xff; 8], u64::to_le_bytes));

@@ -140,7 +140,7 @@ pub async fn create_article(
     let now = publishing.clock.now();
     let article = service::create_article(&publishing.writer, author, request.body.0, now).await?;
     let location = format!("/articles/{}", article.id);
-    let tag = EntityTag::of_version(article.version);
+    let tag = EntityTag::of_row(article.state);
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, location))
         .insert_header(tag.header())
@@ -173,7 +173,7 @@ pub async fn update_article(
         request.body.or_report_after(async || service::check_author(reader, author, path).await).await?;
     let only = conditions.if_match.as_ref();
     let article = service::update_article(writer, author, path, input, only, clock.now()).await?;
-    Ok(HttpResponse::Ok().insert_header(EntityTag::of_version(article.version).header()).json(article))
+    Ok(HttpResponse::Ok().insert_header(EntityTag::of_row(article.state).header()).json(article))
 }
 
 /// Delete an article
