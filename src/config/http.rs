@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::declare::settings_group;
 use super::kind::{Kind, number, seconds, text};
 use super::origins::{Origin, Origins};
-use super::value::string_list;
+use super::value::{root_path, string_list};
 
 settings_group! {
     /// HTTP server
@@ -17,6 +17,11 @@ settings_group! {
 
         /// Port to listen on. 0 lets the operating system choose one.
         PORT => port: u16 = number(0..=u16::MAX).default("8000");
+
+        /// Path under which a proxy serves the API, such as `/api`, if the proxy removes it from requests. The
+        /// OpenAPI document names it as its server.
+        ROOT_PATH => root_path: String = Kind::parsed("a path without a slash at its end", root_path)
+            .computed("none", "/api", |_| Some(String::new()));
 
         /// Number of threads that serve requests.
         WORKERS => workers: usize = number(1..=1024).computed(

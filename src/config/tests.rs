@@ -49,6 +49,7 @@ fn nothing_needs_to_be_set() {
     assert_eq!(settings.auth.algorithm, Algorithm::HS256);
     assert_eq!(settings.auth.access_token_lifetime, TimeDelta::minutes(30));
     assert_eq!(settings.http.cors_origins, listed(&["http://localhost:3000"]));
+    assert_eq!(settings.http.root_path, "");
     assert!(!settings.publishing.public_drafts);
     assert_eq!(settings.http.max_page_size, Some(1000));
     assert_eq!(settings.http.max_body_bytes, 2 * 1024 * 1024);
@@ -155,6 +156,7 @@ fn all_settings_can_be_set() {
         ("APP_ENV", "production"),
         ("DEBUG", "on"),
         ("PORT", "0"),
+        ("ROOT_PATH", "/blog/v1"),
         ("ALGORITHM", "HS512"),
         ("BACKEND_CORS_ORIGINS", r#"["https://a.example", "*"]"#),
         ("PUBLIC_DRAFTS", "yes"),
@@ -173,7 +175,7 @@ fn all_settings_can_be_set() {
     .unwrap();
     assert_eq!(settings.app.environment, Environment::Production);
     assert!(settings.log.debug && settings.publishing.public_drafts);
-    assert_eq!(settings.http.port, 0);
+    assert_eq!((settings.http.port, settings.http.root_path.as_str()), (0, "/blog/v1"));
     assert_eq!(settings.auth.algorithm, Algorithm::HS512);
     assert_eq!(settings.http.cors_origins, Origins::Any);
     assert_eq!(settings.http.max_page_size, None);
@@ -211,6 +213,7 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("DEBUG", "maybe"),
         ("HOST", ""),
         ("PORT", "65536"),
+        ("ROOT_PATH", "api/"),
         ("DATA_DIR", ""),
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("SECRET_KEY", ""),

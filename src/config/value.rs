@@ -4,6 +4,8 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
+use url::Url;
+
 /// Parses a boolean, case-insensitively.
 pub(super) fn boolean(text: &str) -> Result<bool, String> {
     match text.to_lowercase().as_str() {
@@ -60,6 +62,19 @@ pub(super) fn one_of(words: &[impl AsRef<str>]) -> String {
         Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
         _ => words.concat(),
     }
+}
+
+/// Parses a path as a URL has it, without a slash at its end; the path of the root is empty.
+pub(super) fn root_path(text: &str) -> Result<String, String> {
+    let origin = "http://localhost";
+    let is_path = Url::parse(origin).and_then(|origin| origin.join(text)).is_ok_and(|url| {
+        // A part that the parser changes, or does not take for a part of the path, would be lost.
+        url.as_str() == format!("{origin}{text}") && url.path() == text && !text.contains("//")
+    });
+    if text.is_empty() || (is_path && !text.ends_with('/')) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("must be empty or a path such as /api, without a slash at its end, not {text:?}"))
 }
 
 /// Parses a JSON list of strings.
@@ -155,6 +170,37 @@ mod tests {
         assert_eq!(string_list("[]"), Ok(vec![]));
         for other in ["", "a,b", r#""a""#, "[1]", "['a']", r#"["a",]"#, "null"] {
             string_list(other).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_root_path_is_a_path_without_a_slash_at_its_end() {
+        for path in ["", "/api", "/blog/v1", "/~ann/blog-api_2", "/%C3%BC", "/a:b@c"] {
+            assert_eq!(root_path(path), Ok(path.to_owned()));
+        }
+        for other in [
+            "/",
+            "/api/",
+            "api",
+            "api/",
+            "//api",
+            "/api//v1",
+            "/api?x=1",
+            "/api?",
+            "/api#top",
+            "/a b",
+            " /api",
+            "/ü",
+            "/a/../b",
+            "/./a",
+            "/a\\b",
+            "/{prefix}",
+            "https://blog.example/api",
+            "//evil.example/a",
+            "/<a>",
+            "/a\n",
+        ] {
+            assert!(root_path(other).unwrap_err().contains(&format!("{other:?}")), "{other}");
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod request;
 pub mod resource;
 pub mod telemetry;
 pub mod timestamp;
+pub mod urls;
 pub mod validation;
 
 use cache::Cache;

@@ -213,20 +213,15 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Writes the header `Link` of the list at `path`, if there is a previous or a next page. `parameters`
-    /// are added to every link.
-    pub fn write_link(
-        self,
-        response: &mut HttpResponseBuilder,
-        path: &str,
-        parameters: &[(&str, Option<String>)],
-    ) {
+    /// Writes the header `Link`, if there is a previous or a next page. Its references have a query only, so
+    /// they lead to the path of the request. `parameters` are added to every link.
+    pub fn write_link(self, response: &mut HttpResponseBuilder, parameters: &[(&str, Option<String>)]) {
         let link = |cursor: String, relation: &str| {
             let mut query = form_urlencoded::Serializer::new(String::new());
             for (name, value) in parameters {
                 query.extend_pairs(value.iter().map(|value| (*name, value)));
             }
-            format!("<{path}?{}>; rel=\"{relation}\"", query.append_pair("cursor", &cursor).finish())
+            format!("<?{}>; rel=\"{relation}\"", query.append_pair("cursor", &cursor).finish())
         };
         let links =
             [self.previous.map(|cursor| link(cursor, "prev")), self.next.map(|cursor| link(cursor, "next"))];
