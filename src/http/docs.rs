@@ -99,6 +99,12 @@ async fn serve_swagger_ui(base: Base, docs: Data<Documentation>) -> HttpResponse
 <div id="swagger-ui"></div>
 <script src="{assets}swagger-ui-bundle.js"></script>
 <script>
+const url = new URL("{root}openapi.json", document.baseURI).href;
+const oauth2RedirectUrl = new URL("{assets}oauth2-redirect", document.baseURI).href;
+const icon = document.querySelector("link[rel=icon]");
+icon.href = icon.href; // absolute from here on
+// Swagger UI resolves the URL of the login against the page, which is right without a slash at its end.
+history.replaceState(null, "", "{root}docs" + location.search + location.hash);
 // Swagger UI stores the whole authorization to stay authorized after a reload. The token is enough, so
 // secrets are removed.
 const setItem = Storage.prototype.setItem;
@@ -109,11 +115,11 @@ Storage.prototype.setItem = function (key, value) {{
     : value);
 }};
 SwaggerUIBundle({{
-  url: "{root}openapi.json",
+  url,
   dom_id: "#swagger-ui",
   deepLinking: true,
   persistAuthorization: true,
-  oauth2RedirectUrl: new URL("{assets}oauth2-redirect", document.baseURI).href,
+  oauth2RedirectUrl,
 }});
 </script>
 </body>

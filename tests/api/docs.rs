@@ -166,11 +166,11 @@ async fn the_pages_come_with_everything_they_name() {
     for page in ["/docs", "/docs/"] {
         let html = app.anonymous().get(page).await;
         assert_eq!(html.header("content-type"), Some("text/html; charset=utf-8"));
-        let named: Vec<&str> = ["src=\"", "href=\"", "url: \""]
+        let named: Vec<&str> = ["src=\"", "href=\"", "new URL(\""]
             .iter()
             .flat_map(|mark| html.text().split(mark).skip(1).map(|rest| rest.split('"').next().unwrap()))
             .collect();
-        assert!(named.len() >= 4, "{named:?}");
+        assert!(named.len() >= 5, "{named:?}");
         for name in named {
             // From the server of the page and nowhere else, also behind a proxy that removes a prefix.
             let path = html.resolve(name);
