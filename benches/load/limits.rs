@@ -13,6 +13,7 @@ use byline::{
     clock::Clock,
     config::{Engine, Settings},
     http::{
+        conditional::RowState,
         error::{Error, Result},
         resource::{Endpoint, Endpoints},
         timestamp::Timestamp,
@@ -20,6 +21,7 @@ use byline::{
     publishing::articles::schemas::ArticleResponse,
 };
 use chrono::{DateTime, Utc};
+use entity::article;
 use serde::Deserialize;
 use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 
@@ -142,6 +144,7 @@ async fn create(state: State, new: Json<ArticleCreate>) -> Result<HttpResponse> 
             .bind(now)
             .bind(now)
             .bind(1)
+            .bind(article::new_state_id())
             .fetch_one(&pool)
     })?;
     Ok(HttpResponse::Created().json(row.0))
@@ -161,6 +164,7 @@ async fn edit(state: State, id: Path<i32>, patch: Json<Patch>) -> Result<Json<Ar
             .bind(&title)
             .bind(now)
             .bind(1)
+            .bind(article::new_state_id())
             .bind(*id)
             .bind(AUTHOR)
             .bind(&title)
@@ -176,6 +180,7 @@ impl<'r, R: Row> FromRow<'r, R> for BareRow
 where
     &'static str: ColumnIndex<R>,
     i32: Decode<'r, R::Database> + Type<R::Database>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
     bool: Decode<'r, R::Database> + Type<R::Database>,
     String: Decode<'r, R::Database> + Type<R::Database>,
     DateTime<Utc>: Decode<'r, R::Database> + Type<R::Database>,
@@ -190,7 +195,7 @@ where
             created_at: Timestamp(row.try_get("created_at")?),
             updated_at: Timestamp(row.try_get("updated_at")?),
             author: None,
-            version: row.try_get("version")?,
+            state: RowState { version: row.try_get("version")?, id: row.try_get("state_id")? },
         }))
     }
 }

@@ -17,9 +17,9 @@ pub(crate) struct Statements {
     pub(crate) list: &'static str,
     /// id, limit
     pub(crate) author: &'static str,
-    /// title, content, published, author, created, updated
+    /// title, content, published, author, created, updated, version, state
     pub(crate) create: &'static str,
-    /// title, updated, increment of the version, id, author, title
+    /// title, updated, increment of the version, state, id, author, title
     pub(crate) edit: &'static str,
 }
 
@@ -42,6 +42,7 @@ impl Statements {
             created_at: Set(DateTimeUtc::UNIX_EPOCH),
             updated_at: Set(DateTimeUtc::UNIX_EPOCH),
             version: Set(1),
+            state_id: Set(0),
             ..Default::default()
         };
         let create = Insert::one(row).build(backend).sql;
@@ -52,9 +53,10 @@ impl Statements {
             .col_expr(article::Column::Title, Expr::val(""))
             .col_expr(article::Column::UpdatedAt, Expr::val(DateTimeUtc::UNIX_EPOCH))
             .col_expr(article::Column::Version, article::Column::Version.into_expr().add(1))
+            .col_expr(article::Column::StateId, Expr::val(0_i64))
             .build(backend)
             .sql;
-        let columns = "id, title, content, published, author_id, created_at, updated_at, version";
+        let columns = "id, title, content, published, author_id, created_at, updated_at, version, state_id";
         // Leaked, because they are used until the process ends.
         Self {
             read: read.build(backend).sql.leak(),

@@ -2,6 +2,7 @@
 //! which.
 
 use sea_orm::entity::prelude::*;
+use uuid::Uuid;
 
 /// One article.
 #[sea_orm::model]
@@ -25,13 +26,24 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     /// When the article last changed.
     pub updated_at: DateTimeUtc,
-    /// Increases with every change, including changes made in SQL. Entity tags and conditional writes are
-    /// based on it.
+    /// Increases with every change, including changes made in SQL.
     #[sea_orm(default_value = 1)]
     pub version: i32,
+    /// Random, and renewed with every change, including changes made in SQL. Entity tags and conditional
+    /// writes are based on it and on `version`: together they identify a state of this article across
+    /// databases and their backups.
+    #[sea_orm(default_value = 0)]
+    pub state_id: i64,
     /// The author's account.
     #[sea_orm(belongs_to, from = "author_id", to = "id", on_delete = "Cascade")]
     pub author: BelongsTo<super::user::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The id of a new state: 64 random bits.
+pub fn new_state_id() -> i64 {
+    // A UUID has six constant bits, none of them at the same place in both halves.
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    (high ^ low).cast_signed()
+}

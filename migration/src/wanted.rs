@@ -38,9 +38,10 @@ const ALL_ENGINES: &[&str] = &[
     "CREATE INDEX articles_published_updated_at_id_idx ON articles (updated_at DESC, id DESC) WHERE published",
 ];
 
-/// What the FastAPI blog's tables have on PostgreSQL only.
+/// What the tables have on PostgreSQL only.
 const POSTGRES: &[&str] = &[
     r#"ALTER TABLE articles RENAME CONSTRAINT "fk-articles-author_id" TO articles_author_id_fkey"#,
     "ALTER TABLE users ALTER created_at SET DEFAULT now(), ALTER updated_at SET DEFAULT now()",
     "ALTER TABLE articles ALTER created_at SET DEFAULT now(), ALTER updated_at SET DEFAULT now()",
+    "ALTER TABLE articles ALTER state_id SET DEFAULT uuid_hash_extended(gen_random_uuid(), 0)",
 ];

@@ -107,6 +107,7 @@ pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> 
                     author_id: Set(*author_id),
                     created_at: Set(written),
                     updated_at: Set(written),
+                    state_id: Set(article::new_state_id()),
                     ..Default::default()
                 }
             })

@@ -9,16 +9,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::declare::settings_group;
 use super::kind::{Kind, number, seconds, text};
-use super::value::{is_origin, string_list};
-
-/// The web origins whose pages may call the API: `BACKEND_CORS_ORIGINS`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// Every origin.
-    Any,
-    /// These origins, each as a browser sends it: scheme, host and port without a path.
-    Listed(Vec<String>),
-}
+use super::origins::{Origin, Origins};
+use super::value::{root_path, string_list};
 
 settings_group! {
     /// HTTP server
@@ -29,12 +21,18 @@ settings_group! {
         /// Port to listen on. 0 lets the operating system choose one.
         PORT => port: u16 = number(0..=u16::MAX).default("8000");
 
+        /// Path under which a proxy serves the API, such as `/api`, if the proxy removes it from requests. The
+        /// OpenAPI document names it as its server.
+        ROOT_PATH => root_path: String = Kind::parsed("a path without a slash at its end", root_path)
+            .computed("none", "/api", |_| Some(String::new()));
+
         /// Number of threads that serve requests.
         WORKERS => workers: usize = number(1..=1024).computed(
             "one per CPU core", "2", |_| Some(thread::available_parallelism().map_or(1, NonZero::get)),
         );
 
-        /// Origins whose web pages may call the API. `["*"]` allows every origin.
+        /// Origins whose web pages may call the API. `https://*.example.com` stands for all subdomains, `["*"]`
+        /// for every origin. `null` admits every page that hides its origin, such as a sandboxed frame.
         BACKEND_CORS_ORIGINS => cors_origins: Origins = origins().default(r#"["http://localhost:3000"]"#);
 
         /// Addresses of reverse proxies whose `X-Forwarded-For` or `Forwarded` names the client.
@@ -63,16 +61,10 @@ fn origins() -> Kind<Origins> {
         if listed.iter().any(|origin| origin == "*") {
             return Some(Origins::Any);
         }
-        let (origins, ignored): (Vec<_>, Vec<_>) = listed.into_iter().partition(|origin| is_origin(origin));
-        for origin in ignored {
-            reader.warning(
-                name,
-                format_args!(
-                    "no browser sends the origin {origin:?}; an origin is scheme://host:port without a path"
-                ),
-            );
-        }
-        Some(Origins::Listed(origins))
+        let origins = listed
+            .iter()
+            .filter_map(|entry| Origin::parse(entry).map_err(|error| reader.warning(name, error)).ok());
+        Some(Origins::Listed(origins.collect()))
     })
 }
 

@@ -48,7 +48,8 @@ fn nothing_needs_to_be_set() {
     );
     assert_eq!(settings.auth.algorithm, Algorithm::HS256);
     assert_eq!(settings.auth.access_token_lifetime, TimeDelta::minutes(30));
-    assert_eq!(settings.http.cors_origins, Origins::Listed(vec!["http://localhost:3000".to_owned()]));
+    assert_eq!(settings.http.cors_origins, listed(&["http://localhost:3000"]));
+    assert_eq!(settings.http.root_path, "");
     assert!(!settings.publishing.public_drafts);
     assert_eq!(settings.http.max_page_size, Some(1000));
     assert_eq!(settings.http.max_body_bytes, 2 * 1024 * 1024);
@@ -117,10 +118,7 @@ SMTP_PASSWORD
     assert!(settings.log.debug);
     assert_eq!(settings.auth.secret_key.expose_secret(), r#"s3cr#t $igning k"y \ of the old blog"#);
     assert_eq!(settings.auth.access_token_lifetime, TimeDelta::minutes(60));
-    assert_eq!(
-        settings.http.cors_origins,
-        Origins::Listed(vec!["http://localhost:3000".to_owned(), "https://blog.example".to_owned()])
-    );
+    assert_eq!(settings.http.cors_origins, listed(&["http://localhost:3000", "https://blog.example"]));
     assert_eq!(settings.database.url.engine(), Engine::Postgres);
     assert_eq!(
         settings.database.url.expose(),
@@ -158,6 +156,7 @@ fn all_settings_can_be_set() {
         ("APP_ENV", "production"),
         ("DEBUG", "on"),
         ("PORT", "0"),
+        ("ROOT_PATH", "/blog/v1"),
         ("ALGORITHM", "HS512"),
         ("BACKEND_CORS_ORIGINS", r#"["https://a.example", "*"]"#),
         ("PUBLIC_DRAFTS", "yes"),
@@ -176,7 +175,7 @@ fn all_settings_can_be_set() {
     .unwrap();
     assert_eq!(settings.app.environment, Environment::Production);
     assert!(settings.log.debug && settings.publishing.public_drafts);
-    assert_eq!(settings.http.port, 0);
+    assert_eq!((settings.http.port, settings.http.root_path.as_str()), (0, "/blog/v1"));
     assert_eq!(settings.auth.algorithm, Algorithm::HS512);
     assert_eq!(settings.http.cors_origins, Origins::Any);
     assert_eq!(settings.http.max_page_size, None);
@@ -214,6 +213,7 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("DEBUG", "maybe"),
         ("HOST", ""),
         ("PORT", "65536"),
+        ("ROOT_PATH", "api/"),
         ("DATA_DIR", ""),
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("SECRET_KEY", ""),
@@ -314,13 +314,20 @@ fn development_accepts_a_weak_key_with_a_warning() {
     );
 }
 
+/// These origins, one by one.
+fn listed(origins: &[&str]) -> Origins {
+    Origins::Listed(origins.iter().map(|origin| Origin::Exact((*origin).to_owned())).collect())
+}
+
 #[test]
 fn origins_that_no_browser_sends_are_ignored_with_a_warning() {
     let settings = from_environment(&[("BACKEND_CORS_ORIGINS", r#"["http://a/", "http://a"]"#)]).unwrap();
-    assert_eq!(settings.http.cors_origins, Origins::Listed(vec!["http://a".to_owned()]));
+    assert_eq!(settings.http.cors_origins, listed(&["http://a"]));
     let warnings = settings.warnings().join("\n");
     assert!(
-        warnings.starts_with(r#"BACKEND_CORS_ORIGINS: no browser sends the origin "http://a/""#),
+        warnings.starts_with(
+            r#"BACKEND_CORS_ORIGINS: no browser sends the origin "http://a/", so it is ignored"#
+        ),
         "{warnings}"
     );
 }

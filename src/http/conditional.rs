@@ -1,8 +1,8 @@
 //! Conditional requests (RFC 9110, section 13): entity tags, the conditions of a request, and 304 responses.
 //!
-//! Tags are built from row versions, so each identifies exactly one state and no body needs to be hashed.
-//! Data that is shown together with a row is part of the tag (`"v3x…"`), but not of the row's version. A tag
-//! also matches in its weak form and with the suffix of a compressing proxy (`"v3-gzip"`, `"v3;br"`): it
+//! Tags are built from row states, so each identifies exactly one state and no body needs to be hashed. Data
+//! that is shown together with a row is part of the tag (`"1v3s…x…"`), but not of the row's state. A tag also
+//! matches in its weak form and with the suffix of a compressing proxy (`"1v3s…-gzip"`, `"1v3s…;br"`): it
 //! still identifies the same state, so clients can edit safely through such a proxy.
 
 use std::{
@@ -17,19 +17,49 @@ use actix_web::{
 };
 use serde::Serialize;
 
+/// The number of the form in which responses show a state; part of every tag. A release increases it when it
+/// adds, changes or removes a member of a response with a tag, so that no client is told that what it cached
+/// from an earlier release is current.
+pub const REPRESENTATION: u32 = 1;
+
+/// Maximum number of tags of one header that are compared; the rest are ignored. Each becomes a condition in
+/// SQL, and SQLite limits the depth of an expression.
+const MAX_TAGS: usize = 100;
+
+/// One state of a row, unlike all other states of it, also those in other databases: a number that grows with
+/// every change, and a random number that is renewed with every change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowState {
+    /// Grows with every change.
+    pub version: i32,
+    /// Random.
+    pub id: i64,
+}
+
+impl RowState {
+    /// The state in a tag of a row, whatever the representation and the other data in the tag.
+    fn parse(tag: &str) -> Option<Self> {
+        let (representation, state) = tag.split_once('v')?;
+        representation.parse::<u32>().ok()?;
+        let (version, id) = state.split('x').next()?.split_once('s')?;
+        let id = u64::from_str_radix(id, 16).ok()?.cast_signed();
+        Some(Self { version: version.parse().ok()?, id })
+    }
+}
+
 /// The tag of one state: ASCII letters and digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityTag(String);
 
 impl EntityTag {
-    /// The tag of a row in this version.
-    pub fn of_version(version: i32) -> Self {
-        Self(format!("v{version}"))
+    /// The tag of a row in this state.
+    pub fn of_row(state: RowState) -> Self {
+        Self(format!("{REPRESENTATION}v{}s{:016x}", state.version, state.id))
     }
 
     /// The tag of a page, from a digest of its state.
     pub fn of_page(digest: &[u8]) -> Self {
-        Self(append_hex("p".to_owned(), digest))
+        Self(append_hex(format!("{REPRESENTATION}p"), digest))
     }
 
     /// The tag of the same state shown together with other data, from a digest of that data.
@@ -73,7 +103,8 @@ impl EntityTags {
             return Some(Self::Any);
         }
         // No tag of Byline contains a comma, so splitting at commas does not cut a tag.
-        Some(Self::Listed(text.iter().flat_map(|value| value.split(',')).map(normalize).collect()))
+        let tags = text.iter().flat_map(|value| value.split(',')).map(normalize);
+        Some(Self::Listed(tags.take(MAX_TAGS).collect()))
     }
 
     /// Whether `tag` is listed.
@@ -84,14 +115,11 @@ impl EntityTags {
         }
     }
 
-    /// The listed row versions, regardless of other data in the tags; `None` if every version matches.
-    pub fn versions(&self) -> Option<Vec<i32>> {
+    /// The listed row states, regardless of other data in the tags; `None` if every state matches.
+    pub fn states(&self) -> Option<Vec<RowState>> {
         match self {
             Self::Any => None,
-            Self::Listed(tags) => {
-                let version = |tag: &String| tag.strip_prefix('v')?.split('x').next()?.parse().ok();
-                Some(tags.iter().filter_map(version).collect())
-            }
+            Self::Listed(tags) => Some(tags.iter().filter_map(|tag| RowState::parse(tag)).collect()),
         }
     }
 }
@@ -205,16 +233,19 @@ mod tests {
 
     #[test]
     fn a_tag_matches_in_every_form_that_proxies_send() {
-        let tag = EntityTag::of_version(3);
+        let tag = EntityTag::of_row(RowState { version: 3, id: 255 });
         for (value, matches) in [
-            ("\"v3\"", true),
-            ("W/\"v3\"", true),
-            ("\"v3-gzip\"", true),
-            ("W/\"v3;br\"", true),
-            ("\"v2\", W/\"v3\"", true),
+            ("\"1v3s00000000000000ff\"", true),
+            ("W/\"1v3s00000000000000ff\"", true),
+            ("\"1v3s00000000000000ff-gzip\"", true),
+            ("W/\"1v3s00000000000000ff;br\"", true),
+            ("\"1v2s00000000000000ff\", W/\"1v3s00000000000000ff\"", true),
             ("*", true),
-            ("\"v2\"", false),
-            ("\"v33\"", false),
+            ("\"1v2s00000000000000ff\"", false),
+            ("\"1v3s00000000000000fe\"", false),
+            ("\"2v3s00000000000000ff\"", false),
+            ("\"1v3s00000000000000ff0\"", false),
+            ("\"v3\"", false),
             ("\"\"", false),
             ("", false),
         ] {
@@ -229,22 +260,40 @@ mod tests {
     }
 
     #[test]
-    fn data_shown_with_a_row_is_part_of_its_tag_but_not_of_its_version() {
-        let plain = EntityTag::of_version(3);
+    fn data_shown_with_a_row_is_part_of_its_tag_but_not_of_its_state() {
+        let state = |version, id| RowState { version, id };
+        let plain = EntityTag::of_row(state(3, -1));
         let (one, other) = (plain.clone().with(b"one"), plain.clone().with(b"other"));
         assert!(one != other && ![&one, &other].contains(&&plain));
-        for (value, versions) in [
-            (one.header().1, vec![3]),
-            (format!("W/\"v12-gzip\", {}, \"v4x\"", other.header().1), vec![12, 3, 4]),
+        for (value, states) in [
+            (one.header().1, vec![state(3, -1)]),
+            (
+                format!("W/\"1v12s0a-gzip\", {}, \"7v4sfx\"", other.header().1),
+                vec![state(12, 10), state(3, -1), state(4, 15)],
+            ),
             (EntityTag::of_page(b"v3").with(b"one").header().1, vec![]),
-            ("\"x3\", \"v\", \"vx3\", \"v3y\", \"\"".to_owned(), vec![]),
+            (
+                "\"x3\", \"v\", \"v3\", \"1v3\", \"1v3s\", \"1vs1\", \"v3s1\", \"av3s1\", \"1v3sg\", \
+                 \"1v3s11112222333344445\", \"1v99999999999s1\", \"\""
+                    .to_owned(),
+                vec![],
+            ),
         ] {
             let request =
                 TestRequest::patch().insert_header((header::IF_MATCH, value.as_str())).to_http_request();
             let listed = EntityTags::of(&request, header::IF_MATCH).unwrap();
-            assert_eq!(listed.versions(), Some(versions), "{value}");
+            assert_eq!(listed.states(), Some(states), "{value}");
             assert_eq!(listed.matches(&one), value == one.header().1, "{value}");
         }
-        assert_eq!(EntityTags::Any.versions(), None);
+        assert_eq!(EntityTags::Any.states(), None);
+    }
+
+    #[test]
+    fn the_number_of_compared_tags_is_bounded() {
+        let tags: Vec<_> = (0..10_000).map(|version| format!("\"1v{version}s1\"")).collect();
+        let request =
+            TestRequest::patch().insert_header((header::IF_MATCH, tags.join(","))).to_http_request();
+        let states = EntityTags::of(&request, header::IF_MATCH).unwrap().states().unwrap();
+        assert_eq!((states.len(), states[99]), (100, RowState { version: 99, id: 1 }));
     }
 }

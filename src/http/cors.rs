@@ -37,31 +37,27 @@ const TRUE: HeaderValue = HeaderValue::from_static("true");
 
 /// The origins whose pages may call the API. Cloning it only increments a reference count.
 #[derive(Clone, Debug)]
-pub struct Policy(Option<Arc<[HeaderValue]>>);
+pub struct Policy(Arc<Origins>);
 
 impl Policy {
     /// Builds the policy from the setting `BACKEND_CORS_ORIGINS`.
     pub fn new(origins: &Origins) -> Self {
-        Self(match origins {
-            Origins::Any => None,
-            Origins::Listed(listed) => {
-                Some(listed.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect())
-            }
-        })
+        Self(Arc::new(origins.clone()))
     }
 
     /// Writes the headers that this policy grants to `origin`; returns whether it grants access.
     fn grant(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) -> bool {
-        let Some(listed) = &self.0 else {
+        if *self.0 == Origins::Any {
             if origin.is_some() {
                 headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
                 headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
             }
             return true;
-        };
+        }
         // Also without an origin: a shared cache must not reuse the response for a page that sends one.
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
-        let Some(origin) = origin.filter(|origin| listed.contains(origin)) else { return false };
+        let is_listed = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| self.0.contain(origin));
+        let Some(origin) = origin.filter(is_listed) else { return false };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);

@@ -4,22 +4,35 @@
 use std::{borrow::Cow, sync::Arc};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpResponse,
     http::{
         Method,
         header::{self, ContentType},
     },
     web::{Bytes, Data, Path},
 };
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::{OpenApi, Server};
 
 use super::{
     error::{Error, Result},
     resource::Endpoint,
+    urls::Base,
 };
 
-/// The rendered document and the title of the pages.
+/// The files of Swagger UI that the pages load. Its own page, `index.html`, would load a document that is not
+/// here.
+const FILES: [&str; 5] = [
+    "favicon-16x16.png",
+    "favicon-32x32.png",
+    "oauth2-redirect.js",
+    "swagger-ui-bundle.js",
+    "swagger-ui.css",
+];
+
+/// The document and the title of the pages.
 pub struct Documentation {
+    document: OpenApi,
+    /// The document as it is served at its documented path.
     json: Bytes,
     title: String,
     swagger: Arc<utoipa_swagger_ui::Config<'static>>,
@@ -32,7 +45,8 @@ impl Documentation {
     /// If the document cannot be serialised as JSON.
     pub fn new(document: &OpenApi) -> serde_json::Result<Self> {
         Ok(Self {
-            json: document.to_json()?.into(),
+            document: document.clone(),
+            json: render(document, ".")?,
             title: escape(&document.info.title),
             swagger: Arc::new(utoipa_swagger_ui::Config::from("openapi.json")),
         })
@@ -50,13 +64,26 @@ pub fn endpoints() -> [Endpoint; 5] {
     ]
 }
 
-async fn serve_document(docs: Data<Documentation>) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::json()).body(docs.json.clone())
+async fn serve_document(base: Base, docs: Data<Documentation>) -> Result<HttpResponse> {
+    let root = base.reference(".");
+    let json = if root == "." {
+        docs.json.clone()
+    } else {
+        render(&docs.document, &root).map_err(|error| Error::internal("render the document", error))?
+    };
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(json))
 }
 
-async fn serve_swagger_ui(request: HttpRequest, docs: Data<Documentation>) -> HttpResponse {
-    // URLs are relative to the page, so that they also work with a proxy that adds a path prefix.
-    let (assets, root) = if request.path().ends_with('/') { ("", "../") } else { ("docs/", "") };
+/// Renders the document. Unless `ROOT_PATH` names its server, that is `root`, relative to the document's URL:
+/// without a server, the API would be at the root of the site, outside the prefix of a proxy.
+fn render(document: &OpenApi, root: &str) -> serde_json::Result<Bytes> {
+    let mut document = document.clone();
+    document.servers.get_or_insert_with(|| vec![Server::new(root)]);
+    Ok(document.to_json()?.into())
+}
+
+async fn serve_swagger_ui(base: Base, docs: Data<Documentation>) -> HttpResponse {
+    let (assets, root) = (base.reference("docs/"), base.reference(""));
     let title = &docs.title;
     page(format!(
         r##"<!doctype html>
@@ -72,6 +99,12 @@ async fn serve_swagger_ui(request: HttpRequest, docs: Data<Documentation>) -> Ht
 <div id="swagger-ui"></div>
 <script src="{assets}swagger-ui-bundle.js"></script>
 <script>
+const url = new URL("{root}openapi.json", document.baseURI).href;
+const oauth2RedirectUrl = new URL("{assets}oauth2-redirect", document.baseURI).href;
+const icon = document.querySelector("link[rel=icon]");
+icon.href = icon.href; // absolute from here on
+// Swagger UI resolves the URL of the login against the page, which is right without a slash at its end.
+history.replaceState(null, "", "{root}docs" + location.search + location.hash);
 // Swagger UI stores the whole authorization to stay authorized after a reload. The token is enough, so
 // secrets are removed.
 const setItem = Storage.prototype.setItem;
@@ -82,11 +115,11 @@ Storage.prototype.setItem = function (key, value) {{
     : value);
 }};
 SwaggerUIBundle({{
-  url: "{root}openapi.json",
+  url,
   dom_id: "#swagger-ui",
   deepLinking: true,
   persistAuthorization: true,
-  oauth2RedirectUrl: new URL("{assets}oauth2-redirect", document.baseURI).href,
+  oauth2RedirectUrl,
 }});
 </script>
 </body>
@@ -100,11 +133,14 @@ async fn serve_redirect(docs: Data<Documentation>) -> Result<HttpResponse> {
 }
 
 async fn serve_file(docs: Data<Documentation>, name: Path<String>) -> Result<HttpResponse> {
+    if !FILES.contains(&name.as_str()) {
+        return Err(Error::NoRoute);
+    }
     file(&docs, &name)
 }
 
-async fn serve_redoc(request: HttpRequest, docs: Data<Documentation>) -> HttpResponse {
-    let root = if request.path().ends_with('/') { "../" } else { "" };
+async fn serve_redoc(base: Base, docs: Data<Documentation>) -> HttpResponse {
+    let root = base.reference("");
     let title = &docs.title;
     page(format!(
         r#"<!doctype html>

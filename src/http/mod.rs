@@ -21,6 +21,7 @@ pub mod resource;
 pub mod telemetry;
 pub mod timestamp;
 pub mod upgrade;
+pub mod urls;
 pub mod validation;
 
 use cache::Cache;

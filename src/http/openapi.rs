@@ -9,6 +9,7 @@ use utoipa::{
     IntoResponses, Modify, PartialSchema, ToSchema,
     openapi::{
         ContentBuilder, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
+        Server,
         example::ExampleBuilder,
         schema::{AnyOfBuilder, ArrayBuilder, SchemaType, Type},
         security::{Flow, OAuth2, Password, Scopes, SecurityScheme},
@@ -23,9 +24,22 @@ pub struct Security;
 impl Modify for Security {
     fn modify(&self, document: &mut OpenApi) {
         // A relative URL also works with a proxy that adds a path prefix.
-        let flow = Flow::Password(Password::new("auth/login", Scopes::new()));
-        let scheme = SecurityScheme::OAuth2(OAuth2::new([flow]));
-        document.components.get_or_insert_default().add_security_scheme("OAuth2PasswordBearer", scheme);
+        declare_login(document, "auth/login");
+    }
+}
+
+fn declare_login(document: &mut OpenApi, token_url: &str) {
+    let flow = Flow::Password(Password::new(token_url, Scopes::new()));
+    let scheme = SecurityScheme::OAuth2(OAuth2::new([flow]));
+    document.components.get_or_insert_default().add_security_scheme("OAuth2PasswordBearer", scheme);
+}
+
+/// Writes `ROOT_PATH`, if it is not empty, into the URLs of the document.
+pub fn state_root_path(document: &mut OpenApi, root_path: &str) {
+    if !root_path.is_empty() {
+        document.servers = Some(vec![Server::new(root_path)]);
+        // Relative to the URL of the server, whose last segment would be lost.
+        declare_login(document, &format!("{root_path}/auth/login"));
     }
 }
 

@@ -12,7 +12,10 @@ use sea_orm::Value;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use super::{conditional::EntityTag, validation::Instant};
+use super::{
+    conditional::{EntityTag, RowState},
+    validation::Instant,
+};
 use crate::{
     choice,
     db::keyset::{Keyset, OrderBy},
@@ -185,13 +188,14 @@ pub struct PageRows<T> {
 }
 
 impl<T> PageRows<T> {
-    /// The tag of this page. It depends on the ids and versions of its rows, on whether there are pages
-    /// before and after it, and on the total if it is shown.
-    pub fn tag(&self, version: impl Fn(&T) -> (i32, i32), total: Option<u64>) -> EntityTag {
+    /// The tag of this page. It depends on the ids and states of its rows, on whether there are pages before
+    /// and after it, and on the total if it is shown.
+    pub fn tag(&self, state: impl Fn(&T) -> (i32, RowState), total: Option<u64>) -> EntityTag {
         let mut digest = Sha256::new();
-        for (id, version) in self.rows.iter().map(version) {
+        for (id, state) in self.rows.iter().map(state) {
             digest.update(id.to_le_bytes());
-            digest.update(version.to_le_bytes());
+            digest.update(state.version.to_le_bytes());
+            digest.update(state.id.to_le_bytes());
         }
         digest.update([u8::from(self.has_previous), u8::from(self.has_next)]);
         digest.update(total.map_or([0xff; 8], u64::to_le_bytes));
@@ -209,20 +213,15 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Writes the header `Link` of the list at `path`, if there is a previous or a next page. `parameters`
-    /// are added to every link.
-    pub fn write_link(
-        self,
-        response: &mut HttpResponseBuilder,
-        path: &str,
-        parameters: &[(&str, Option<String>)],
-    ) {
+    /// Writes the header `Link`, if there is a previous or a next page. Its references have a query only, so
+    /// they lead to the path of the request. `parameters` are added to every link.
+    pub fn write_link(self, response: &mut HttpResponseBuilder, parameters: &[(&str, Option<String>)]) {
         let link = |cursor: String, relation: &str| {
             let mut query = form_urlencoded::Serializer::new(String::new());
             for (name, value) in parameters {
                 query.extend_pairs(value.iter().map(|value| (*name, value)));
             }
-            format!("<{path}?{}>; rel=\"{relation}\"", query.append_pair("cursor", &cursor).finish())
+            format!("<?{}>; rel=\"{relation}\"", query.append_pair("cursor", &cursor).finish())
         };
         let links =
             [self.previous.map(|cursor| link(cursor, "prev")), self.next.map(|cursor| link(cursor, "next"))];

@@ -6,8 +6,7 @@ use actix_web::{
     App, Error as ActixError,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
-    http::{Uri, uri::PathAndQuery},
-    middleware::{Next, from_fn},
+    middleware::from_fn,
     web::{self, Data, ThinData},
 };
 use utoipa::{OpenApi as _, openapi::OpenApi};
@@ -29,6 +28,7 @@ use crate::{
         resource::Endpoints,
         telemetry::log_requests,
         upgrade::decline_upgrade,
+        urls::decode_slashes,
         validation::Limits,
     },
     operations::{self, Operations},
@@ -55,6 +55,7 @@ pub fn document(settings: &Settings) -> OpenApi {
     settings.app.name.clone_into(&mut document.info.title);
     endpoints().describe(&mut document);
     openapi::state_page_size(&mut document, settings.http.max_page_size);
+    openapi::state_root_path(&mut document, &settings.http.root_path);
     document
 }
 
@@ -146,23 +147,4 @@ pub fn create_app(
         .wrap(from_fn(apply_cors))
         .wrap(from_fn(decline_upgrade))
         .wrap(from_fn(log_requests))
-}
-
-/// Decodes encoded slashes. Paths are decoded before they are matched (contract, section 1), but actix leaves
-/// slashes encoded.
-async fn decode_slashes<B: MessageBody>(
-    mut request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, ActixError> {
-    if request.path().contains("%2") {
-        let path = request.path().replace("%2F", "/").replace("%2f", "/");
-        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-        let mut parts = request.uri().clone().into_parts();
-        parts.path_and_query = PathAndQuery::try_from(format!("{path}{query}")).ok();
-        if let Ok(uri) = Uri::from_parts(parts) {
-            request.match_info_mut().get_mut().update(&uri);
-            request.head_mut().uri = uri;
-        }
-    }
-    next.call(request).await
 }

@@ -17,11 +17,30 @@ async fn a_new_article_is_returned_with_its_location() {
     let response = ann.post("/articles/", &body).await;
 
     let article = response.expect(StatusCode::CREATED);
-    assert_eq!(response.header("location"), Some(format!("/articles/{}", article["id"]).as_str()));
+    let location = response.resolve(response.header("location").unwrap());
+    assert_eq!(location, format!("/articles/{}", article["id"]));
     assert_eq!(article["title"], "Notes");
     assert_eq!(article["content"], "Ten code points and more.");
     assert_eq!(article["published"], true);
     assert_eq!(article["author_id"], ann.id);
+}
+
+#[actix_web::test]
+async fn the_location_leads_to_the_article_behind_every_prefix() {
+    for root_path in ["", "/api"] {
+        let app = TestApp::with(&[("ROOT_PATH", root_path)]).await;
+        let ann = app.sign_up("ann").await;
+        for path in ["/articles", "/articles/", "/articles%2F", "/articles?x=/y/", "/%61rticles/"] {
+            let response = ann.post(path, &article_body("t")).await;
+            let article = response.expect(StatusCode::CREATED);
+            let location = response.header("location").unwrap();
+            for prefix in ["", "/api", "/a/b"] {
+                let target = response.resolve_under(prefix, location);
+                assert_eq!(target, format!("{prefix}/articles/{}", article["id"]), "{path}");
+            }
+            assert_eq!(ann.get(&response.resolve(location)).await.json(), article, "{path}");
+        }
+    }
 }
 
 #[actix_web::test]

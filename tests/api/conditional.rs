@@ -1,5 +1,7 @@
-//! Entity tags and `If-None-Match`: one tag for one version, and a version that the client has is not sent
-//! again.
+//! Entity tags and `If-None-Match`: one tag for one state, in every database, and a state that the client has
+//! is not sent again.
+
+use std::collections::BTreeSet;
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -10,13 +12,13 @@ async fn get_unless(client: &Client, path: &str, tag: &str) -> Response {
     client.request(Method::GET, path).if_none_match(tag).send().await
 }
 
-/// The version in the tag of an article.
+/// The version in the tag of an article: `"1v3s…"`.
 fn version(tag: &str) -> u32 {
-    tag.trim_matches(['"', 'v']).parse().unwrap()
+    tag.split(['v', 's']).nth(1).unwrap().parse().unwrap()
 }
 
 #[actix_web::test]
-async fn one_version_has_one_tag_whoever_asks() {
+async fn one_state_has_one_tag_whoever_asks() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let article = ann.create(&article_body("t")).await;
@@ -76,7 +78,7 @@ async fn for_every_read(check: impl AsyncFn(&Client, &str, &Response)) {
 }
 
 #[actix_web::test]
-async fn a_version_that_the_client_has_is_304_without_a_body() {
+async fn a_state_that_the_client_has_is_304_without_a_body() {
     for_every_read(async |client, path, full| {
         let tag = full.tag();
         let bare = tag.trim_matches('"');
@@ -103,10 +105,21 @@ async fn a_version_that_the_client_has_is_304_without_a_body() {
 }
 
 #[actix_web::test]
-async fn a_version_that_the_client_does_not_have_is_sent() {
+async fn a_state_that_the_client_does_not_have_is_sent() {
     for_every_read(async |client, path, full| {
         let tag = full.tag();
-        for other in ["\"v999\"", "", "\"\"", "*", "W/", &tag[..tag.len() - 2], "\"é\""] {
+        for other in [
+            "\"v1\"",
+            "\"v2\"",
+            "\"1v1\"",
+            "\"1v1s0\"",
+            "",
+            "\"\"",
+            "*",
+            "W/",
+            &tag[..tag.len() - 2],
+            "\"é\"",
+        ] {
             let response = get_unless(client, path, other).await;
             assert_eq!(response.expect(StatusCode::OK), full.json(), "{path}: {other}");
         }
@@ -294,5 +307,112 @@ async fn the_name_of_an_author_who_is_not_shown_leaves_all_tags() {
         let before = ann.get(path).await.tag();
         app.sql(&format!("UPDATE users SET username = 'bob {path}' WHERE id = {}", bob.id)).await;
         assert_eq!(get_unless(&ann, path, &before).await.status, StatusCode::NOT_MODIFIED, "{path}");
+    }
+}
+
+/// Reads every path of [`READS`], and returns its tags.
+async fn tags(client: &Client) -> Vec<String> {
+    let mut tags = Vec::new();
+    for path in READS {
+        let response = client.get(path).await;
+        response.expect(StatusCode::OK);
+        tags.push(response.tag());
+    }
+    tags
+}
+
+#[actix_web::test]
+async fn the_tags_of_one_database_match_in_no_other() {
+    let (production, staging) = (TestApp::start().await, TestApp::start().await);
+    let mut all = Vec::new();
+    for app in [&production, &staging] {
+        let ann = app.sign_up("ann").await;
+        let first = ann.write(Published::Yes).await;
+        ann.write(Published::Yes).await;
+        ann.edit(&first, &json!({ "title": "edited once" })).await;
+        all.push(tags(&app.anonymous()).await);
+    }
+    for ((path, one), other) in READS.into_iter().zip(&all[0]).zip(&all[1]) {
+        assert_ne!(one, other, "{path}");
+        assert_eq!(get_unless(&staging.anonymous(), path, one).await.status, StatusCode::OK, "{path}");
+        assert_eq!(get_unless(&production.anonymous(), path, other).await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_restored_backup_has_its_tags_again_and_repeats_no_later_one() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(Published::Yes).await;
+    ann.write(Published::Yes).await;
+    app.sql("CREATE TABLE backup AS SELECT * FROM articles").await;
+    let saved = tags(&ann).await;
+    let mut lost: Vec<Vec<String>> = Vec::new();
+    for change in ["by hand", "through the API"] {
+        if change == "by hand" {
+            app.sql("UPDATE articles SET title = 'by hand', updated_at = '2024-01-02T00:00:00Z'").await;
+        } else {
+            ann.edit(&article, &json!({ "title": change })).await;
+        }
+        let now = tags(&ann).await;
+        // The versions are the same as in the branch of the history that was lost.
+        for lost in &lost {
+            assert_eq!(version(&now[0]), version(&lost[0]));
+            assert!(now.iter().zip(lost).all(|(now, lost)| now != lost), "{now:?} {lost:?}");
+        }
+        lost.push(now);
+        app.sql("DELETE FROM articles").await;
+        app.sql("INSERT INTO articles SELECT * FROM backup").await;
+        assert_eq!(tags(&ann).await, saved, "{change}");
+    }
+}
+
+#[actix_web::test]
+async fn a_row_that_is_inserted_again_under_its_old_id_has_another_tag() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let path = ann.write(Published::Yes).await.path();
+    let before = ann.get(&path).await.tag();
+    app.sql("CREATE TABLE copy AS SELECT * FROM articles").await;
+    app.sql("DELETE FROM articles").await;
+    app.sql(
+        "INSERT INTO articles (id, title, content, published, author_id, created_at, updated_at) \
+         SELECT id, 'another', content, published, author_id, created_at, updated_at FROM copy",
+    )
+    .await;
+    assert_eq!(get_unless(&ann, &path, &before).await.status, StatusCode::OK);
+}
+
+/// The members of responses with tags, by representation number.
+const REPRESENTATIONS: [(&str, &[&str]); 1] = [(
+    "1",
+    &[
+        "author",
+        "author.id",
+        "author.username",
+        "author_id",
+        "content",
+        "created_at",
+        "id",
+        "published",
+        "title",
+        "updated_at",
+    ],
+)];
+
+/// If this fails because a member was added: increase `REPRESENTATION` in `src/http/conditional.rs`, and add
+/// the new list here. Otherwise clients are told that their old responses are current.
+#[actix_web::test]
+async fn every_tag_starts_with_the_number_of_the_members_that_are_shown() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await.write(Published::Yes).await;
+    let full = app.anonymous().get("/articles/1?expand=author").await.json();
+    let mut members: BTreeSet<String> = full.as_object().unwrap().keys().cloned().collect();
+    members.extend(full["author"].as_object().unwrap().keys().map(|name| format!("author.{name}")));
+    let (number, known) = REPRESENTATIONS[REPRESENTATIONS.len() - 1];
+    assert_eq!(members, known.iter().map(|name| (*name).to_owned()).collect());
+    for tag in tags(&app.anonymous()).await {
+        let rest = tag.strip_prefix('"').unwrap().strip_prefix(number).unwrap();
+        assert!(rest.starts_with(['v', 'p']), "{tag}");
     }
 }

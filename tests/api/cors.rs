@@ -79,6 +79,43 @@ async fn a_star_allows_every_origin() {
     }
 }
 
+#[actix_web::test]
+async fn the_origins_are_those_that_browsers_send_for_the_entries() {
+    let entries =
+        r#"["https://blog.example:443", "https://*.example.com", "https://bücher.example", "null"]"#;
+    let app = TestApp::with(&[("BACKEND_CORS_ORIGINS", entries)]).await;
+    for origin in [
+        "https://blog.example",
+        "https://app.example.com",
+        "https://new.app.example.com",
+        "https://xn--bcher-kva.example",
+        "null",
+    ] {
+        let response = get_from(&app.anonymous(), origin, "/articles/").await;
+        assert_eq!(response.header("access-control-allow-origin"), Some(origin));
+        assert_eq!(response.header("access-control-allow-credentials"), Some("true"), "{origin}");
+        assert!(response.header_lists("vary", "Origin"), "{origin}");
+        let allowed = preflight(&app.anonymous(), origin, "/articles/", "POST").await;
+        assert_eq!(
+            (allowed.status, allowed.header("access-control-allow-origin")),
+            (StatusCode::NO_CONTENT, Some(origin))
+        );
+    }
+    for origin in [
+        "https://blog.example:443",
+        "https://example.com",
+        "http://app.example.com",
+        "https://example.com.evil.example",
+        "https://evil.example/.example.com",
+        "https://*.example.com",
+    ] {
+        let response = get_from(&app.anonymous(), origin, "/articles/").await;
+        assert_eq!(response.header("access-control-allow-origin"), None, "{origin}");
+        let refused = preflight(&app.anonymous(), origin, "/articles/", "POST").await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{origin}");
+    }
+}
+
 async fn preflight(client: &Client, origin: &str, path: &str, method: &str) -> Response {
     client
         .request(Method::OPTIONS, path)

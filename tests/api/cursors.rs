@@ -43,6 +43,30 @@ async fn pages_are_linked_in_both_directions() {
 }
 
 #[actix_web::test]
+async fn a_link_leads_to_the_list_behind_every_prefix() {
+    for root_path in ["", "/api"] {
+        let app = TestApp::with(&[("ROOT_PATH", root_path)]).await;
+        let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
+        let own = write_articles(&ann, &bob).await;
+        for path in ["/articles", "/articles/", "/articles%2F"] {
+            // The second response is the one that the cache has of the first.
+            for _ in 0..2 {
+                let first = app.anonymous().get(&format!("{path}?sort=created_at&author=ann&limit=1")).await;
+                let link = first.link("next").unwrap();
+                for prefix in ["", "/api", "/a/b"] {
+                    let target = first.resolve_under(prefix, &link);
+                    assert!(target.starts_with(&format!("{prefix}{path}?limit=1&cursor=")), "{target}");
+                }
+                let second = app.anonymous().get(&first.linked("next").unwrap()).await;
+                assert_eq!(second.ids(), [own[1]], "{path}");
+                let back = app.anonymous().get(&second.linked("prev").unwrap()).await;
+                assert_eq!(back.ids(), [own[0]], "{path}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_link_keeps_what_the_list_shows_of_each_article_and_its_total() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::{document::document, house::handlers, support::TestApp};
 
@@ -162,24 +163,18 @@ async fn the_served_document_is_this_servers() {
 #[actix_web::test]
 async fn the_pages_come_with_everything_they_name() {
     let app = TestApp::start().await;
-    let root = format!("http://{}", app.address());
     for page in ["/docs", "/docs/"] {
         let html = app.anonymous().get(page).await;
         assert_eq!(html.header("content-type"), Some("text/html; charset=utf-8"));
-        let named: Vec<&str> = ["src=\"", "href=\"", "url: \""]
+        let named: Vec<&str> = ["src=\"", "href=\"", "new URL(\""]
             .iter()
             .flat_map(|mark| html.text().split(mark).skip(1).map(|rest| rest.split('"').next().unwrap()))
             .collect();
-        assert!(named.len() >= 4, "{named:?}");
+        assert!(named.len() >= 5, "{named:?}");
         for name in named {
-            // Relative to the page, as a browser reads it, and from nowhere else.
-            let target = format!("{root}{page}").parse::<actix_web::http::Uri>().unwrap();
-            let directory = target.path().rsplit_once('/').unwrap().0;
-            let path = match name.strip_prefix("../") {
-                Some(rest) => format!("{}/{rest}", directory.rsplit_once('/').unwrap().0),
-                None => format!("{directory}/{name}"),
-            };
-            assert!(!name.contains("//"), "{name}");
+            // From the server of the page and nowhere else, also behind a proxy that removes a prefix.
+            let path = html.resolve(name);
+            assert_eq!(html.resolve_under("/api", name), format!("/api{path}"), "{name}");
             assert_eq!(app.anonymous().get(&path).await.status, StatusCode::OK, "{path}");
         }
     }
@@ -188,6 +183,40 @@ async fn the_pages_come_with_everything_they_name() {
         assert_eq!(html.status, StatusCode::OK, "{page}");
         assert!(html.header("content-type").unwrap().starts_with("text/html"));
     }
+    for file in ["index.html", "swagger-initializer.js", "swagger-ui.js", "oauth2-redirect.html"] {
+        let path = format!("/docs/{file}");
+        app.anonymous().get(&path).await.expect_error(StatusCode::NOT_FOUND, "Not Found");
+    }
     app.anonymous().get("/docs/nothing.js").await.expect_error(StatusCode::NOT_FOUND, "Not Found");
     app.anonymous().get("/docs/..%2fCargo.toml").await.expect_error(StatusCode::NOT_FOUND, "Not Found");
+}
+
+#[actix_web::test]
+async fn the_served_document_names_the_root_of_the_api_relative_to_itself() {
+    let app = TestApp::start().await;
+    for prefix in ["", "/api", "/a/b"] {
+        for path in ["/openapi.json", "/openapi.json/"] {
+            let served = app.anonymous().get(path).await.json();
+            let servers = served["servers"].as_array().unwrap();
+            assert_eq!(servers.len(), 1);
+            let url = Url::parse(&format!("https://blog.example{prefix}{path}")).unwrap();
+            let server = url.join(servers[0]["url"].as_str().unwrap()).unwrap();
+            assert_eq!(server.as_str(), format!("https://blog.example{prefix}/"), "{path}");
+            let flow = &served["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"];
+            let login = server.join(flow["tokenUrl"].as_str().unwrap()).unwrap();
+            assert_eq!(login.path(), format!("{prefix}/auth/login"));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_document_names_the_root_path_as_its_server() {
+    let app = TestApp::with(&[("ROOT_PATH", "/blog/v1")]).await;
+    for path in ["/openapi.json", "/openapi.json/"] {
+        let served = app.anonymous().get(path).await.json();
+        assert_eq!(served["servers"], json!([{ "url": "/blog/v1" }]), "{path}");
+        let flow = &served["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"];
+        assert_eq!(flow["tokenUrl"], "/blog/v1/auth/login");
+    }
+    assert_eq!(document().get("servers"), None, "a document without a location names no server");
 }

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use jsonschema::Validator;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::support::openapi_document;
@@ -38,7 +39,8 @@ pub(crate) fn document() -> &'static Value {
 
 /// Fails unless the document declares such a response to `method` on `target`.
 pub(crate) fn check(method: &str, target: &str, status: u16, content_type: Option<&str>, body: &[u8]) {
-    let path = target.split(['?', '#']).next().unwrap();
+    let path = percent_decode_str(target.split(['?', '#']).next().unwrap()).decode_utf8_lossy();
+    let path = path.as_ref();
     let seen = format!("{method} {target} → {status} {}", String::from_utf8_lossy(body));
     let body = || -> Value { serde_json::from_slice(body).unwrap_or_else(|_| panic!("not JSON: {seen}")) };
     let Some((pattern, operations)) = resource(path) else {

@@ -26,7 +26,9 @@ async fn write_and_edit(author: &Client) -> Edited {
     let page = author.get("/articles/").await.tag();
     let tag = first.tag;
     let outdated =
-        [&tag, &format!("W/{tag}"), "\"v999\"", "", "\"\"", "garbage", &page].map(str::to_owned).to_vec();
+        [&tag, &format!("W/{tag}"), "\"v2\"", "\"1v2\"", "\"1v2s0\"", "", "\"\"", "garbage", &page]
+            .map(str::to_owned)
+            .to_vec();
     Edited { current, outdated }
 }
 
@@ -280,4 +282,67 @@ async fn the_tag_of_a_compressed_response_protects_an_edit_too() {
     patch_if(&ann, &path, tag, &json!({ "title": "first" })).await.expect(StatusCode::OK);
     let second = patch_if(&ann, &path, tag, &json!({ "title": "second" })).await;
     second.expect_error(StatusCode::PRECONDITION_FAILED, "The article has changed");
+}
+
+#[actix_web::test]
+async fn a_tag_of_another_database_is_outdated() {
+    let (production, staging) = (TestApp::start().await, TestApp::start().await);
+    let (ann, her_copy) = (production.sign_up("ann").await, staging.sign_up("ann").await);
+    let (article, copy) = (ann.write(Published::Yes).await, her_copy.write(Published::Yes).await);
+    let expanded = her_copy.get(&format!("{}?expand=author", copy.path())).await.tag();
+    for tag in [&copy.tag, &expanded] {
+        for response in [
+            patch_if(&ann, &article.path(), tag, &json!({ "title": "meant for the copy" })).await,
+            patch_if(&ann, &article.path(), tag, &json!({})).await,
+            delete_if(&ann, &article.path(), tag).await,
+        ] {
+            assert_eq!(response.status, StatusCode::PRECONDITION_FAILED, "{tag}");
+        }
+    }
+    ann.edit(&article, &json!({ "title": "meant for the original" })).await;
+}
+
+/// The version of one tag and the random part of another are not a state.
+#[actix_web::test]
+async fn the_parts_of_several_tags_are_not_combined() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let first = ann.write(Published::Yes).await;
+    let current = ann.edit(&first, &json!({ "title": "another" })).await;
+    let random = |tag: &str| tag.trim_matches('"').split_once('s').unwrap().1.to_owned();
+    let tags = format!("\"1v2s{}\", \"1v1s{}\"", random(&first.tag), random(&current.tag));
+    for response in [
+        patch_if(&ann, &first.path(), &tags, &json!({ "title": "mixed" })).await,
+        delete_if(&ann, &first.path(), &tags).await,
+    ] {
+        assert_eq!(response.status, StatusCode::PRECONDITION_FAILED, "{tags}");
+    }
+}
+
+/// A release that shows more members changes all tags, but not the state that a client has edited.
+#[actix_web::test]
+async fn a_tag_of_another_representation_fits_the_state_that_it_names() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(Published::Yes).await;
+    let newer = article.tag.replacen('1', "2", 1);
+    assert_eq!(
+        ann.request(Method::GET, &article.path()).if_none_match(&newer).send().await.status,
+        StatusCode::OK
+    );
+    patch_if(&ann, &article.path(), &newer, &json!({ "title": "first" })).await.expect(StatusCode::OK);
+    let second = patch_if(&ann, &article.path(), &newer, &json!({ "title": "second" })).await;
+    assert_eq!(second.status, StatusCode::PRECONDITION_FAILED);
+}
+
+#[actix_web::test]
+async fn a_long_list_of_tags_is_compared_up_to_the_hundredth() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(Published::Yes).await;
+    let others: String = (0..99).map(|number| format!("\"1v{number}s1\", ")).collect();
+    let (within, beyond) = (format!("{others}{}", article.tag), format!("{others}\"x\", {}", article.tag));
+    let refused = patch_if(&ann, &article.path(), &beyond, &json!({ "title": "refused" })).await;
+    assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED);
+    patch_if(&ann, &article.path(), &within, &json!({ "title": "changed" })).await.expect(StatusCode::OK);
 }

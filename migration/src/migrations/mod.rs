@@ -10,6 +10,7 @@ mod m20261123_000007_articles_recently_updated;
 mod m20261123_000008_articles_notify;
 mod m20261123_000009_articles_version_grows;
 mod m20261123_000010_users_notify;
+mod m20261125_000011_articles_state_id;
 
 use sea_orm_migration::{
     SchemaManager,
@@ -41,5 +42,6 @@ pub(crate) fn all() -> Vec<Box<dyn Migration>> {
         Box::new(m20261123_000008_articles_notify::ArticlesNotify),
         Box::new(m20261123_000009_articles_version_grows::ArticlesVersionGrows),
         Box::new(m20261123_000010_users_notify::UsersNotify),
+        Box::new(m20261125_000011_articles_state_id::ArticlesStateId),
     ]
 }

@@ -12,10 +12,10 @@ use serde_json::json;
 use super::{
     authors::Authors,
     schemas::{ArticleFilter, ArticleList, ArticleResponse, AuthorName, Expand, ListCursor, Sort},
-    service::view,
+    service::{state, view},
 };
 use crate::http::{
-    conditional::{Conditional, Conditions},
+    conditional::{Conditional, Conditions, RowState},
     error::Result,
     paging::{Count, Neighbours, PageRequest},
     validation::FieldErrors,
@@ -45,6 +45,7 @@ struct Request {
 struct RowVersion {
     id: i32,
     version: i32,
+    state_id: i64,
     author_id: i32,
 }
 
@@ -53,9 +54,9 @@ struct RowVersion {
 #[derive(Debug)]
 struct FullRow(article::Model);
 
-const FULL_ROW: [article::Column; 8] = {
-    use article::Column::{AuthorId, Content, CreatedAt, Id, Published, Title, UpdatedAt, Version};
-    [Id, Title, Content, Published, AuthorId, CreatedAt, UpdatedAt, Version]
+const FULL_ROW: [article::Column; 9] = {
+    use article::Column::{AuthorId, Content, CreatedAt, Id, Published, StateId, Title, UpdatedAt, Version};
+    [Id, Title, Content, Published, AuthorId, CreatedAt, UpdatedAt, Version, StateId]
 };
 
 impl FromQueryResult for FullRow {
@@ -69,6 +70,7 @@ impl FromQueryResult for FullRow {
             created_at: row.try_get_by_index(5)?,
             updated_at: row.try_get_by_index(6)?,
             version: row.try_get_by_index(7)?,
+            state_id: row.try_get_by_index(8)?,
         }))
     }
 }
@@ -92,7 +94,8 @@ pub async fn list_articles(
         let versions = request.statement(visibility, &request.version_columns());
         let page = request.page.rows(fetch::<RowVersion>(db, &versions).await?);
         let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-        let tag = authors.tag(page.tag(|row| (row.id, row.version), total));
+        let state = |row: &RowVersion| RowState { version: row.version, id: row.state_id };
+        let tag = authors.tag(page.tag(|row| (row.id, state(row)), total));
         if conditions.is_current(&tag) {
             return Ok(Conditional::NotModified(tag));
         }
@@ -100,7 +103,7 @@ pub async fn list_articles(
     let rows = fetch::<FullRow>(db, &request.statement(visibility, &FULL_ROW)).await?;
     let page = request.page.rows(rows.into_iter().map(|FullRow(article)| article).collect());
     let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-    let tag = authors.tag(page.tag(|row| (row.id, row.version), total));
+    let tag = authors.tag(page.tag(|row| (row.id, state(row)), total));
     let neighbours = request.page.neighbours(&page, |row| (request.key(row), row.id));
     let articles = page.rows.into_iter().map(|article| view(article, &authors)).collect();
     Ok(Conditional::Modified(ArticlePage { articles, neighbours, total }, tag))
@@ -191,7 +194,8 @@ impl Request {
         self.page.keyset(self.key_column(), article::Column::Id, descending).statement(parts.collect())
     }
 
-    fn version_columns(&self) -> [article::Column; 4] {
-        [article::Column::Id, article::Column::Version, article::Column::AuthorId, self.key_column()]
+    fn version_columns(&self) -> [article::Column; 5] {
+        use article::Column::{AuthorId, Id, StateId, Version};
+        [Id, Version, StateId, AuthorId, self.key_column()]
     }
 }

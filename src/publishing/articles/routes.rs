@@ -19,6 +19,7 @@ use crate::{
         paging::write_total,
         request::ApiRequest,
         resource::Endpoint,
+        urls::Base,
         validation::{Deferred, Json},
     },
     publishing::Publishing,
@@ -70,7 +71,7 @@ error_responses! {
     responses(
         (status = 200, description = "One page of articles.", body = Vec<ArticleResponse>, headers(
             ("ETag" = String, description = "The entity tag of this page."),
-            ("Link" = String, description = "The URLs of the next and the previous page, `rel=\"next\"` and `rel=\"prev\"` (RFC 8288)."),
+            ("Link" = String, description = "The URLs of the next and the previous page, `rel=\"next\"` and `rel=\"prev\"` (RFC 8288), relative to that of the request."),
             ("X-Total-Count" = u64, description = "The number of articles in the whole list; sent with `count=exact`."),
         )),
         NotModified, ListErrors,
@@ -86,7 +87,7 @@ pub async fn list_articles(
     let visibility = publishing.visibility(viewer);
     let page = list::list_articles(&publishing.reader, visibility, request.query, &conditions).await?;
     Ok(page.respond(publishing.recipient(viewer), |response, page| {
-        page.neighbours.write_link(response, "/articles/", &parameters);
+        page.neighbours.write_link(response, &parameters);
         write_total(response, page.total);
         page.articles
     }))
@@ -127,7 +128,7 @@ pub async fn read_article(
     })),
     responses(
         (status = 201, description = "The article was created.", body = ArticleResponse,
-            headers(("Location" = String, description = "The path of the new article."))),
+            headers(("Location" = String, description = "The URL of the new article, relative to that of the request."))),
         CreateErrors,
     ),
     security(("OAuth2PasswordBearer" = [])),
@@ -135,12 +136,13 @@ pub async fn read_article(
 pub async fn create_article(
     publishing: ThinData<Publishing>,
     request: ApiRequest<CurrentUser, (), (), Json<ArticleCreate>>,
+    base: Base,
 ) -> Result<HttpResponse> {
     let author = author(&publishing, &request.caller);
     let now = publishing.clock.now();
     let article = service::create_article(&publishing.writer, author, request.body.0, now).await?;
-    let location = format!("/articles/{}", article.id);
-    let tag = EntityTag::of_version(article.version);
+    let location = base.reference(&format!("articles/{}", article.id));
+    let tag = EntityTag::of_row(article.state);
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, location))
         .insert_header(tag.header())
@@ -173,7 +175,7 @@ pub async fn update_article(
         request.body.or_report_after(async || service::check_author(reader, author, path).await).await?;
     let only = conditions.if_match.as_ref();
     let article = service::update_article(writer, author, path, input, only, clock.now()).await?;
-    Ok(HttpResponse::Ok().insert_header(EntityTag::of_version(article.version).header()).json(article))
+    Ok(HttpResponse::Ok().insert_header(EntityTag::of_row(article.state).header()).json(article))
 }
 
 /// Delete an article

@@ -10,6 +10,7 @@ use utoipa::{
 use crate::{
     choice, fields,
     http::{
+        conditional::RowState,
         paging::{Count, Cursor},
         timestamp::Timestamp,
         validation::{Field, Id, Input, Instant, InvalidValue, Limits, PageSize, Skip, TextRule},
@@ -218,7 +219,7 @@ pub struct ArticleResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub author: Option<AuthorResponse>,
-    /// Increases with every change; sent as the entity tag.
+    /// Sent as the entity tag.
     #[serde(skip)]
-    pub version: i32,
+    pub state: RowState,
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     db::{Change, Writer},
     http::{
-        conditional::{Conditional, Conditions, EntityTag, EntityTags},
+        conditional::{Conditional, Conditions, EntityTag, EntityTags, RowState},
         error::{Error, Result},
         request::UserId,
         timestamp::Timestamp,
@@ -49,18 +49,18 @@ pub async fn get_article(
         let state = article::Entity::visible_to(visibility)
             .filter(article::Column::Id.eq(id))
             .select_only()
-            .columns([article::Column::Version, article::Column::AuthorId])
-            .into_tuple::<(i32, i32)>();
-        let (version, author) = state.one(db).await?.ok_or(NOT_FOUND)?;
+            .columns([article::Column::Version, article::Column::StateId, article::Column::AuthorId])
+            .into_tuple::<(i32, i64, i32)>();
+        let (version, id, author) = state.one(db).await?.ok_or(NOT_FOUND)?;
         let authors = Authors::load(db, expand, iter::once(author)).await?;
-        let tag = authors.tag(EntityTag::of_version(version));
+        let tag = authors.tag(EntityTag::of_row(RowState { version, id }));
         if conditions.is_current(&tag) {
             return Ok(Conditional::NotModified(tag));
         }
     }
     let article = load_visible(db, visibility, id).await?;
     let authors = Authors::load(db, expand, iter::once(article.author_id)).await?;
-    let tag = authors.tag(EntityTag::of_version(article.version));
+    let tag = authors.tag(EntityTag::of_row(state(&article)));
     Ok(Conditional::Modified(view(article, &authors), tag))
 }
 
@@ -146,8 +146,8 @@ async fn load_own(
     if article.author_id != author.id.0 {
         return Err(Error::Forbidden);
     }
-    match if_match.and_then(EntityTags::versions) {
-        Some(versions) if !versions.contains(&article.version) => Err(Error::PreconditionFailed),
+    match if_match.and_then(EntityTags::states) {
+        Some(states) if !states.contains(&state(&article)) => Err(Error::PreconditionFailed),
         _ => Ok(article),
     }
 }
@@ -156,10 +156,24 @@ fn view_without_author(article: article::Model) -> ArticleResponse {
     view(article, &Authors::default())
 }
 
+/// The state that tags of the article identify.
+pub(super) fn state(article: &article::Model) -> RowState {
+    RowState { version: article.version, id: article.state_id }
+}
+
 /// The article as clients see it.
 pub(super) fn view(article: article::Model, authors: &Authors) -> ArticleResponse {
-    let article::Model { id, title, content, published, author_id, created_at, updated_at, version } =
-        article;
+    let article::Model {
+        id,
+        title,
+        content,
+        published,
+        author_id,
+        created_at,
+        updated_at,
+        version,
+        state_id,
+    } = article;
     ArticleResponse {
         title,
         content,
@@ -169,6 +183,6 @@ pub(super) fn view(article: article::Model, authors: &Authors) -> ArticleRespons
         created_at: Timestamp(created_at),
         updated_at: Timestamp(updated_at),
         author: authors.view(author_id),
-        version,
+        state: RowState { version, id: state_id },
     }
 }

@@ -10,7 +10,10 @@ use sea_orm::{
 };
 
 use super::schemas::{ArticleCreate, ArticleUpdate};
-use crate::http::{conditional::EntityTags, request::UserId};
+use crate::http::{
+    conditional::{EntityTags, RowState},
+    request::UserId,
+};
 
 /// Inserts an article.
 pub(super) async fn insert(
@@ -29,6 +32,7 @@ pub(super) async fn insert(
         created_at: Set(now),
         updated_at: Set(now),
         version: Set(1),
+        state_id: Set(article::new_state_id()),
     };
     row.insert(db).await
 }
@@ -45,7 +49,7 @@ pub(super) async fn update(
     if_match: Option<&EntityTags>,
     now: DateTime<Utc>,
 ) -> Result<Option<article::Model>, DbErr> {
-    use article::Column::{Content, Published, Title, UpdatedAt, Version};
+    use article::Column::{Content, Published, StateId, Title, UpdatedAt, Version};
 
     let ArticleUpdate { title, content, published } = input;
     let values = [
@@ -65,6 +69,7 @@ pub(super) async fn update(
     let update = update
         .col_expr(UpdatedAt, Expr::val(now))
         .col_expr(Version, Version.into_expr().add(1))
+        .col_expr(StateId, Expr::val(article::new_state_id()))
         .filter(differs);
     Ok(update.exec_with_returning(db).await?.pop())
 }
@@ -83,9 +88,15 @@ pub(super) async fn delete(
 /// The article with this id, if `author` owns it and it is in a state that `if_match` lists: part of the
 /// statement, so that nothing can happen between the check and the change.
 fn owned_and_matching(author: UserId, id: i32, if_match: Option<&EntityTags>) -> Condition {
-    let versions = if_match.and_then(EntityTags::versions);
+    let state = |state: RowState| {
+        let (version, id) = (article::Column::Version, article::Column::StateId);
+        Condition::all().add(version.eq(state.version)).add(id.eq(state.id))
+    };
+    let states = if_match
+        .and_then(EntityTags::states)
+        .map(|states| states.into_iter().map(state).fold(Condition::any(), Condition::add));
     Condition::all()
         .add(article::Column::Id.eq(id))
         .add(article::Column::AuthorId.eq(author.0))
-        .add_option(versions.map(|versions| article::Column::Version.is_in(versions)))
+        .add_option(states)
 }

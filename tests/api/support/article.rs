@@ -22,7 +22,7 @@ impl Published {
 #[derive(Clone, Debug)]
 pub(crate) struct Article {
     pub(crate) id: i64,
-    /// The entity tag of this version.
+    /// The entity tag of this state.
     pub(crate) tag: String,
     pub(crate) json: Value,
 }

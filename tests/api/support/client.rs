@@ -3,7 +3,7 @@
 use std::{io::Read as _, net::SocketAddr};
 
 use actix_web::{
-    http::{Method, StatusCode, header::HeaderMap},
+    http::{Method, StatusCode, Uri, header::HeaderMap},
     web::Bytes,
 };
 use awc::Client as HttpClient;
@@ -13,6 +13,7 @@ use fake::{
 };
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
+use url::{Position, Url};
 
 use super::{Article, PASSWORD, Published, TIMEOUT, registration};
 use crate::document;
@@ -38,6 +39,8 @@ pub(crate) struct Request<'a> {
 /// What a server answered.
 #[derive(Debug)]
 pub(crate) struct Response {
+    /// The URL of the request.
+    url: String,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// Decompressed.
@@ -136,8 +139,8 @@ impl Client {
         body: Option<String>,
     ) -> Response {
         let http = HttpClient::builder().timeout(TIMEOUT).disable_redirects().finish();
-        let mut request =
-            http.request(method.clone(), format!("http://{}{path}", self.address)).no_decompress();
+        let url = format!("http://{}{path}", self.address);
+        let mut request = http.request(method.clone(), &url).no_decompress();
         for (name, value) in headers {
             request = request.insert_header((*name, *value));
         }
@@ -153,7 +156,8 @@ impl Client {
         let coding = received.headers().get("content-encoding").filter(|_| method != Method::HEAD);
         let coding = coding.map(|coding| coding.to_str().unwrap());
         let body = decompress(coding, body);
-        let response = Response { status: received.status(), headers: received.headers().clone(), body };
+        let (status, headers) = (received.status(), received.headers().clone());
+        let response = Response { url, status, headers, body };
         let content_type = response.header("content-type");
         document::check(method.as_str(), path, response.status.as_u16(), content_type, &response.body);
         response
@@ -204,6 +208,20 @@ impl Request<'_> {
 impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The path and query that a reference in the response leads to.
+    pub(crate) fn resolve(&self, reference: &str) -> String {
+        self.resolve_under("", reference)
+    }
+
+    /// The same for a client behind a proxy that serves the API under `prefix` and removes it.
+    pub(crate) fn resolve_under(&self, prefix: &str, reference: &str) -> String {
+        let sent: Uri = self.url.parse().unwrap();
+        let seen = Url::parse(&format!("https://blog.example{prefix}{}", sent.path_and_query().unwrap()));
+        let target = seen.unwrap().join(reference).unwrap();
+        assert_eq!(target.host_str(), Some("blog.example"), "{reference}");
+        target[Position::BeforePath..].to_owned()
     }
 
     /// Whether a header, on one line or several, lists this item.

@@ -15,8 +15,13 @@ impl Response {
         page.as_array().unwrap().iter().map(|article| article["id"].as_i64().unwrap()).collect()
     }
 
-    /// The path of the page that the `Link` header names.
+    /// The path and query of the page that the `Link` header names.
     pub(crate) fn linked(&self, rel: &str) -> Option<String> {
+        self.link(rel).map(|reference| self.resolve(&reference))
+    }
+
+    /// The reference of the `Link` header, as it is written.
+    pub(crate) fn link(&self, rel: &str) -> Option<String> {
         let wanted = format!("rel=\"{rel}\"");
         self.header("link")?.split(", ").find_map(|link| {
             let (target, parameters) = link.split_once("; ").unwrap();

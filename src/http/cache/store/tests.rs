@@ -14,14 +14,14 @@ fn valid(bytes: u64) -> Cache {
 
 fn fill(cache: &Cache, path: &str, subject: Subject, shows: Option<Topic>) {
     let stamp = cache.begin_fill(subject, shows).unwrap();
-    cache.insert(path, None, stamp, EntityTag::of_version(1), Box::new([]), &Bytes::from_static(b"{}"));
+    cache.insert(path, None, stamp, EntityTag::of_page(b"1"), Box::new([]), &Bytes::from_static(b"{}"));
 }
 
 fn fill_in(cache: &Cache, coding: Option<Coding>, vary: &'static str) {
     let stamp = cache.begin_fill(Subject::Row(PAGES, 1), None).unwrap();
     let headers = Box::new([(VARY, HeaderValue::from_static(vary))]);
     let body = Bytes::from(format!("{coding:?}"));
-    cache.insert("/pages/1", coding, stamp, EntityTag::of_version(1), headers, &body);
+    cache.insert("/pages/1", coding, stamp, EntityTag::of_page(b"1"), headers, &body);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_response_read_before_a_change_is_not_served_after_it() {
     let cache = valid(1 << 20);
     let stamp = cache.begin_fill(Subject::Row(PAGES, 1), None).unwrap();
     cache.changed(&[Change::Row(PAGES, 1)]);
-    cache.insert("/pages/1", None, stamp, EntityTag::of_version(1), Box::new([]), &Bytes::new());
+    cache.insert("/pages/1", None, stamp, EntityTag::of_page(b"1"), Box::new([]), &Bytes::new());
     assert!(cache.get("/pages/1", None).is_none());
 }
 
