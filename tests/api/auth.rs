@@ -151,6 +151,26 @@ async fn a_token_with_another_signature_is_401() {
 }
 
 #[actix_web::test]
+async fn the_times_of_a_token_may_have_fractions() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let seconds =
+        |offset: i32| f64::from(u32::try_from(now().timestamp()).unwrap()) + f64::from(offset) + 0.25;
+    for claims in [
+        json!({ "exp": seconds(600) }),
+        json!({ "exp": seconds(600), "nbf": seconds(-1), "iat": seconds(-1) }),
+        json!({ "iat": seconds(600) }),
+        json!({ "nbf": 0.0 }),
+    ] {
+        read_account(&app, &sign_token(&claims_with(&ann, &claims))).await.expect(StatusCode::OK);
+    }
+    for claims in [json!({ "exp": seconds(-2) }), json!({ "nbf": seconds(60) })] {
+        let token = sign_token(&claims_with(&ann, &claims));
+        read_account(&app, &token).await.expect_unauthorized(BAD_TOKEN);
+    }
+}
+
+#[actix_web::test]
 async fn a_token_with_unacceptable_claims_is_401() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
