@@ -19,6 +19,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use self::stored::StoredHash;
 pub use self::stored::cost;
+use super::profiles::enforce_opaque_string;
 use crate::http::error::{Cause, Error, Result};
 
 /// Maximum number of queued passwords per core. At cost 12, the last one waits for a few seconds.
@@ -95,8 +96,9 @@ impl Passwords {
         self.highest_cost.fetch_max(cost.min(MAX_EQUALISED_COST), Ordering::Relaxed);
     }
 
-    /// Compares `password` with the stored value of an account, if there is one. Every failure takes the same
-    /// time, so that the duration reveals neither whether an account exists nor how its password is stored.
+    /// Compares `password` with the stored value of an account, if there is one: as its profile prescribes,
+    /// then as typed, if that differs. Every failure with the same password takes the same time, so that the
+    /// duration reveals neither whether an account exists nor how its password is stored.
     ///
     /// # Errors
     /// [`Error::Busy`] when the queue is full.
@@ -107,16 +109,20 @@ impl Passwords {
             self.learn(hash.cost());
         }
         let (cost, highest_cost) = (self.cost, self.highest_cost.load(Ordering::Relaxed));
-        self.run(move || match hash {
-            Some(hash) if hash.matches(password.expose_secret()) => {
+        self.run(move || {
+            let spellings = spellings(&password);
+            let mut attempts =
+                hash.iter().flat_map(|hash| spellings.iter().map(move |spelling| (hash, spelling)));
+            if let Some((hash, password)) =
+                attempts.find(|(hash, spelling)| hash.matches(spelling.expose_secret()))
+            {
                 let renewed = (hash.cost() < cost).then(|| bcrypt::hash(password.expose_secret(), cost));
-                let renewed = renewed.transpose().map_err(failed)?;
-                Ok(Verification::Right { renewed })
+                return Ok(Verification::Right { renewed: renewed.transpose().map_err(failed)? });
             }
-            hash => {
+            for _ in &spellings {
                 dummy_costs(hash.as_ref().map(StoredHash::cost), highest_cost).for_each(hash_dummy);
-                Ok(if is_known && hash.is_none() { Verification::Unusable } else { Verification::Wrong })
             }
+            Ok(if is_known && hash.is_none() { Verification::Unusable } else { Verification::Wrong })
         })
         .await?
     }
@@ -136,6 +142,14 @@ impl Passwords {
         };
         spawn_blocking(work).await.map_err(failed)
     }
+}
+
+/// The spellings in which a password is compared: the one that new hashes are made of, then the typed one, of
+/// which the old blog made its hashes.
+fn spellings(typed: &SecretString) -> Vec<SecretString> {
+    let prescribed = enforce_opaque_string(typed.expose_secret());
+    let other = prescribed.filter(|spelling| spelling != typed.expose_secret()).map(SecretString::from);
+    other.into_iter().chain([typed.clone()]).collect()
 }
 
 /// The costs of the dummy hashes that bring a failed login to 2 to the power of `highest` rounds, after one
@@ -191,6 +205,26 @@ mod tests {
             if let Some(renewed) = renewed {
                 assert_eq!(super::cost(&renewed), Some(6));
                 assert_eq!(verify(&passwords, "right", Some(&renewed)).await, RIGHT);
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_password_matches_in_its_prescribed_spelling_and_as_it_was_typed() {
+        let passwords = Passwords::new(5);
+        let (composed, decomposed) = ("Jos\u{e9} 1234", "Jose\u{301}\u{3000}1234");
+        for (hashed, typed, matches) in [
+            (composed, decomposed, true),
+            (decomposed, decomposed, true),
+            (decomposed, composed, false),
+            ("a\tb", "a\tb", true),
+            ("a\tb", "a b", false),
+        ] {
+            let hash = bcrypt::hash(hashed, 4).unwrap();
+            let verification = verify(&passwords, typed, Some(&hash)).await;
+            assert_eq!(matches!(verification, Verification::Right { .. }), matches, "{hashed:?} {typed:?}");
+            if let Verification::Right { renewed } = verification {
+                assert!(bcrypt::verify(hashed, &renewed.unwrap()).unwrap(), "{hashed:?} {typed:?}");
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Verifies credentials and issues access tokens.
 
+use std::iter;
+
 use chrono::{DateTime, Utc};
 use entity::user;
 use sea_orm::{
@@ -8,7 +10,7 @@ use sea_orm::{
     sea_query::{Alias, Expr, ExprTrait as _, Func, Query},
 };
 
-use super::schemas::LoginForm;
+use super::schemas::{LoginForm, LoginName};
 use crate::{
     accounts::{
         Accounts,
@@ -31,13 +33,7 @@ const READ_COSTS: u64 = 100_000;
 pub async fn sign_in(accounts: &Accounts, form: LoginForm, now: DateTime<Utc>) -> Result<String> {
     let (reader, passwords) = (&accounts.reader, &accounts.passwords);
     passwords.learn_costs(async || load_costs(reader).await).await?;
-    let name = form.username.into_inner();
-    // No name contains U+0000, and PostgreSQL rejects a query with it.
-    let account = if name.contains('\0') {
-        None
-    } else {
-        user::Entity::find().filter(user::Column::Username.eq(name)).one(reader).await?
-    };
+    let account = find_account(reader, form.username).await?;
     let (id, stored) = account.map(|account| (account.id, account.hashed_password)).unzip();
     let verification = passwords.verify(&form.password.0, stored.as_deref()).await?;
     match (id, stored, verification) {
@@ -53,6 +49,19 @@ pub async fn sign_in(accounts: &Accounts, form: LoginForm, now: DateTime<Utc>) -
         }
         _ => Err(Error::BadLogin),
     }
+}
+
+/// The account with exactly the typed name, or else the one with its normalised spelling.
+async fn find_account(db: &impl ConnectionTrait, name: LoginName) -> Result<Option<user::Model>> {
+    let LoginName { typed, stored } = name;
+    // No name contains U+0000, and PostgreSQL rejects a query with it.
+    if typed.contains('\0') {
+        return Ok(None);
+    }
+    let names = user::Column::Username.is_in(iter::once(typed.clone()).chain(stored));
+    let mut accounts = user::Entity::find().filter(names).all(db).await?;
+    accounts.sort_by_key(|account| account.username != typed);
+    Ok(accounts.into_iter().next())
 }
 
 /// The different costs of the stored hashes of the newest accounts.
