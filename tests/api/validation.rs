@@ -219,8 +219,10 @@ proptest! {
         let read = read_account(&body);
         // JSON Schema can express neither a limit in bytes nor the profile of a user name.
         let inexpressible = |kind: &&str| ["bytes_too_long", "value_error"].contains(kind);
-        let is_valid = read.as_ref().map_or_else(|kinds| kinds.iter().all(inexpressible), |_| true);
-        prop_assert_eq!(is_valid, NEW.is_valid(&body), "{:?}", read);
+        if read.as_ref().is_err_and(|kinds| kinds.iter().all(inexpressible)) {
+            return Ok(());
+        }
+        prop_assert_eq!(read.is_ok(), NEW.is_valid(&body), "{:?}", read);
     }
 
     #[test]
