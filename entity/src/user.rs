@@ -16,7 +16,7 @@ pub struct Model {
     /// The name to sign in with; case-sensitive.
     #[sea_orm(unique, column_type = "String(StringLen::N(50))")]
     pub username: String,
-    /// A bcrypt hash (`$2a$`, `$2b$`, `$2y$`).
+    /// A bcrypt hash (`$2$`, `$2a$`, `$2b$`, `$2y$`).
     #[sea_orm(column_type = "String(StringLen::N(255))")]
     pub hashed_password: String,
     /// When the account was created.

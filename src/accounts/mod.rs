@@ -2,6 +2,7 @@
 
 pub mod callers;
 pub mod passwords;
+pub mod profiles;
 pub mod sign_in;
 pub mod tokens;
 pub mod users;

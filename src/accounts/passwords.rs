@@ -1,12 +1,26 @@
 //! Password hashing with bcrypt, on blocking threads, with a limited number of concurrent hashes.
 
-use std::{fmt, sync::Arc, thread};
+mod stored;
+
+use std::{
+    fmt,
+    hint::black_box,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread,
+};
 
 use actix_web::rt::task::spawn_blocking;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use crate::http::error::{Error, Result};
+use self::stored::StoredHash;
+pub use self::stored::cost;
+use super::profiles::enforce_opaque_string;
+use crate::http::error::{Cause, Error, Result};
 
 /// Maximum number of queued passwords per core. At cost 12, the last one waits for a few seconds.
 const QUEUE_PER_CORE: usize = 16;
@@ -14,27 +28,47 @@ const QUEUE_PER_CORE: usize = 16;
 /// The number of bytes of a password that bcrypt reads. It ignores the rest.
 pub const MAX_BYTES: usize = 72;
 
-/// Hashes and verifies passwords at one cost, at most one per core at a time. The queue is bounded.
+/// Up to this cost, logins that fail take the same time. A login takes a few seconds at this cost; a single
+/// stored hash must not make every login slower than that.
+const MAX_EQUALISED_COST: u32 = 16;
+
+/// Hashes passwords at one cost and verifies those of any cost, at most one per core at a time. The queue is
+/// bounded.
 pub struct Passwords {
     cost: u32,
+    /// The highest known cost, at which a login that fails works.
+    highest_cost: AtomicU32,
+    stored_costs: OnceCell<()>,
     max_concurrent: usize,
     queue: Arc<Semaphore>,
     cores: Arc<Semaphore>,
-    dummy: String,
+}
+
+/// The result of comparing a password with a stored value.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// It matches. `renewed` is a hash to store instead, if the stored one is cheaper than new ones.
+    Right {
+        /// The hash of the same password at the current cost.
+        renewed: Option<String>,
+    },
+    /// It does not match, or there is no stored value.
+    Wrong,
+    /// The stored value is not a bcrypt hash, so no password matches it.
+    Unusable,
 }
 
 impl Passwords {
     /// `cost` is the cost factor of bcrypt, 4 to 31: a hash takes 2 to the power of `cost` rounds.
     pub fn new(cost: u32) -> Self {
         let cores = thread::available_parallelism().map_or(1, usize::from);
-        // Verifying this hash takes as long as verifying a real one. No password is known to match it.
-        let dummy = format!("$2b${cost:02}$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuvwxyzABCDC");
         Self {
             cost,
+            highest_cost: AtomicU32::new(cost),
+            stored_costs: OnceCell::new(),
             max_concurrent: cores,
             queue: Arc::new(Semaphore::new(cores.saturating_mul(QUEUE_PER_CORE))),
             cores: Arc::new(Semaphore::new(cores)),
-            dummy,
         }
     }
 
@@ -49,22 +83,48 @@ impl Passwords {
     /// [`Error::Busy`] when the queue is full.
     pub async fn hash(&self, password: &SecretString) -> Result<String> {
         let (password, cost) = (password.clone(), self.cost);
-        self.run(move || bcrypt::hash(password.expose_secret(), cost))
-            .await?
-            .map_err(|error| Error::internal("hash a password", error))
+        self.run(move || bcrypt::hash(password.expose_secret(), cost)).await?.map_err(failed)
     }
 
-    /// Whether `password` matches `hash`. Without a hash, the result is false after the same time, so that
-    /// the duration does not reveal whether an account exists. A stored value that is not a bcrypt hash
-    /// matches no password.
+    /// Learns the costs of stored hashes, which `load` reads; later calls do nothing.
+    pub async fn learn_costs(&self, load: impl AsyncFnOnce() -> Result<Vec<u32>>) -> Result<()> {
+        let learn = async || load().await.map(|costs| costs.into_iter().for_each(|cost| self.learn(cost)));
+        self.stored_costs.get_or_try_init(learn).await.copied()
+    }
+
+    fn learn(&self, cost: u32) {
+        self.highest_cost.fetch_max(cost.min(MAX_EQUALISED_COST), Ordering::Relaxed);
+    }
+
+    /// Compares `password` with the stored value of an account, if there is one: as its profile prescribes,
+    /// then as typed, if that differs. Every failure with the same password takes the same time, so that the
+    /// duration reveals neither whether an account exists nor how its password is stored.
     ///
     /// # Errors
     /// [`Error::Busy`] when the queue is full.
-    pub async fn verify(&self, password: &SecretString, hash: Option<String>) -> Result<bool> {
-        let (password, known) = (password.clone(), hash.is_some());
-        let hash = hash.unwrap_or_else(|| self.dummy.clone());
-        let matches = self.run(move || bcrypt::verify(password.expose_secret(), &hash)).await?;
-        Ok(known && matches.unwrap_or(false))
+    pub async fn verify(&self, password: &SecretString, stored: Option<&str>) -> Result<Verification> {
+        let (password, is_known) = (password.clone(), stored.is_some());
+        let hash = stored.and_then(StoredHash::parse);
+        if let Some(hash) = &hash {
+            self.learn(hash.cost());
+        }
+        let (cost, highest_cost) = (self.cost, self.highest_cost.load(Ordering::Relaxed));
+        self.run(move || {
+            let spellings = spellings(&password);
+            let mut attempts =
+                hash.iter().flat_map(|hash| spellings.iter().map(move |spelling| (hash, spelling)));
+            if let Some((hash, password)) =
+                attempts.find(|(hash, spelling)| hash.matches(spelling.expose_secret()))
+            {
+                let renewed = (hash.cost() < cost).then(|| bcrypt::hash(password.expose_secret(), cost));
+                return Ok(Verification::Right { renewed: renewed.transpose().map_err(failed)? });
+            }
+            for _ in &spellings {
+                dummy_costs(hash.as_ref().map(StoredHash::cost), highest_cost).for_each(hash_dummy);
+            }
+            Ok(if is_known && hash.is_none() { Verification::Unusable } else { Verification::Wrong })
+        })
+        .await?
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -80,8 +140,30 @@ impl Passwords {
             drop(permits);
             done
         };
-        spawn_blocking(work).await.map_err(|error| Error::internal("hash a password", error))
+        spawn_blocking(work).await.map_err(failed)
     }
+}
+
+/// The spellings in which a password is compared: the one that new hashes are made of, then the typed one, of
+/// which the old blog made its hashes.
+fn spellings(typed: &SecretString) -> Vec<SecretString> {
+    let prescribed = enforce_opaque_string(typed.expose_secret());
+    let other = prescribed.filter(|spelling| spelling != typed.expose_secret()).map(SecretString::from);
+    other.into_iter().chain([typed.clone()]).collect()
+}
+
+/// The costs of the dummy hashes that bring a failed login to 2 to the power of `highest` rounds, after one
+/// hash of cost `attempted` or none: 2^c + (2^c + … + 2^(C-1)) = 2^C.
+fn dummy_costs(attempted: Option<u32>, highest: u32) -> Range<u32> {
+    attempted.map_or(highest..highest + 1, |cost| cost..highest)
+}
+
+fn hash_dummy(cost: u32) {
+    drop(black_box(bcrypt::hash_with_salt("", cost, [0; 16])));
+}
+
+fn failed(cause: impl Into<Cause>) -> Error {
+    Error::internal("hash a password", cause)
 }
 
 impl fmt::Debug for Passwords {
@@ -94,19 +176,84 @@ impl fmt::Debug for Passwords {
 mod tests {
     use super::*;
 
+    const RIGHT: Verification = Verification::Right { renewed: None };
+
+    async fn verify(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verification {
+        passwords.verify(&password.into(), stored).await.unwrap()
+    }
+
     #[actix_web::test]
     async fn only_the_right_password_matches_its_hash() {
         let passwords = Passwords::new(4);
         let hash = passwords.hash(&"right".into()).await.unwrap();
-        assert!(passwords.verify(&"right".into(), Some(hash.clone())).await.unwrap());
-        assert!(!passwords.verify(&"wrong".into(), Some(hash)).await.unwrap());
-        assert!(!passwords.verify(&"right".into(), None).await.unwrap());
-        assert!(!passwords.verify(&"right".into(), Some("plain text".to_owned())).await.unwrap());
+        assert_eq!(verify(&passwords, "right", Some(&hash)).await, RIGHT);
+        assert_eq!(verify(&passwords, "wrong", Some(&hash)).await, Verification::Wrong);
+        assert_eq!(verify(&passwords, "right", None).await, Verification::Wrong);
+        assert_eq!(verify(&passwords, "right", Some("right")).await, Verification::Unusable);
+    }
+
+    #[actix_web::test]
+    async fn only_a_cheaper_hash_is_renewed_and_only_for_the_right_password() {
+        let passwords = Passwords::new(6);
+        for (cost, is_renewed) in [(4, true), (5, true), (6, false), (7, false)] {
+            let hash = bcrypt::hash("right", cost).unwrap();
+            assert_eq!(verify(&passwords, "wrong", Some(&hash)).await, Verification::Wrong);
+            let Verification::Right { renewed } = verify(&passwords, "right", Some(&hash)).await else {
+                panic!("cost {cost}")
+            };
+            assert_eq!(renewed.is_some(), is_renewed, "cost {cost}");
+            if let Some(renewed) = renewed {
+                assert_eq!(super::cost(&renewed), Some(6));
+                assert_eq!(verify(&passwords, "right", Some(&renewed)).await, RIGHT);
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_password_matches_in_its_prescribed_spelling_and_as_it_was_typed() {
+        let passwords = Passwords::new(5);
+        let (composed, decomposed) = ("Jos\u{e9} 1234", "Jose\u{301}\u{3000}1234");
+        for (hashed, typed, matches) in [
+            (composed, decomposed, true),
+            (decomposed, decomposed, true),
+            (decomposed, composed, false),
+            ("a\tb", "a\tb", true),
+            ("a\tb", "a b", false),
+        ] {
+            let hash = bcrypt::hash(hashed, 4).unwrap();
+            let verification = verify(&passwords, typed, Some(&hash)).await;
+            assert_eq!(matches!(verification, Verification::Right { .. }), matches, "{hashed:?} {typed:?}");
+            if let Verification::Right { renewed } = verification {
+                assert!(bcrypt::verify(hashed, &renewed.unwrap()).unwrap(), "{hashed:?} {typed:?}");
+            }
+        }
     }
 
     #[test]
-    fn the_dummy_is_a_hash_of_the_same_cost() {
-        assert!(bcrypt::verify("x", &Passwords::new(4).dummy).is_ok());
+    fn every_failed_login_takes_the_same_number_of_rounds() {
+        for highest in 4..=16 {
+            for attempted in (4..=highest).map(Some).chain([None]) {
+                let attempt = attempted.map_or(0, |cost| 1_u32 << cost);
+                let dummies: u32 = dummy_costs(attempted, highest).map(|cost| 1 << cost).sum();
+                assert_eq!(attempt + dummies, 1 << highest, "{attempted:?} {highest}");
+            }
+        }
+        assert!(dummy_costs(Some(17), 16).is_empty());
+    }
+
+    #[actix_web::test]
+    async fn the_highest_cost_is_learned_from_the_database_once_and_from_every_login() {
+        let passwords = Passwords::new(5);
+        let highest = || passwords.highest_cost.load(Ordering::Relaxed);
+        assert!(passwords.learn_costs(async || Err(Error::Busy)).await.is_err());
+        passwords.learn_costs(async || Ok(vec![4, 6])).await.unwrap();
+        assert_eq!(highest(), 6);
+        passwords.learn_costs(async || panic!("read again")).await.unwrap();
+        let hash = bcrypt::hash("right", 7).unwrap();
+        assert_eq!(verify(&passwords, "right", Some(&hash)).await, RIGHT);
+        assert_eq!(highest(), 7);
+        passwords.learn(31);
+        assert_eq!(highest(), MAX_EQUALISED_COST);
     }
 
     #[actix_web::test]

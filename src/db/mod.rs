@@ -10,6 +10,7 @@ mod changes;
 mod connections;
 pub mod keyset;
 mod transaction;
+mod unique;
 
 use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
 
@@ -26,6 +27,7 @@ pub use self::{
     changes::{Change, ChangeListener, Topic},
     connections::Connections,
     transaction::{Transaction, Writer},
+    unique::violated_unique,
 };
 use crate::config::{Engine, Settings};
 

@@ -45,6 +45,12 @@ impl InvalidValue {
         Self::new("missing", "Field required")
     }
 
+    /// A value that violates a rule of the application.
+    pub fn rejected(error: impl Into<String>) -> Self {
+        let error = error.into();
+        Self::new("value_error", format!("Value error, {error}")).with("error", error)
+    }
+
     /// A value that is not one of `words`.
     pub fn choice(words: &[&str]) -> Self {
         let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();

@@ -3,7 +3,7 @@
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Published, TestApp};
+use crate::support::{Published, TestApp, article_body};
 
 const MISSING: &str = "Article not found";
 
@@ -135,5 +135,28 @@ async fn an_invalid_body_is_reported_before_403() {
     for path in ann.write(Published::Yes).await.both_paths() {
         let response = bob.patch(&path, &json!({ "title": "" })).await;
         assert_eq!(response.validation_errors()[0].0, "string_too_short");
+    }
+}
+
+#[actix_web::test]
+async fn one_byte_order_mark_before_json_is_ignored() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let article = article_body("t").to_string();
+    for content_type in ["application/json", "application/merge-patch+json; charset=utf-8"] {
+        let body = format!("\u{feff}{article}");
+        let response = ann.request(Method::POST, "/articles/").body(content_type, body.as_str()).send().await;
+        assert_eq!(response.expect(StatusCode::CREATED)["title"], "t");
+    }
+    for (body, kind, location) in [
+        ("\u{feff}".to_owned(), "json_invalid", json!(["body", 0])),
+        ("\u{feff}{\"title\":".to_owned(), "json_invalid", json!(["body", 8])),
+        ("\u{feff}null".to_owned(), "missing", json!(["body"])),
+        (format!("\u{feff}\u{feff}{article}"), "json_invalid", json!(["body", 0])),
+        (format!(" \u{feff}{article}"), "json_invalid", json!(["body", 1])),
+        (format!("{article}\u{feff}"), "json_invalid", json!(["body", article.chars().count()])),
+    ] {
+        let request = ann.request(Method::POST, "/articles/").body("application/json", body.as_str());
+        assert_eq!(request.send().await.validation_errors(), [(kind.to_owned(), location)], "{body:?}");
     }
 }

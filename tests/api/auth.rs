@@ -1,6 +1,6 @@
 //! Signing in, and the tokens that prove it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::{Method, StatusCode};
 use futures_util::future::join_all;
@@ -151,6 +151,26 @@ async fn a_token_with_another_signature_is_401() {
 }
 
 #[actix_web::test]
+async fn the_times_of_a_token_may_have_fractions() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let seconds =
+        |offset: i32| f64::from(u32::try_from(now().timestamp()).unwrap()) + f64::from(offset) + 0.25;
+    for claims in [
+        json!({ "exp": seconds(600) }),
+        json!({ "exp": seconds(600), "nbf": seconds(-1), "iat": seconds(-1) }),
+        json!({ "iat": seconds(600) }),
+        json!({ "nbf": 0.0 }),
+    ] {
+        read_account(&app, &sign_token(&claims_with(&ann, &claims))).await.expect(StatusCode::OK);
+    }
+    for claims in [json!({ "exp": seconds(-2) }), json!({ "nbf": seconds(60) })] {
+        let token = sign_token(&claims_with(&ann, &claims));
+        read_account(&app, &token).await.expect_unauthorized(BAD_TOKEN);
+    }
+}
+
+#[actix_web::test]
 async fn a_token_with_unacceptable_claims_is_401() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
@@ -277,6 +297,75 @@ async fn hashes_of_every_bcrypt_version_of_the_old_blog_verify() {
         let hash = bcrypt::hash(PASSWORD, 5).unwrap().replacen("$2b$", prefix, 1);
         app.sql(&format!("UPDATE users SET hashed_password = '{hash}'")).await;
         app.anonymous().log_in("ann", PASSWORD).await.expect(StatusCode::OK);
+    }
+}
+
+/// As some libraries wrote them, and passlib verified them.
+#[actix_web::test]
+async fn a_hash_with_unused_bits_set_verifies() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    let hash = bcrypt::hash_with_salt(PASSWORD, 5, *b"sixteen bytes...").unwrap().to_string();
+    for (at, unused) in [(28, 0b1111), (59, 0b11)] {
+        let digits = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+        let mut stored = hash.clone().into_bytes();
+        let value = digits.iter().position(|digit| *digit == stored[at]).unwrap();
+        stored[at] = digits[value | unused];
+        let stored = String::from_utf8(stored).unwrap();
+        assert_ne!(stored, hash);
+        app.sql(&format!("UPDATE users SET hashed_password = '{stored}'")).await;
+        app.anonymous().log_in("ann", PASSWORD).await.expect(StatusCode::OK);
+        let wrong = app.anonymous().log_in("ann", "wrong password").await;
+        wrong.expect_error(StatusCode::UNAUTHORIZED, WRONG_LOGIN);
+    }
+}
+
+#[actix_web::test]
+async fn a_login_renews_a_hash_that_is_cheaper_than_new_ones_and_no_other() {
+    let app = TestApp::with(&[("BCRYPT_COST", "6")]).await;
+    let ann = app.sign_up("ann").await;
+    let changed = ann.get("/users/me").await.json()["updated_at"].clone();
+    for (cost, renewed) in [(4, "06"), (6, "06"), (7, "07")] {
+        let stored = bcrypt::hash(PASSWORD, cost).unwrap();
+        app.sql(&format!("UPDATE users SET hashed_password = '{stored}'")).await;
+        app.anonymous().log_in("ann", "wrong password").await.expect_unauthorized(WRONG_LOGIN);
+        assert_eq!(app.text("SELECT hashed_password FROM users").await, stored);
+        app.anonymous().log_in("ann", PASSWORD).await.expect(StatusCode::OK);
+        let now_stored = app.text("SELECT hashed_password FROM users").await;
+        assert_eq!(&now_stored[4..6], renewed);
+        assert_eq!(now_stored == stored, cost >= 6);
+        assert!(bcrypt::verify(PASSWORD, &now_stored).unwrap());
+    }
+    assert_eq!(ann.get("/users/me").await.json()["updated_at"], changed);
+}
+
+/// The shortest of several times that a login took to fail.
+async fn time_of_failure(app: &TestApp, name: &str, password: &str) -> Duration {
+    let mut shortest = Duration::MAX;
+    for _ in 0..5 {
+        let started = Instant::now();
+        app.anonymous().log_in(name, password).await.expect_unauthorized(WRONG_LOGIN);
+        shortest = shortest.min(started.elapsed());
+    }
+    shortest
+}
+
+/// The costs of these accounts are 64 and more times apart.
+#[actix_web::test]
+async fn a_failed_login_takes_as_long_for_every_account_and_for_none() {
+    let app = TestApp::start().await;
+    for (name, cost) in [("cheap", 4), ("dear", 10)] {
+        let hash = bcrypt::hash(PASSWORD, cost).unwrap();
+        app.insert_user(&format!("{name}@example.com"), name, None, &hash).await;
+    }
+    app.insert_user("unusable@example.com", "unusable", None, PASSWORD).await;
+    for password in ["wrong password", "Jose\u{301} decomposed"] {
+        let mut times = Vec::new();
+        for name in ["nobody", "cheap", "dear", "unusable", "a\0b"] {
+            times.push((time_of_failure(&app, name, password).await, name));
+        }
+        let (shortest, longest) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+        assert!(longest.0 < shortest.0 * 4, "{times:?}");
     }
 }
 

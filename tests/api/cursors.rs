@@ -4,10 +4,13 @@ use actix_web::http::StatusCode;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Published, Response, TestApp, percent_encoded};
+use crate::{
+    document::document,
+    support::{Client, Published, Response, TestApp, percent_encoded},
+};
 
 /// A list that uses every parameter.
-const QUERY: &str = "author=ann&published=true&sort=created_at&since=2020-01-01&until=2100-01-01&limit=2&count=exact&expand=author";
+const QUERY: &str = "author=ann&published=true&sort=created_at&since=2020-01-01&until=2100-01-01&updated_since=2020-01-02&updated_until=2100-01-02&limit=2&count=exact&expand=author";
 
 /// Five articles by ann, the third of them a draft, and five by bob between them. Returns the ids of ann's
 /// articles.
@@ -82,15 +85,40 @@ async fn a_cursor_may_be_used_with_the_parameters_of_its_list() {
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
     let own = write_articles(&ann, &bob).await;
     let cursor = ann.list(QUERY).await.next_cursor();
-    for further in
-        ["sort=created_at", "author=ann&published=yes&since=2020-01-01T00:00:00Z", "limit=1&expand=author"]
-    {
+    for further in [
+        "sort=created_at",
+        "author=ann&published=yes&since=2020-01-01T00:00:00Z",
+        "updated_until=4102531200&updated_since=2020-01-02+00:00",
+        "limit=1&expand=author",
+    ] {
         assert_eq!(ann.list_ids(&format!("{further}&cursor={cursor}")).await[0], own[3], "{further}");
     }
 }
 
 #[actix_web::test]
-async fn a_cursor_with_the_parameters_of_another_list_is_422() {
+async fn a_cursor_may_be_used_with_every_default_that_the_document_states() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let ids = [ann.write(Published::Yes).await.id, ann.write(Published::Yes).await.id];
+    let cursor = ann.list("limit=1").await.next_cursor();
+    let parameters = &document()["paths"]["/articles/"]["get"]["parameters"];
+    let defaults: Vec<String> = parameters
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|parameter| !parameter["schema"]["default"].is_null())
+        .map(|parameter| {
+            format!("{}={}", parameter["name"].as_str().unwrap(), parameter["schema"]["default"])
+        })
+        .collect();
+    assert_eq!(defaults, ["skip=0", "limit=100"]);
+    for query in defaults.iter().map(String::as_str).chain([&*defaults.join("&"), "skip=-0", "skip=00"]) {
+        assert_eq!(ann.list_ids(&format!("{query}&cursor={cursor}")).await, [ids[0]], "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn a_cursor_with_the_parameters_of_another_list_is_422_and_names_them() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
     write_articles(&ann, &bob).await;
@@ -103,10 +131,18 @@ async fn a_cursor_with_the_parameters_of_another_list_is_422() {
         "published=false",
         "since=2020-01-02",
         "until=2099-01-01",
-        "skip=0",
+        "updated_since=2020-01-01",
+        "updated_until=2100-01-01",
         "skip=1",
+        "skip=2&since=0&author=Ann",
     ] {
-        expect_no_cursor(&ann.list(&format!("{further}&cursor={cursor}")).await, further);
+        let response = ann.list(&format!("{further}&cursor={cursor}")).await;
+        expect_no_cursor(&response, further);
+        let message = response.json()["detail"][0]["msg"].as_str().unwrap().to_owned();
+        for parameter in further.split('&').chain(["cursor"]) {
+            let name = parameter.split('=').next().unwrap();
+            assert!(message.split([' ', ',']).any(|word| word == name), "{further}: {message}");
+        }
     }
 }
 
@@ -215,6 +251,8 @@ async fn a_cursor_with_a_time_beyond_the_databases_is_422() {
         cursors.push(forge(&content, |content| content["t"] = time.into()));
         cursors.push(forge(&content, |content| content["l"]["f"] = time.into()));
         cursors.push(forge(&content, |content| content["l"]["u"] = time.into()));
+        cursors.push(forge(&content, |content| content["l"]["uf"] = time.into()));
+        cursors.push(forge(&content, |content| content["l"]["uu"] = time.into()));
     }
     expect_no_cursors(&app, cursors).await;
 }

@@ -214,6 +214,52 @@ async fn a_time_may_have_any_offset_and_its_plus_need_not_be_encoded() {
 }
 
 #[actix_web::test]
+async fn a_time_may_be_spelled_as_other_languages_print_it() {
+    let six = Six::write().await;
+    let (client, time) = (six.app.anonymous(), six.utc(2));
+    let micros = time.timestamp_micros();
+    let spellings = [
+        // Python: str() of a datetime with and without an offset, and isoformat()
+        time.format("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string(),
+        time.format("%Y-%m-%d %H:%M:%S%.6f").to_string(),
+        time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string(),
+        // strftime("%z") of C, and of `date`
+        time.format("%Y-%m-%dT%H:%M:%S%.6f+0000").to_string(),
+        // Unix times: Python's time.time(), and JavaScript's Date.now() with a fraction
+        format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000),
+        format!("{}.{:03}", micros / 1000, micros % 1000),
+    ];
+    for spelling in spellings {
+        let encoded = percent_encoded(&spelling);
+        for query in [&encoded, &encoded.replace('+', "%20"), &spelling.replace(' ', "+")] {
+            assert_eq!(client.list_ids(&format!("since={query}")).await, six.ids([3, 2]), "{query}");
+            assert_eq!(client.list_ids(&format!("until={query}")).await, six.ids([1, 0]), "{query}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_list_can_be_limited_to_articles_that_changed_in_a_period() {
+    let six = Six::write().await;
+    let client = six.app.anonymous();
+    let before = six.time(3).to_owned();
+    let changed = six.ann.patch(&six.articles[0].path(), &json!({ "title": "changed" })).await;
+    let changed = changed.expect(StatusCode::OK)["updated_at"].as_str().unwrap().to_owned();
+    for (query, expected) in [
+        (format!("updated_since={changed}"), six.ids([0]).to_vec()),
+        (format!("updated_until={changed}"), six.ids([3, 2, 1]).to_vec()),
+        (format!("updated_since={before}"), six.ids([3, 0]).to_vec()),
+        (format!("updated_since={before}&sort=updated_at"), six.ids([3, 0]).to_vec()),
+        (format!("updated_since={before}&until={before}"), six.ids([0]).to_vec()),
+        (format!("updated_since={before}&updated_until={changed}&author=ann"), Vec::new()),
+    ] {
+        assert_eq!(client.list_ids(&query).await, expected, "{query}");
+        let counted = client.list(&format!("{query}&count=exact")).await;
+        assert_eq!(counted.header("x-total-count"), Some(&*expected.len().to_string()), "{query}");
+    }
+}
+
+#[actix_web::test]
 async fn a_date_is_the_start_of_its_day() {
     let six = Six::write().await;
     let client = six.app.anonymous();
@@ -228,14 +274,16 @@ async fn a_date_is_the_start_of_its_day() {
 #[actix_web::test]
 async fn a_time_that_cannot_be_read_is_422() {
     let app = TestApp::start().await;
-    for name in ["since", "until"] {
+    for name in ["since", "until", "updated_since", "updated_until"] {
         for bad in [
             "",
             "yesterday",
             "2026-13-01",
             "2026-02-30",
-            "2026-11-23T10:00:00",
-            "1700000000",
+            "2026-11-23T24:00:00",
+            "2026-11-23T10:00:00 UTC",
+            "1e9",
+            "253402300800000",
             "-4800-01-01",
             "+99999-01-01",
             "+262142-12-31",

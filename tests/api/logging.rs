@@ -78,6 +78,23 @@ async fn rename_articles(installation: &Installation) {
 }
 
 #[actix_web::test]
+async fn a_stored_password_that_is_no_hash_is_logged_at_each_login_without_a_name() {
+    LazyLock::force(&LOG);
+    let app = TestApp::start().await;
+    app.insert_user("secret@example.com", "secret-name", None, "secret text").await;
+    app.sql("UPDATE users SET id = 987654").await;
+    for _ in 0..2 {
+        app.anonymous().log_in("secret-name", PASSWORD).await;
+    }
+    let lines = LOG.lines_with("user_id=987654");
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    for line in lines {
+        assert!(line.contains("WARN") && line.contains("not a bcrypt hash"), "{line}");
+        assert!(!line.contains("secret") && !line.contains(PASSWORD), "{line}");
+    }
+}
+
+#[actix_web::test]
 async fn a_request_is_logged_in_one_line_with_route_status_user_and_id() {
     let server = Installation::new().await.serve(&[]);
     let ann = server.client().sign_up("ann").await;

@@ -89,10 +89,12 @@ async fn start_with_many_articles() -> TestApp {
 fn list_queries() -> Vec<String> {
     let days_ago = |days| (now().date_naive() - Days::new(days)).to_string();
     let (since, until) = (format!("&since={}", days_ago(3)), format!("&until={}", days_ago(1)));
+    let updated = format!("&updated_since={}&updated_until={}", days_ago(2), days_ago(1));
     let mut queries = Vec::new();
     for sort in SORTS {
         for author in ["", "&author=ann"] {
             for published in ["", "&published=true", "&published=false"] {
+                queries.push(format!("limit=20&sort={sort}{author}{published}{updated}"));
                 for since in ["", &since] {
                     for until in ["", &until] {
                         queries.push(format!("limit=20&sort={sort}{author}{published}{since}{until}"));

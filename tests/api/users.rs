@@ -4,7 +4,7 @@ use actix_web::http::{Method, StatusCode};
 use futures_util::future::join;
 use serde_json::{Value, json};
 
-use crate::support::{Client, PASSWORD, Published, Response, TestApp, registration};
+use crate::support::{Client, PASSWORD, Published, Response, TestApp, TestDatabase, migrate, registration};
 
 const NAME_TAKEN: &str = "Username already registered";
 const ADDRESS_TAKEN: &str = "Email already registered";
@@ -53,6 +53,106 @@ async fn user_names_may_differ_by_case_only() {
 }
 
 #[actix_web::test]
+async fn a_user_name_has_no_invisible_characters_and_the_error_names_the_first() {
+    let app = TestApp::start().await;
+    for character in [
+        '\u{ad}',
+        '\u{34f}',
+        '\u{115f}',
+        '\u{200b}',
+        '\u{200d}',
+        '\u{200e}',
+        '\u{202e}',
+        '\u{2028}',
+        '\u{2060}',
+        '\u{2066}',
+        '\u{3164}',
+        '\u{e000}',
+        '\u{fe0f}',
+        '\u{fff9}',
+        '\u{e0041}',
+    ] {
+        let response = register(&app.anonymous(), "ann@example.com", &format!("a{character}nn")).await;
+        response.expect_invalid([("value_error", json!(["body", "username"]))]);
+        let message = response.json()["detail"][0]["msg"].as_str().unwrap().to_owned();
+        let code_point = format!("U+{:04X}", u32::from(character));
+        let context = ['\u{200d}'].contains(&character);
+        assert!(message.contains(&code_point) || context, "{code_point}: {message}");
+    }
+    assert_eq!(app.number("SELECT count(*) FROM users").await, 0);
+}
+
+#[actix_web::test]
+async fn a_user_name_is_stored_in_one_spelling_and_signs_in_with_every_spelling() {
+    let app = TestApp::start().await;
+    for (typed, stored) in [
+        ("a  b", "a b"),
+        ("Jose\u{301} N\u{fa}\u{f1}ez", "Jos\u{e9} N\u{fa}\u{f1}ez"),
+        ("\u{ff21}da", "Ada"),
+        ("c\u{a0}d", "c d"),
+    ] {
+        let email = format!("{}@example.com", stored.len());
+        let created = register(&app.anonymous(), &email, typed).await.expect(StatusCode::CREATED);
+        assert_eq!(created["username"], stored);
+        for name in [typed, stored] {
+            let me = app.anonymous().sign_in(name, PASSWORD).await.get("/users/me").await;
+            assert_eq!(me.expect(StatusCode::OK), created, "{name}");
+            register(&app.anonymous(), "new@example.com", name)
+                .await
+                .expect_error(StatusCode::CONFLICT, NAME_TAKEN);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_old_account_signs_in_with_exactly_its_name() {
+    let app = TestApp::start().await;
+    let hash = bcrypt::hash("the old password", 4).unwrap();
+    for (number, name) in ["a\u{200b}nn", " ann ", "a  b", "Jose\u{301}", "\u{feff}"].into_iter().enumerate()
+    {
+        app.insert_user(&format!("{number}@example.com"), name, None, &hash).await;
+    }
+    // New accounts whose names are the normalised spellings of old ones.
+    for (email, name) in [("e@example.com", "a b"), ("f@example.com", "Jos\u{e9}")] {
+        register(&app.anonymous(), email, name).await.expect(StatusCode::CREATED);
+    }
+    for name in ["a\u{200b}nn", " ann ", "a  b", "Jose\u{301}", "\u{feff}"] {
+        let me = app.anonymous().sign_in(name, "the old password").await.get("/users/me").await;
+        assert_eq!(me.expect(StatusCode::OK)["username"], name);
+    }
+    for name in ["a b", "Jos\u{e9}"] {
+        let me = app.anonymous().sign_in(name, PASSWORD).await.get("/users/me").await;
+        assert_eq!(me.expect(StatusCode::OK)["username"], name);
+        let old = app.anonymous().log_in(name, "the old password").await;
+        old.expect_error(StatusCode::UNAUTHORIZED, "Incorrect username or password");
+    }
+}
+
+#[actix_web::test]
+async fn a_password_may_be_typed_composed_or_decomposed() {
+    let app = TestApp::start().await;
+    let spellings = ["Andr\u{e9} et No\u{eb}l", "Andre\u{301}\u{3000}et\u{a0}Noe\u{308}l"];
+    for (number, password) in spellings.into_iter().enumerate() {
+        let name = format!("name{number}");
+        let body = json!({ "email": format!("{name}@example.com"), "username": name, "password": password });
+        app.anonymous().post("/auth/register", &body).await.expect(StatusCode::CREATED);
+        for typed in spellings {
+            app.anonymous().log_in(&name, typed).await.expect(StatusCode::OK);
+        }
+    }
+    // A hash of the old blog, which did not normalise.
+    let hash = bcrypt::hash(spellings[1], 4).unwrap();
+    app.sql(&format!("UPDATE users SET hashed_password = '{hash}'")).await;
+    app.anonymous().log_in("name0", spellings[1]).await.expect(StatusCode::OK);
+    // The profile rejects this one.
+    let body = json!({ "email": "t@example.com", "username": "tab", "password": "tab\tulators" });
+    app.anonymous().post("/auth/register", &body).await.expect(StatusCode::CREATED);
+    app.anonymous().log_in("tab", "tab\tulators").await.expect(StatusCode::OK);
+    let other = app.anonymous().log_in("tab", "tab ulators").await;
+    other.expect_error(StatusCode::UNAUTHORIZED, "Incorrect username or password");
+}
+
+#[actix_web::test]
 async fn an_address_is_unique_without_regard_to_case() {
     let app = TestApp::start().await;
     let client = app.anonymous();
@@ -76,6 +176,32 @@ async fn a_conflict_of_both_reports_the_user_name() {
     app.sign_up("ann").await;
     let response = register(&app.anonymous(), "ann@example.com", "ann").await;
     response.expect_error(StatusCode::CONFLICT, NAME_TAKEN);
+}
+
+/// Registers an account that violates a constraint which is neither that of the name nor that of the address.
+async fn expect_no_conflict(app: &TestApp, username: &str) {
+    let response = register(&app.anonymous(), &format!("{username}@example.com"), username).await;
+    response.expect_error(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+    assert_eq!(app.number("SELECT count(*) FROM users").await, 1);
+}
+
+#[actix_web::test]
+async fn a_violation_of_another_unique_index_is_no_conflict() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    app.sql("CREATE UNIQUE INDEX another ON users (length(hashed_password))").await;
+    expect_no_conflict(&app, "bob").await;
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_sequence_that_is_behind_is_no_conflict() {
+    let database = TestDatabase::postgres().await;
+    migrate(&database).await;
+    let app = TestApp::on(database.into(), &[]);
+    app.sign_up("ann").await;
+    app.sql("SELECT setval(pg_get_serial_sequence('users', 'id'), 1, false)").await;
+    expect_no_conflict(&app, "bob").await;
 }
 
 /// Inserts two accounts whose addresses differ by case only, as an old database may have them.
@@ -155,6 +281,8 @@ async fn every_rule_of_an_account_has_its_error() {
         ("username", json!("an\0n"), mismatch),
         ("username", json!("an\u{85}n"), mismatch),
         ("username", json!(" "), mismatch),
+        ("username", json!("\u{ffff}"), "value_error"),
+        ("username", json!("\u{fdfa}".repeat(50)), "value_error"),
         ("username", json!(1), "string_type"),
         ("username", json!(null), "string_type"),
         ("email", json!("ann"), mismatch),
@@ -169,6 +297,8 @@ async fn every_rule_of_an_account_has_its_error() {
         ("email", json!([]), "string_type"),
         ("password", json!(long(7)), "string_too_short"),
         ("password", json!("漢".repeat(25)), "bytes_too_long"),
+        ("password", json!("\u{958}".repeat(24)), "bytes_too_long"),
+        ("password", json!("\u{3000}".repeat(25)), "bytes_too_long"),
         ("password", json!(long(73)), "string_too_long"),
         ("password", json!("correct\0horse"), mismatch),
         ("password", json!(12_345_678), "string_type"),
@@ -196,7 +326,7 @@ async fn every_member_of_an_account_is_required() {
 #[actix_web::test]
 async fn the_longest_and_shortest_allowed_values_make_accounts_that_work() {
     let app = TestApp::start().await;
-    let names = ["x".to_owned(), "漢".repeat(50), "😀".repeat(50), "a  b".to_owned(), "a@b".to_owned()];
+    let names = ["x".to_owned(), "漢".repeat(50), "😀".repeat(50), "a b".to_owned(), "a@b".to_owned()];
     let passwords = ["x".repeat(72), "漢".repeat(24), "12345678".to_owned(), " ".repeat(8), "😀".repeat(8)];
     let emails = [
         "a@b".to_owned(),

@@ -175,10 +175,14 @@ proptest! {
 
     #[test]
     fn integers_are_read_as_pydantic_reads_them(text in prop_oneof![
-        "[+-]?[0-9]{1,22}(\\.0{0,3})?", "[+-]{0,2}[0-9_ .e]{0,6}", "[+-]?0{0,30}[0-9]{1,10}", text_around(3), "[٠-٩０-９]{1,3}",
+        "[+-]?[0-9]{1,22}(\\.0{0,3})?", "[+-]{0,2}[0-9_ .e]{0,6}", "[+-]?[0-9_]{1,8}", "[+-]?0{0,30}[0-9]{1,10}", text_around(3), "[٠-٩０-９]{1,3}",
     ]) {
-        static INTEGER: LazyLock<regex::Regex> = LazyLock::new(|| regex::Regex::new(r"^([+-]?)([0-9]+)(?:\.0*)?$").unwrap());
-        let number = INTEGER.captures(&text).map(|found| format!("{}{}", &found[1], &found[2]).parse::<i128>().ok());
+        static INTEGER: LazyLock<regex::Regex> = LazyLock::new(|| regex::Regex::new(r"^([+-]?)(?:([0-9]+)(?:\.0*)?|_?([0-9]+(?:_[0-9]+)*))$").unwrap());
+        // An underscore may follow a sign, but not start the text.
+        let number = INTEGER.captures(&text).filter(|_| !text.starts_with('_')).map(|found| {
+            let digits = found.get(2).or(found.get(3)).unwrap().as_str().replace('_', "");
+            format!("{}{digits}", &found[1]).parse::<i128>().ok()
+        });
         let id = read_article_id(&text);
         let skip = read_skip(&text);
         let limit = read_limit(&text);
@@ -213,9 +217,12 @@ proptest! {
     fn the_openapi_schema_and_the_validation_agree_on_accounts(body in account()) {
         static NEW: LazyLock<Validator> = LazyLock::new(|| schema("UserCreate"));
         let read = read_account(&body);
-        // JSON Schema counts code points; it cannot express a limit in bytes.
-        let too_many_bytes = read.as_ref().is_err_and(|kinds| *kinds == ["bytes_too_long"]);
-        prop_assert_eq!(read.is_ok() || too_many_bytes, NEW.is_valid(&body), "{:?}", read);
+        // JSON Schema can express neither a limit in bytes nor the profile of a user name.
+        let inexpressible = |kind: &&str| ["bytes_too_long", "value_error"].contains(kind);
+        if read.as_ref().is_err_and(|kinds| kinds.iter().all(inexpressible)) {
+            return Ok(());
+        }
+        prop_assert_eq!(read.is_ok(), NEW.is_valid(&body), "{:?}", read);
     }
 
     #[test]
@@ -259,9 +266,33 @@ fn a_float_within_64_bits_cannot_be_parsed_and_a_larger_one_has_the_wrong_type()
 }
 
 #[test]
-fn a_number_with_more_digits_than_pydantic_reads_is_too_large() {
+fn a_number_may_have_underscores_between_its_digits() {
+    for (text, number) in [
+        ("1_0", Some(10)),
+        ("1_000_000", Some(1_000_000)),
+        ("-1_0", Some(-10)),
+        ("+0_1", Some(1)),
+        ("-_1", Some(-1)),
+        ("1_", None),
+        ("_1", None),
+        ("_", None),
+        ("-_", None),
+        ("1__0", None),
+        ("1_0.0", None),
+        ("1.0_0", None),
+        ("1_e3", None),
+    ] {
+        assert_eq!(read_article_id(text), number.map(Some).ok_or(vec!["int_parsing"]), "{text}");
+    }
+}
+
+#[test]
+fn a_number_that_is_longer_than_pydantic_reads_is_too_large() {
     for (digits, kind) in [(4300, None), (4301, Some("int_parsing_size"))] {
         let text = format!("{}1", "0".repeat(digits - 1));
         assert_eq!(read_article_id(&text), kind.map_or(Ok(Some(1)), |kind| Err(vec![kind])));
+        let with_underscores = format!("{}1", "0_".repeat(digits / 2 - 1) + &"0".repeat(1 + digits % 2));
+        assert_eq!(with_underscores.len(), digits);
+        assert_eq!(read_article_id(&with_underscores), kind.map_or(Ok(Some(1)), |kind| Err(vec![kind])));
     }
 }

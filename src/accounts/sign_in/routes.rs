@@ -43,7 +43,6 @@ pub async fn login(
     accounts: ThinData<Accounts>,
     request: ApiRequest<Anyone, (), (), Form<LoginForm>>,
 ) -> Result<Json<TokenResponse>> {
-    let ThinData(Accounts { reader, passwords, tokens, clock, .. }) = &accounts;
-    let access_token = service::sign_in(reader, passwords, tokens, request.body.0, clock.now()).await?;
+    let access_token = service::sign_in(&accounts, request.body.0, accounts.clock.now()).await?;
     Ok(Json(TokenResponse { access_token, token_type: "bearer" }))
 }

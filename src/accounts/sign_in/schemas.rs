@@ -8,6 +8,7 @@ use utoipa::{
 };
 
 use crate::{
+    accounts::users::schemas::Username,
     fields,
     http::validation::{Field, Input, InvalidValue, Limits, TextRule, text_schema},
     text,
@@ -22,6 +23,27 @@ text! {
 
 fn any_text() -> TextRule {
     TextRule::new(0, None, r"^[\s\S]*$")
+}
+
+/// The name of an account: any text, because an old account may have any name.
+#[derive(Clone, Debug)]
+pub struct LoginName {
+    /// As it was typed.
+    pub typed: String,
+    /// The spelling in which registration would store it; `None` if registration would reject it.
+    pub stored: Option<String>,
+}
+
+impl Field for LoginName {
+    fn parse(input: Input<'_>, limits: &Limits) -> Result<Self, InvalidValue> {
+        let typed = FormText::parse(input, limits)?.into_inner();
+        let stored = Username::parse(Input::Text(&typed), limits).ok().map(Username::into_inner);
+        Ok(Self { typed, stored })
+    }
+
+    fn schema() -> RefOr<Schema> {
+        FormText::schema()
+    }
 }
 
 /// A password to verify: any text.
@@ -46,7 +68,7 @@ fields! {
         /// `password`, or absent.
         grant_type: Option<GrantType>,
         /// The name of the account, case-sensitive.
-        username: FormText,
+        username: LoginName,
         /// The password of the account. Only its first 72 bytes are compared.
         password: Secret,
         /// Ignored.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use entity::user;
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::NotSet, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, Set, SqlErr,
+    PaginatorTrait as _, QueryFilter as _, Set,
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     accounts::passwords::Passwords,
-    db::{Change, Writer},
+    db::{Change, Writer, violated_unique},
     http::{
         error::{Error, Result},
         timestamp::Timestamp,
@@ -58,15 +58,19 @@ pub fn view(account: user::Model) -> UserResponse {
     UserResponse { id, email, username, created_at, updated_at }
 }
 
-/// Determines which of the two unique values is taken. An insert can violate both constraints, and neither
-/// engine reliably reports which ones.
+/// The error of an insert. It can violate both constraints, of which the database reports one, and the answer
+/// names the user name if both values are taken.
 async fn conflict(db: &impl ConnectionTrait, error: DbErr, username: String) -> Error {
-    if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
-        return error.into();
-    }
-    match user::Entity::find().filter(user::Column::Username.eq(username)).count(db).await {
-        Ok(0) => Error::Conflict("Email already registered"),
-        Ok(_) => Error::Conflict("Username already registered"),
-        Err(error) => error.into(),
+    const NAME_TAKEN: Error = Error::Conflict("Username already registered");
+    match violated_unique(&error) {
+        Some("users_username_key" | "users.username") => NAME_TAKEN,
+        Some("users_email_key" | "users.email" | "users_email_key_key" | "users.email_key") => {
+            match user::Entity::find().filter(user::Column::Username.eq(username)).count(db).await {
+                Ok(0) => Error::Conflict("Email already registered"),
+                Ok(_) => NAME_TAKEN,
+                Err(error) => error.into(),
+            }
+        }
+        _ => error.into(),
     }
 }

@@ -80,6 +80,8 @@ impl<T: Fields> Body for Json<T> {
             return Ok(Document::Text(String::from_utf8_lossy(&bytes).into_owned()));
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| UNPARSED)?;
+        // RFC 8259, section 8.1, allows to ignore a byte order mark; the old blog did.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match serde_json::from_str(text) {
             Ok(Value::Null) => Ok(Document::Absent),
             Ok(value) => Ok(Document::Json(value)),

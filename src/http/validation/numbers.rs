@@ -1,5 +1,7 @@
 //! Whole numbers with Pydantic's coercions (contract, section 2): ids and numbers of rows.
 
+use std::borrow::Cow;
+
 use utoipa::openapi::{
     KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat,
     schema::{SchemaType, Type},
@@ -10,8 +12,8 @@ use super::{Field, Input, InvalidValue, Limits, Timing};
 /// Number of rows of a page if `limit` is absent.
 const DEFAULT_PAGE_SIZE: u32 = 100;
 
-/// Pydantic rejects integers with more digits.
-const MAX_DIGITS: usize = 4300;
+/// Pydantic rejects longer texts.
+const MAX_LENGTH: usize = 4300;
 
 /// The rule of a whole number.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +51,8 @@ pub fn parse_integer(input: Input<'_>, rule: &IntegerRule) -> Result<i64, Invali
     Err(invalid.reported(bounds_error))
 }
 
-/// In paths and queries, a whole number consists of an optional sign, ASCII digits, and optionally `.` with
-/// zeros.
+/// In paths and queries, a whole number consists of an optional sign and ASCII digits. Either `.` with zeros
+/// follows, or single underscores separate digits.
 fn parse_unbounded(input: Input<'_>) -> Result<Unbounded, InvalidValue> {
     let text = match input {
         Input::Text(text) => text,
@@ -61,23 +63,32 @@ fn parse_unbounded(input: Input<'_>) -> Result<Unbounded, InvalidValue> {
         let msg = "Input should be a valid integer, unable to parse string as an integer";
         InvalidValue::new("int_parsing", msg)
     };
+    if text.len() > MAX_LENGTH {
+        return Err(too_large());
+    }
     let whole = match text.split_once('.') {
-        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
+        Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => Cow::from(whole),
         Some(_) => return Err(unparsed()),
-        None => text,
+        None => without_separators(text),
     };
-    let digits = whole.strip_prefix(['-', '+']).unwrap_or(whole);
+    let digits = whole.strip_prefix(['-', '+']).unwrap_or(&whole);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(unparsed());
-    }
-    if digits.len() > MAX_DIGITS {
-        return Err(too_large());
     }
     Ok(match whole.parse() {
         Ok(number) => Unbounded::Number(number),
         Err(_) if whole.starts_with('-') => Unbounded::TooSmall,
         Err(_) => Unbounded::TooLarge,
     })
+}
+
+/// Removes underscores as Pydantic does: not if the first or the last character is one, or if two are
+/// adjacent.
+fn without_separators(text: &str) -> Cow<'_, str> {
+    if !text.contains('_') || text.starts_with('_') || text.ends_with('_') || text.contains("__") {
+        return text.into();
+    }
+    text.replace('_', "").into()
 }
 
 fn wrong_type() -> InvalidValue {

@@ -18,7 +18,7 @@ use crate::http::{
     conditional::{Conditional, Conditions, RowState},
     error::Result,
     paging::{Count, Neighbours, PageRequest},
-    validation::FieldErrors,
+    validation::{FieldErrors, Instant},
 };
 
 /// One page.
@@ -78,7 +78,8 @@ impl FromQueryResult for FullRow {
 /// Reads one page.
 ///
 /// # Errors
-/// 422 for a cursor together with `skip`, or with an order or filters that are not those of its list.
+/// 422 for a cursor together with a `skip` above 0, or with an order or filters that are not those of its
+/// list.
 pub async fn list_articles(
     db: &impl ConnectionTrait,
     visibility: Visibility,
@@ -109,6 +110,11 @@ pub async fn list_articles(
     Ok(Conditional::Modified(ArticlePage { articles, neighbours, total }, tag))
 }
 
+/// Whether a parameter of the query contradicts the list of its cursor.
+fn contradicts<T: PartialEq>(parameter: Option<T>, own: Option<T>) -> bool {
+    parameter.is_some() && parameter != own
+}
+
 async fn fetch<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &SelectStatement) -> Result<Vec<T>> {
     let statement = db.get_database_backend().build(statement);
     Ok(T::find_by_statement(statement).all(db).await?)
@@ -116,34 +122,54 @@ async fn fetch<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &Select
 
 impl Request {
     fn new(filter: ArticleFilter) -> Result<Self> {
-        let ArticleFilter { skip, limit, cursor, sort, author, published, since, until, count, expand } =
-            filter;
+        let ArticleFilter {
+            skip,
+            limit,
+            cursor,
+            sort,
+            author,
+            published,
+            since,
+            until,
+            updated_since,
+            updated_until,
+            count,
+            expand,
+        } = filter;
+        let micros = |time: Option<Instant>| time.map(|Instant(time)| time.timestamp_micros());
         let wanted = ArticleList {
             sort: sort.unwrap_or(Sort::NewestFirst),
             author: author.map(AuthorName::into_inner),
             published,
-            since: since.map(|since| since.0.timestamp_micros()),
-            until: until.map(|until| until.0.timestamp_micros()),
+            since: micros(since),
+            until: micros(until),
+            updated_since: micros(updated_since),
+            updated_until: micros(updated_until),
         };
         let (list, cursor) = match cursor {
             None => (wanted, None),
             Some(ListCursor { text, cursor }) => {
                 let own = &cursor.list;
-                let fits = skip.is_none()
-                    && (sort.is_none() || wanted.sort == own.sort)
-                    && (wanted.author.is_none() || wanted.author == own.author)
-                    && (wanted.published.is_none() || wanted.published == own.published)
-                    && (wanted.since.is_none() || wanted.since == own.since)
-                    && (wanted.until.is_none() || wanted.until == own.until);
-                if !fits {
-                    return Err(
-                        FieldErrors::one(ListCursor::invalid(), &["query", "cursor"], json!(text)).into()
-                    );
+                let contradictions = [
+                    ("skip", skip.0 > 0),
+                    ("sort", sort.is_some_and(|sort| sort != own.sort)),
+                    ("author", contradicts(wanted.author.as_ref(), own.author.as_ref())),
+                    ("published", contradicts(wanted.published, own.published)),
+                    ("since", contradicts(wanted.since, own.since)),
+                    ("until", contradicts(wanted.until, own.until)),
+                    ("updated_since", contradicts(wanted.updated_since, own.updated_since)),
+                    ("updated_until", contradicts(wanted.updated_until, own.updated_until)),
+                ];
+                let names: Vec<&str> =
+                    contradictions.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();
+                if !names.is_empty() {
+                    let invalid = ListCursor::contradicted(&names);
+                    return Err(FieldErrors::one(invalid, &["query", "cursor"], json!(text)).into());
                 }
                 (cursor.list.clone(), Some(cursor))
             }
         };
-        let page = PageRequest { list, limit: limit.0, skip: skip.unwrap_or_default().0, cursor };
+        let page = PageRequest { list, limit: limit.0, skip: skip.0, cursor };
         Ok(Self { page, count, expand })
     }
 
@@ -168,7 +194,7 @@ impl Request {
 
     /// Applies the filters of the list except `published`.
     fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
-        use article::Column::{AuthorId, CreatedAt};
+        use article::Column::{AuthorId, CreatedAt, UpdatedAt};
 
         let list = &self.page.list;
         let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
@@ -181,6 +207,8 @@ impl Request {
             author,
             list.since.map(|since| CreatedAt.gte(time(since))),
             list.until.map(|until| CreatedAt.lt(time(until))),
+            list.updated_since.map(|since| UpdatedAt.gte(time(since))),
+            list.updated_until.map(|until| UpdatedAt.lt(time(until))),
         ];
         select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
     }

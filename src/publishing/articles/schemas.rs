@@ -97,10 +97,14 @@ pub struct ListCursor {
 }
 
 impl ListCursor {
-    /// The error for a cursor that cannot be decoded or belongs to another list.
-    pub fn invalid() -> InvalidValue {
-        let error = "not a cursor of this list";
-        InvalidValue::new("value_error", format!("Value error, {error}")).with("error", error)
+    /// The error for text that is not a cursor of any list.
+    fn invalid() -> InvalidValue {
+        InvalidValue::rejected("not a cursor of this list")
+    }
+
+    /// The error for a cursor next to parameters that contradict it.
+    pub fn contradicted(names: &[&str]) -> InvalidValue {
+        InvalidValue::rejected(format!("cursor contradicts {}", names.join(", ")))
     }
 }
 
@@ -136,14 +140,21 @@ pub struct ArticleList {
     /// Only articles created before this time, in microseconds since 1970.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
+    /// Only articles changed at this time or later, in microseconds since 1970.
+    #[serde(rename = "uf", default, skip_serializing_if = "Option::is_none")]
+    pub updated_since: Option<i64>,
+    /// Only articles last changed before this time, in microseconds since 1970.
+    #[serde(rename = "uu", default, skip_serializing_if = "Option::is_none")]
+    pub updated_until: Option<i64>,
 }
 
 impl ArticleList {
     /// Whether a query could ask for this list: a forged cursor must not reach further than a query.
     fn is_valid(&self, limits: &Limits) -> bool {
         let named = |name: &String| AuthorName::parse(Input::Text(name), limits).is_ok();
+        let times = [self.since, self.until, self.updated_since, self.updated_until];
         let known = |micros| Instant::from_micros(micros).is_some();
-        self.author.as_ref().is_none_or(named) && self.since.is_none_or(known) && self.until.is_none_or(known)
+        self.author.as_ref().is_none_or(named) && times.into_iter().flatten().all(known)
     }
 }
 
@@ -151,13 +162,14 @@ fields! {
     /// Selects a page of a list.
     pub struct ArticleFilter {
         /// The number of articles to skip. `cursor` is faster for pages deep in the list.
-        skip: Option<Skip>,
+        skip: Skip,
         /// The number of articles to return, at most `MAX_PAGE_SIZE`.
         limit: PageSize,
         /// A position in a list, taken from the `Link` header of another page. A cursor contains the order
-        /// and the filters of its list, so it cannot be combined with other filters, another order or `skip`.
+        /// and the filters of its list, so it cannot be combined with other filters, with another order, or
+        /// with a `skip` above 0.
         cursor: Option<ListCursor>,
-        /// The order; `-created_at` by default.
+        /// The order; by default that of `cursor`, or `-created_at`.
         sort: Option<Sort>,
         /// Only articles by the user with this name.
         author: Option<AuthorName>,
@@ -168,6 +180,10 @@ fields! {
         since: Option<Instant>,
         /// Only articles created before this time.
         until: Option<Instant>,
+        /// Only articles created or changed at this time or later.
+        updated_since: Option<Instant>,
+        /// Only articles last changed before this time.
+        updated_until: Option<Instant>,
         /// `exact`: send the number of articles in the whole list in the header `X-Total-Count`.
         count: Option<Count>,
         /// `author`: include the author of each article.

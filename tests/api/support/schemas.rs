@@ -33,7 +33,7 @@ pub(crate) fn read_article_id(text: &str) -> Read<Option<i32>> {
 
 /// The parameter `skip` of a list.
 pub(crate) fn read_skip(text: &str) -> Read<u64> {
-    read_parameter::<ArticleFilter>("skip", text).map(|filter| filter.skip.unwrap().0)
+    read_parameter::<ArticleFilter>("skip", text).map(|filter| filter.skip.0)
 }
 
 /// The parameter `limit` of a list.
