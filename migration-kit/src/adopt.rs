@@ -107,9 +107,9 @@ impl Migrator {
         Ok(self.names().enumerate().filter(|(_, name)| status.has(name)).map(|(position, _)| position).last())
     }
 
-    /// Writes the rows that the matched migrations lack in either table, and deletes those that the ledger
-    /// alone has of later ones. Returns whether there was no row before. `explicit` says that the
-    /// administrator named the newest one.
+    /// Writes the rows that the migrations in the database lack in either table, and deletes those that the
+    /// ledger alone has of later ones. Returns whether there was no row before. `explicit` says that the
+    /// administrator named the newest migration.
     async fn complete_records(
         &self,
         txn: &DatabaseTransaction,
@@ -121,21 +121,20 @@ impl Migrator {
         let records = ledger::records(txn, self.ledger, &ledger::table_names(txn).await?).await?;
         let record = |name: &str| records.iter().find(|record| record.name == name);
         let first_time = self.names().all(|name| record(name).is_none());
+        // From here on, the tables show that the migrations are not applied.
+        let mut later = matched.visible.iter().enumerate().skip(matched.migrations);
+        let end = later.find(|(_, visible)| **visible).map_or(usize::MAX, |(position, _)| position);
         for ((position, migration), visible) in self.migrations.iter().enumerate().zip(&matched.visible) {
             let name = migration.name();
             let listed = record(name).is_some_and(|record| record.listed);
             let in_ledger = record(name).is_some_and(Record::in_ledger);
             let mut statements = Vec::new();
-            if !(*visible || listed || in_ledger || first_time || explicit) {
-                // The tables do not show whether it ran, and nothing says that it did: `up` applies it.
-                continue;
-            }
-            if position >= matched.migrations {
-                if in_ledger && !listed {
-                    statements = ledger::delete_from_ledger(self.ledger, name);
-                    outcome.notices.push(format!("{name} is pending: the tables are those before it"));
-                }
-            } else {
+            // Without a record, and if the tables do not show that it ran, `up` applies it.
+            let shown = position < matched.migrations && (*visible || first_time || explicit);
+            if position >= end && in_ledger && !listed {
+                statements.extend(ledger::delete_from_ledger(self.ledger, name));
+                outcome.notices.push(format!("{name} is pending: the tables are those before it"));
+            } else if position < end && (listed || in_ledger || shown) {
                 if !in_ledger {
                     let checksum = up_checksum(migration.as_ref(), engine).await?;
                     let record = ledger::NewRecord {

@@ -106,7 +106,12 @@ pub(crate) async fn records(
     let has = |name: &str| tables.iter().any(|table| table == name);
     let mut records = Vec::new();
     if has(ledger) {
-        let sql = format!("SELECT * FROM {} ORDER BY name", ident(ledger));
+        let accepted = if has_accepted(db, ledger).await? { "accepted" } else { "NULL" };
+        let sql = format!(
+            "SELECT name, phase, checksum, additive, version, applied_at, duration_ms, {accepted} AS accepted \
+             FROM {} ORDER BY name",
+            ident(ledger)
+        );
         for row in db.query_all_raw(Statement::from_string(engine.backend(), sql)).await? {
             let phase: String = row.try_get("", "phase")?;
             records.push(Record {
@@ -120,8 +125,7 @@ pub(crate) async fn records(
                 version: row.try_get("", "version")?,
                 applied_at: row.try_get("", "applied_at")?,
                 duration_ms: row.try_get("", "duration_ms")?,
-                // The column exists once a checksum was accepted.
-                accepted: row.try_get("", "accepted").unwrap_or_default(),
+                accepted: row.try_get("", "accepted")?,
                 listed: false,
             });
         }
@@ -209,6 +213,26 @@ pub(crate) fn insert_into_seaql(engine: Engine, name: &str) -> String {
     format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ({}, {seconds})", literal(name))
 }
 
+/// Whether a checksum was ever accepted: only then the ledger has the column.
+async fn has_accepted(db: &impl ConnectionTrait, ledger: &str) -> Result<bool, Error> {
+    let engine = Engine::of(db)?;
+    let count = match engine {
+        Engine::Postgres => format!(
+            "SELECT count(*) AS columns FROM pg_catalog.pg_attribute \
+             WHERE attrelid = {}::regclass AND attname = 'accepted' AND NOT attisdropped",
+            literal(&ident(ledger))
+        ),
+        Engine::Sqlite => {
+            format!(
+                "SELECT count(*) AS columns FROM pragma_table_info({}) WHERE name = 'accepted'",
+                literal(ledger)
+            )
+        }
+    };
+    let row = db.query_one_raw(Statement::from_string(engine.backend(), count)).await?;
+    Ok(row.map(|row| row.try_get::<i64>("", "columns")).transpose()?.is_some_and(|columns| columns > 0))
+}
+
 /// Puts the present checksum of a migration in place of the recorded one, and records that too.
 pub(crate) async fn accept_checksum(
     txn: &DatabaseTransaction,
@@ -219,19 +243,7 @@ pub(crate) async fn accept_checksum(
 ) -> Result<(), Error> {
     let engine = Engine::of(txn)?;
     // Few databases ever need the column, so the table is created without it.
-    let count = match engine {
-        Engine::Postgres => format!(
-            "SELECT count(*) AS columns FROM pg_catalog.pg_attribute \
-             WHERE attrelid = {}::regclass AND attname = 'accepted' AND NOT attisdropped",
-            literal(&ident(ledger))
-        ),
-        Engine::Sqlite => format!(
-            "SELECT count(*) AS columns FROM pragma_table_info({}) WHERE name = 'accepted'",
-            literal(ledger)
-        ),
-    };
-    let row = txn.query_one_raw(Statement::from_string(engine.backend(), count)).await?;
-    if row.map(|row| row.try_get::<i64>("", "columns")).transpose()? == Some(0) {
+    if !has_accepted(txn, ledger).await? {
         txn.execute_unprepared(&format!("ALTER TABLE {} ADD COLUMN accepted text", ident(ledger))).await?;
     }
     let sql = format!(

@@ -34,6 +34,7 @@ mod plans;
 mod preconditions;
 mod replay;
 mod replicas;
+mod roles;
 mod settings;
 mod support;
 mod takeover;

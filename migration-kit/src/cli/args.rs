@@ -42,7 +42,8 @@ pub enum Command {
     },
     /// Show how the database differs from the models
     Diff(DiffArgs),
-    /// Record migrations as applied in a database that already has their tables, if the tables match
+    /// Record migrations as applied in a database that already has their tables, if the tables match; complete
+    /// lost records
     Adopt {
         /// Up to this migration; without it, as many as match
         #[arg(long, value_name = "NAME")]

@@ -15,13 +15,13 @@ use crate::{
 
 #[tokio::test]
 async fn adopt_resolves_every_loss_of_records_on_sqlite() {
-    assert_adopt_resolves_every_loss(bookshelf::migrator(), &[], TestDatabase::sqlite).await;
+    assert_adopt_resolves_every_loss(bookshelf::migrator(), TestDatabase::sqlite).await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
 async fn adopt_resolves_every_loss_of_records_on_postgres() {
-    assert_adopt_resolves_every_loss(bookshelf::migrator(), &[], TestDatabase::postgres).await;
+    assert_adopt_resolves_every_loss(bookshelf::migrator(), TestDatabase::postgres).await;
 }
 
 #[tokio::test]
@@ -129,8 +129,9 @@ async fn an_incomplete_migration_is_repaired_although_seaorms_table_is_lost() {
         let first = sql("m1", &["CREATE TABLE a (id integer)"], &[]);
         let mut outside = sql("m2", &["CREATE INDEX a_id ON a (id)", "SELECT nonsense"], &[]);
         outside.transaction = Some(false);
+        migrator(&[&first, &outside]).up(&database.db, &Options::default()).await.unwrap_err();
+        outside.up.pop();
         let all = migrator(&[&first, &outside]);
-        all.up(&database.db, &Options::default()).await.unwrap_err();
         database.run("DROP TABLE seaql_migrations").await;
         all.repair(&database.db, "m2", Repair::Done, &Options::default()).await.unwrap();
         all.adopt(&database.db, None, &Options::default()).await.unwrap();

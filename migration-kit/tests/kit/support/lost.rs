@@ -20,12 +20,12 @@ enum Up {
     Adopts,
     /// It has nothing to do: SeaORM's table is complete.
     IsCurrent,
-    /// The migration has no statements on this engine, or only ones that can run twice.
-    Repeats,
+    /// It refuses and names `adopt`, or, if the migration can run twice, runs it.
+    RefusesOrRepeats,
 }
 
-/// Every loss of whole tables and of single rows. `repeatable` are migrations that can run twice.
-fn losses(migrator: &Migrator, repeatable: &[&str]) -> Vec<Loss> {
+/// Every loss of whole tables and of single rows.
+fn losses(migrator: &Migrator) -> Vec<Loss> {
     let ledger = migrator.ledger;
     let drop = |table: &str| format!("DROP TABLE {table}");
     let empty = |table: &str| format!("DELETE FROM {table}");
@@ -44,8 +44,7 @@ fn losses(migrator: &Migrator, repeatable: &[&str]) -> Vec<Loss> {
         let seaql = format!("DELETE FROM seaql_migrations WHERE version = '{name}'");
         losses.push(loss(Up::IsCurrent, std::slice::from_ref(&own)));
         losses.push(loss(Up::Refuses, std::slice::from_ref(&seaql)));
-        let up = if repeatable.contains(&name) { Up::Repeats } else { Up::Refuses };
-        losses.push(loss(up, &[own, seaql]));
+        losses.push(loss(Up::RefusesOrRepeats, &[own, seaql]));
     }
     losses
 }
@@ -53,38 +52,38 @@ fn losses(migrator: &Migrator, repeatable: &[&str]) -> Vec<Loss> {
 /// Each loss is resolved by `adopt`, which the refusal of `up` names, and `up` never makes it worse.
 pub(crate) async fn assert_adopt_resolves_every_loss(
     migrator: Migrator,
-    repeatable: &[&str],
     create: impl AsyncFn() -> TestDatabase,
 ) {
     let options = Options::default();
-    for Loss { sql, up } in losses(&migrator, repeatable) {
-        let database = create().await;
+    let database = create().await;
+    for Loss { sql, up } in losses(&migrator) {
         migrator.up(&database.db, &options).await.unwrap();
         for sql in &sql {
             database.run(sql).await;
         }
         let context = format!("{} after {sql:?}", database.engine.name());
         let result = migrator.up(&database.db, &Options { rehearse: true, ..options }).await;
+        let repeats = up == Up::RefusesOrRepeats && result.is_ok();
         match (up, result) {
-            (Up::Refuses, Err(error)) => assert!(error.to_string().contains("`adopt`"), "{context}: {error}"),
+            (Up::Refuses | Up::RefusesOrRepeats, Err(error)) => {
+                assert!(error.to_string().contains("`adopt`"), "{context}: {error}");
+            }
             (Up::Adopts, Ok(outcome)) => assert!(!outcome.adopted.is_empty(), "{context}"),
             (Up::IsCurrent, Ok(outcome)) => assert!(outcome.applied.is_empty(), "{context}"),
-            (Up::Repeats, Ok(outcome)) => assert_eq!(outcome.applied.len(), 1, "{context}"),
+            (Up::RefusesOrRepeats, Ok(outcome)) => assert_eq!(outcome.applied.len(), 1, "{context}"),
             (_, result) => panic!("{context}: {result:?}"),
         }
 
         match migrator.adopt(&database.db, None, &options).await {
             Ok(outcome) => assert!(!outcome.adopted.is_empty(), "{context}"),
-            Err(Error::AlreadyManaged { .. }) => assert_eq!(up, Up::Repeats, "{context}"),
+            // The tables do not show whether the migration ran, and it can run again.
+            Err(Error::AlreadyManaged { .. }) => assert!(repeats, "{context}"),
             Err(error) => panic!("{context}: {error}"),
         }
-        // What the tables do not show is applied.
-        let rest = migrator.up(&database.db, &options).await.unwrap();
-        assert!(rest.applied.iter().all(|name| repeatable.contains(&name.as_str())), "{context}: {rest:?}");
+        migrator.up(&database.db, &options).await.unwrap();
         assert_complete(&migrator, &database, &context).await;
         let reverted = migrator.down(&database.db, &options).await.unwrap().applied;
         assert_eq!(reverted.len(), migrator.names().count(), "{context}");
-        migrator.up(&database.db, &options).await.unwrap();
     }
 }
 
