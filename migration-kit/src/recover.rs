@@ -63,9 +63,10 @@ impl Migrator {
                 };
                 ledger::insert(engine, self.ledger, &record)
             }
-            _ => ledger::delete(self.ledger, name),
+            _ => Vec::new(),
         };
-        for sql in statements {
+        // Either table may have a row of an earlier run.
+        for sql in ledger::delete(self.ledger, name).into_iter().chain(statements) {
             txn.execute_unprepared(&sql).await?;
         }
         txn.commit().await?;

@@ -141,6 +141,21 @@ async fn an_incomplete_migration_is_repaired_although_seaorms_table_is_lost() {
 }
 
 #[tokio::test]
+async fn an_incomplete_migration_is_repaired_although_seaorms_table_has_it() {
+    for database in TestDatabase::on_each_engine().await {
+        let all = migrator(&[&sql("m1", &["CREATE TABLE a (id integer)"], &["DROP TABLE a"])]);
+        for repair in [Repair::Done, Repair::Undone] {
+            all.up(&database.db, &Options::default()).await.unwrap();
+            database.run("UPDATE tester_migrations SET phase = 'running'").await;
+            all.repair(&database.db, "m1", repair, &Options::default()).await.unwrap();
+            let DatabaseState::Managed(status) = all.state(&database.db).await.unwrap() else { panic!() };
+            assert_eq!(status.is_current(), repair == Repair::Done);
+            assert_eq!(status.incomplete, [""; 0]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_changed_checksum_is_accepted_once_and_that_is_recorded() {
     for database in TestDatabase::on_each_engine().await {
         let old = sql("m1", &["CREATE TABLE a (id integer)"], &["DROP TABLE a"]);
