@@ -11,9 +11,16 @@ use byline::{
 };
 use clap::Parser as _;
 
+/// The exit code if the reader of the output closed it, as `head` does: as if SIGPIPE had ended the process.
+const CLOSED_PIPE: u8 = 128 + 13;
+
 fn main() -> ExitCode {
     let done = start(Cli::parse());
     done.unwrap_or_else(|failure| {
+        if failure.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        {
+            return ExitCode::from(CLOSED_PIPE);
+        }
         // If standard error is closed, the exit code alone reports the failure.
         let _ = writeln!(io::stderr(), "byline: {failure}");
         ExitCode::FAILURE

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{
-    DatabaseState, Engine, Error, Migrator, Options, Outcome, Phase,
+    DatabaseState, Engine, Error, Migrator, Options, Outcome, Phase, Record, SchemaStatus,
     catalogue::{self, Change, changes},
     ledger,
     render::up_checksum,
@@ -34,13 +34,16 @@ impl Adoption for () {
 struct Match {
     /// How many migrations, counted from the oldest.
     migrations: usize,
+    /// Which of all migrations change what the comparison sees.
+    visible: Vec<bool>,
     /// Indexes that no migration makes, one line each.
     extra_indexes: Vec<String>,
 }
 
 impl Migrator {
     /// Records the migrations up to `at` as applied if the tables match them. Without `at`, records as many
-    /// as match. Writes to the ledger tables only.
+    /// as match. In a database that has records already, completes those that are lost or in one of the two
+    /// ledger tables only. Writes to the ledger tables only.
     pub async fn adopt(
         &self,
         db: &sea_orm::DatabaseConnection,
@@ -51,16 +54,22 @@ impl Migrator {
         let at = at.map(|name| self.position(name)).transpose()?;
         let session = Session::open(db, self.lock_key, options.timeouts, false).await?;
         let txn = session.begin().await?;
-        match self.state(&txn).await? {
-            DatabaseState::Managed(status) if !status.records.is_empty() => {
-                return Err(Error::AlreadyManaged { program: self.program });
-            }
+        let status = match self.state(&txn).await? {
+            DatabaseState::Managed(status) => status,
             DatabaseState::Empty => return Err(Error::NothingToAdopt { program: self.program }),
-            DatabaseState::Managed(_) | DatabaseState::Unmanaged { .. } => {}
+            DatabaseState::Unmanaged { .. } => SchemaStatus::default(),
+        };
+        let recorded = self.last_recorded(&status)?;
+        if at.is_some_and(|at| recorded.is_some_and(|recorded| at < recorded)) {
+            return Err(Error::AlreadyManaged { program: self.program });
         }
+        let first = at.or(recorded);
         let mut outcome = Outcome::default();
-        if !self.adopt_in(&txn, engine, at, at, &mut outcome).await? {
+        if !self.adopt_in(&txn, engine, first, at, &mut outcome).await? {
             return Err(Error::NothingToAdopt { program: self.program });
+        }
+        if outcome == Outcome::default() {
+            return Err(Error::AlreadyManaged { program: self.program });
         }
         txn.commit().await?;
         session.close().await?;
@@ -78,27 +87,78 @@ impl Migrator {
         outcome: &mut Outcome,
     ) -> Result<bool, Error> {
         let Some(matched) = self.match_tables(txn, first, last).await? else { return Ok(false) };
-        for sql in ledger::create_tables(engine, self.ledger) {
-            txn.execute_unprepared(&sql).await?;
+        self.create_ledgers(txn, &Options::default()).await?;
+        let explicit = first.is_some() && first == last;
+        let first_time = self.complete_records(txn, engine, &matched, explicit, outcome).await?;
+        if first_time {
+            outcome.notices.extend(matched.extra_indexes);
+            outcome.notices.extend(self.adoption.notices(txn).await?);
         }
-        for migration in self.migrations.iter().take(matched.migrations) {
-            let checksum = up_checksum(migration.as_ref(), engine).await?;
-            let record = ledger::NewRecord {
-                name: migration.name(),
-                phase: Phase::Adopted,
-                checksum: checksum.as_deref(),
-                additive: migration.attributes().additive,
-                version: self.version,
-                duration_ms: 0,
-            };
-            for sql in ledger::insert(engine, self.ledger, &record) {
+        Ok(true)
+    }
+
+    /// The position of the newest migration that SeaORM's table has: the tables must match at least that one.
+    /// An error if the records can't be completed.
+    fn last_recorded(&self, status: &SchemaStatus) -> Result<Option<usize>, Error> {
+        if let Some(name) = status.incomplete.first() {
+            return Err(Error::Incomplete(name.clone()));
+        }
+        self.ensure_known(status)?;
+        Ok(self.names().enumerate().filter(|(_, name)| status.has(name)).map(|(position, _)| position).last())
+    }
+
+    /// Writes the rows that the migrations in the database lack in either table, and deletes those that the
+    /// ledger alone has of later ones. Returns whether there was no row before. `explicit` says that the
+    /// administrator named the newest migration.
+    async fn complete_records(
+        &self,
+        txn: &DatabaseTransaction,
+        engine: Engine,
+        matched: &Match,
+        explicit: bool,
+        outcome: &mut Outcome,
+    ) -> Result<bool, Error> {
+        let records = ledger::records(txn, self.ledger, &ledger::table_names(txn).await?).await?;
+        let record = |name: &str| records.iter().find(|record| record.name == name);
+        let first_time = self.names().all(|name| record(name).is_none());
+        // From here on, the tables show that the migrations are not applied.
+        let mut later = matched.visible.iter().enumerate().skip(matched.migrations);
+        let end = later.find(|(_, visible)| **visible).map_or(usize::MAX, |(position, _)| position);
+        for ((position, migration), visible) in self.migrations.iter().enumerate().zip(&matched.visible) {
+            let name = migration.name();
+            let listed = record(name).is_some_and(|record| record.listed);
+            let in_ledger = record(name).is_some_and(Record::in_ledger);
+            let mut statements = Vec::new();
+            // Without a record, and if the tables do not show that it ran, `up` applies it.
+            let shown = position < matched.migrations && (*visible || first_time || explicit);
+            if position >= end && in_ledger && !listed {
+                statements.extend(ledger::delete_from_ledger(self.ledger, name));
+                outcome.notices.push(format!("{name} is pending: the tables are those before it"));
+            } else if position < end && (listed || in_ledger || shown) {
+                if !in_ledger {
+                    let checksum = up_checksum(migration.as_ref(), engine).await?;
+                    let record = ledger::NewRecord {
+                        name,
+                        phase: Phase::Adopted,
+                        checksum: checksum.as_deref(),
+                        additive: migration.attributes().additive,
+                        version: self.version,
+                        duration_ms: 0,
+                    };
+                    statements.extend(ledger::insert_into_ledger(engine, self.ledger, &record));
+                }
+                if !listed {
+                    statements.push(ledger::insert_into_seaql(engine, name));
+                }
+                if !statements.is_empty() {
+                    outcome.adopted.push(name.to_owned());
+                }
+            }
+            for sql in statements {
                 txn.execute_unprepared(&sql).await?;
             }
-            outcome.adopted.push(migration.name().to_owned());
         }
-        outcome.notices.extend(matched.extra_indexes);
-        outcome.notices.extend(self.adoption.notices(txn).await?);
-        Ok(true)
+        Ok(first_time)
     }
 
     async fn match_tables(
@@ -127,7 +187,13 @@ impl Migrator {
                 let position = (0..position).rev().take_while(same).last().unwrap_or(position);
                 let extra_indexes =
                     extra.iter().map(|change| format!("{change}; it is left as it is")).collect();
-                return Ok(Some(Match { migrations: position.saturating_add(1), extra_indexes }));
+                let visible = (0..steps.len())
+                    .map(|at| at.checked_sub(1).and_then(|before| steps.get(before)) != steps.get(at));
+                return Ok(Some(Match {
+                    migrations: position.saturating_add(1),
+                    visible: visible.collect(),
+                    extra_indexes,
+                }));
             }
             if closest.as_ref().is_none_or(|(_, fewest)| differences.len() <= fewest.len()) {
                 closest = Some((position, differences.iter().map(ToString::to_string).collect()));

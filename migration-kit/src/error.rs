@@ -1,8 +1,9 @@
-//! The kit's errors: each is one line that says what to do.
+//! The kit's errors: each is one line that says what to do. The command line adds PostgreSQL's details.
 
 use std::time::Duration;
 
 use sea_orm::{DbErr, RuntimeErr};
+use sqlx::postgres::PgDatabaseError;
 
 /// Why an operation failed. `Display` is one line and contains no password.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,14 @@ pub enum Error {
         /// The program whose migrations were searched.
         program: &'static str,
     },
+    /// The end of a name fits several migrations.
+    #[error("{name:?} is the end of several names: {candidates}")]
+    AmbiguousName {
+        /// The requested name.
+        name: String,
+        /// The migrations that it may mean.
+        candidates: String,
+    },
     /// The database holds tables, and none of them are recorded as this program's.
     #[error("the database holds tables that {program} did not create ({tables}); nothing was changed")]
     Unmanaged {
@@ -27,7 +36,10 @@ pub enum Error {
         tables: String,
     },
     /// The SQL of applied migrations differs from the SQL in this release.
-    #[error("changed since it was applied: {0}; nothing was changed")]
+    #[error(
+        "changed since it was applied: {0}; run the intended release, or, if both versions build the same, \
+         `repair NAME --accept-checksum`; nothing was changed"
+    )]
     Changed(String),
     /// The database has migrations that this release does not know.
     #[error("the database is newer than {program} {version}: it has {names}")]
@@ -38,6 +50,17 @@ pub enum Error {
         version: &'static str,
         /// The unknown migrations.
         names: String,
+    },
+    /// Migrations that the ledger has and SeaORM's table has not.
+    #[error(
+        "{ledger} has {names}, seaql_migrations has not; `adopt` compares the tables and then completes or deletes \
+         the records; nothing was changed"
+    )]
+    Unlisted {
+        /// The migrations.
+        names: String,
+        /// The kit's table.
+        ledger: &'static str,
     },
     /// A migration outside a transaction did not complete in an earlier run.
     #[error(
@@ -75,7 +98,7 @@ pub enum Error {
         program: &'static str,
     },
     /// The database was adopted or migrated before.
-    #[error("the database already has records of {program}; `status` shows them")]
+    #[error("the database already has the records of {program} that its tables match; `status` shows them")]
     AlreadyManaged {
         /// The program.
         program: &'static str,
@@ -83,11 +106,30 @@ pub enum Error {
     /// `repair` was called for a migration that is not incomplete.
     #[error("{0} is not incomplete; `repair` without a name lists the migrations that are")]
     NotIncomplete(String),
+    /// `repair --accept-checksum` was called for a migration whose checksum is the recorded one.
+    #[error("{0} has not changed since it was applied; `status` lists the migrations that have")]
+    NotChanged(String),
     /// Another runner held the lock for too long.
     #[error("another process is migrating this database; gave up after {} s (--lock-timeout)", .0.as_secs())]
     Busy(Duration),
+    /// A writer, or another runner, held SQLite's only lock for too long.
+    #[error(
+        "another process is writing to this database: a server, or another run; gave up after {} s (--lock-timeout)",
+        .0.as_secs()
+    )]
+    WriterBusy(Duration),
+    /// A scratch schema can't be built.
+    #[error(
+        "the database is read-only (a standby, or default_transaction_read_only): a comparison builds schemas in a \
+         transaction that is rolled back, which it does not allow; run this command on the primary. `status`, \
+         `history`, `show` and `wait` work here"
+    )]
+    ReadOnly,
     /// A statement failed and the run was rolled back.
-    #[error("{migration}{}: {source}; the run was rolled back", location(*.number))]
+    #[error(
+        "{migration}{}: {source}; the run was rolled back{}", location(*.number),
+        if source.already_exists() { "; if only its record was lost, run `adopt`" } else { "" }
+    )]
     Statement {
         /// The migration.
         migration: String,
@@ -95,6 +137,15 @@ pub enum Error {
         number: usize,
         /// The database's error.
         source: Cause,
+    },
+    /// The tables could not be dropped.
+    #[error("the tables can't be dropped: {0}; nothing was changed")]
+    NotErased(Cause),
+    /// The tables were dropped, and not all migrations were applied again.
+    #[error("the tables were erased and created again, and then {source}")]
+    Erased {
+        /// What failed.
+        source: Box<Error>,
     },
     /// The run would leave foreign keys without the row that they reference.
     #[error("the run would violate foreign keys: {0}; it was rolled back")]
@@ -123,6 +174,22 @@ pub enum Error {
     Database(#[from] Cause),
 }
 
+impl Error {
+    /// The DETAIL and HINT of the PostgreSQL error that caused it, a line each, for the administrator's
+    /// terminal. They may hold values of rows.
+    pub(crate) fn details(&self) -> String {
+        match self {
+            Self::Interrupted { source, .. }
+            | Self::Statement { source, .. }
+            | Self::NotRendered { source, .. }
+            | Self::NotErased(source)
+            | Self::Database(source) => source.details(),
+            Self::Erased { source } => source.details(),
+            _ => String::new(),
+        }
+    }
+}
+
 fn location(number: usize) -> String {
     if number == 0 { String::new() } else { format!(", statement {number}") }
 }
@@ -132,6 +199,45 @@ fn location(number: usize) -> String {
 pub struct Cause(pub DbErr);
 
 impl std::error::Error for Cause {}
+
+impl Cause {
+    /// The database's own error, if it answered.
+    fn database_error(&self) -> Option<&dyn sqlx::error::DatabaseError> {
+        match &self.0 {
+            DbErr::Conn(RuntimeErr::SqlxError(error))
+            | DbErr::Exec(RuntimeErr::SqlxError(error))
+            | DbErr::Query(RuntimeErr::SqlxError(error)) => error.as_database_error(),
+            _ => None,
+        }
+    }
+
+    /// The DETAIL and HINT of PostgreSQL, a line each; empty if there are none. They may hold values of rows, so
+    /// they are for the administrator's terminal and never for a log.
+    fn details(&self) -> String {
+        let error = self.database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+        let Some(error) = error else { return String::new() };
+        // For dependent objects it advises CASCADE, which drops them.
+        let hint = error.hint().filter(|_| error.code() != "2BP01");
+        let line =
+            |word, text: Option<&str>| text.map(|text| format!("\n{word}: {text}")).unwrap_or_default();
+        line("DETAIL", error.detail()) + &line("HINT", hint)
+    }
+
+    /// Whether a statement would create what exists already.
+    fn already_exists(&self) -> bool {
+        let Some(error) = self.database_error() else { return false };
+        match error.code().as_deref() {
+            // duplicate_table (also an index), _column, _object (a constraint, a trigger), _function.
+            Some("42P07" | "42701" | "42710" | "42723") => true,
+            // SQLite has no code of its own for it.
+            Some("1") => {
+                error.message().contains("already exists")
+                    || error.message().contains("duplicate column name")
+            }
+            _ => false,
+        }
+    }
+}
 
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -145,6 +251,8 @@ impl std::fmt::Display for Cause {
                 sqlx::Error::Database(error) => {
                     let hint = match error.code().as_deref() {
                         Some("55P03") => "; another session holds a lock on the table (--table-lock-timeout)",
+                        Some("2BP01") => "; drop or change those objects first",
+                        Some("25006") => "; connect to the primary, as a role that may write",
                         _ => "",
                     };
                     write!(f, "{}{hint}", one_line(error.message()))

@@ -19,6 +19,7 @@ pub mod catalogue;
 pub mod cli;
 mod compare;
 mod engine;
+mod erase;
 mod error;
 mod execute;
 mod ledger;
@@ -39,6 +40,7 @@ pub use compare::{Check, Difference};
 pub use engine::Engine;
 pub use error::{Cause, Error};
 pub use ledger::{Phase, Record};
+pub use recover::Repair;
 pub use render::{Direction, checksum, render};
 pub use run::{Event, Options, Outcome, Timeouts};
 use sea_orm_migration::MigrationTrait;
@@ -109,7 +111,7 @@ impl Migrator {
 
     /// The migration with this name, or the only one whose name ends with `_` and this name.
     pub fn by_name(&self, name: &str) -> Result<&dyn Migration, Error> {
-        let unknown = || Error::UnknownName { name: name.to_owned(), program: self.program };
+        let unknown = || self.unknown_name(name);
         let position = self.position(name)?;
         self.migrations.get(position).map(AsRef::as_ref).ok_or_else(unknown)
     }
@@ -119,10 +121,19 @@ impl Migrator {
             return Ok(position);
         }
         let suffix = format!("_{name}");
-        let mut matches = self.names().enumerate().filter(|(_, known)| known.ends_with(&suffix));
-        match (matches.next(), matches.next()) {
-            (Some((position, _)), None) => Ok(position),
-            _ => Err(Error::UnknownName { name: name.to_owned(), program: self.program }),
+        let matches: Vec<_> =
+            self.names().enumerate().filter(|(_, known)| known.ends_with(&suffix)).collect();
+        match matches.as_slice() {
+            [] => Err(self.unknown_name(name)),
+            [(position, _)] => Ok(*position),
+            several => Err(Error::AmbiguousName {
+                name: name.to_owned(),
+                candidates: several.iter().map(|(_, known)| *known).collect::<Vec<_>>().join(", "),
+            }),
         }
+    }
+
+    fn unknown_name(&self, name: &str) -> Error {
+        Error::UnknownName { name: name.to_owned(), program: self.program }
     }
 }

@@ -34,7 +34,7 @@ impl Migrator {
             .migrations
             .iter()
             .take(last.map_or(usize::MAX, |last| last.saturating_add(1)))
-            .filter(|migration| status.records.iter().all(|record| record.name != migration.name()))
+            .filter(|migration| !status.has(migration.name()))
             .map(AsRef::as_ref)
             .collect();
         ensure_allowed(&plan, options)?;
@@ -59,7 +59,7 @@ impl Migrator {
             .iter()
             .skip(target.map_or(0, |target| target.saturating_add(1)))
             .rev()
-            .filter(|migration| status.records.iter().any(|record| record.name == migration.name()))
+            .filter(|migration| status.has(migration.name()))
             .take(options.steps.unwrap_or(usize::MAX))
             .map(AsRef::as_ref)
             .collect())
@@ -74,18 +74,23 @@ impl Migrator {
         if let Some(name) = status.incomplete.first() {
             return Err(Error::Incomplete(name.clone()));
         }
+        if !status.unlisted.is_empty() {
+            return Err(Error::Unlisted { names: status.unlisted.join(", "), ledger: self.ledger });
+        }
         if !status.changed.is_empty() {
             return Err(Error::Changed(status.changed.join(", ")));
         }
-        if !status.unknown.is_empty() {
-            let names: Vec<_> = status.unknown.iter().map(|unknown| unknown.name.as_str()).collect();
-            return Err(Error::Newer {
-                program: self.program,
-                version: self.version,
-                names: names.join(", "),
-            });
-        }
+        self.ensure_known(&status)?;
         Ok(status)
+    }
+
+    /// An error if a newer release migrated the database.
+    pub(crate) fn ensure_known(&self, status: &SchemaStatus) -> Result<(), Error> {
+        if status.unknown.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = status.unknown.iter().map(|unknown| unknown.name.as_str()).collect();
+        Err(Error::Newer { program: self.program, version: self.version, names: names.join(", ") })
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 
 use super::{
-    DatabaseState, Direction, Engine, Error, Migration, Migrator, Phase,
+    DatabaseState, Direction, Engine, Error, Migration, Migrator, Phase, SchemaStatus,
+    erase::Erase,
     execute::{commit_or_roll_back, foreign_key_violations, run_migration, run_statement},
     ledger,
     render::up_checksum,
@@ -95,15 +96,8 @@ impl Migrator {
         if plan.is_empty() {
             return Ok(Outcome::default());
         }
-        let session = self.open_session(db, options, &plan).await?;
-        let mut outcome = Outcome::default();
-        let result = loop {
-            match self.apply_batch(&session, options, &mut outcome).await {
-                Ok(true) => {}
-                Ok(false) => break Ok(outcome),
-                Err(error) => break Err(error),
-            }
-        };
+        let session = self.open_session(db, options, &plan, false).await?;
+        let result = self.apply_all(&session, options, None).await;
         session.close().await?;
         result
     }
@@ -114,38 +108,72 @@ impl Migrator {
         if plan.is_empty() {
             return Ok(Outcome::default());
         }
-        let session = self.open_session(db, options, &plan).await?;
-        let result = self.revert_all(&session, options, &plan).await;
+        let session = self.open_session(db, options, &plan, false).await?;
+        let result = self.revert_all(&session, options, &plan, None).await;
         session.close().await?;
         result
     }
 
-    async fn revert_all(
+    /// Applies all pending migrations. With `erase`, erases first, in the transaction of the first ones.
+    pub(crate) async fn apply_all(
         &self,
         session: &Session,
         options: &Options<'_>,
-        plan: &[&dyn Migration],
+        mut erase: Option<&Erase>,
     ) -> Result<Outcome, Error> {
+        let erases = erase.is_some();
         let mut outcome = Outcome::default();
-        for chunk in plan.chunk_by(|a, b| transactional(*a) && transactional(*b)) {
-            match chunk {
-                [migration] if !transactional(*migration) => {
-                    self.run_outside_transaction(session, options, *migration, Direction::Down).await?;
-                    outcome.applied.push(migration.name().to_owned());
-                }
-                chunk => self.revert_batch(session, options, chunk, &mut outcome).await?,
-            }
+        while let Some(next) = self.apply_batch(session, options, erase.take(), &mut outcome).await? {
+            self.run_outside_transaction(session, options, next, Direction::Up)
+                .await
+                .map_err(|error| if erases { Error::Erased { source: Box::new(error) } } else { error })?;
+            outcome.applied.push(next.name().to_owned());
         }
         Ok(outcome)
     }
 
-    async fn open_session(
+    /// Reverts the migrations of the plan. With `erase`, erases what is left, in the transaction of the last
+    /// ones.
+    pub(crate) async fn revert_all(
+        &self,
+        session: &Session,
+        options: &Options<'_>,
+        plan: &[&dyn Migration],
+        mut erase: Option<&Erase>,
+    ) -> Result<Outcome, Error> {
+        let mut outcome = Outcome::default();
+        let mut chunks = plan.chunk_by(|a, b| transactional(*a) && transactional(*b)).peekable();
+        while let Some(chunk) = chunks.next() {
+            match chunk {
+                [migration] if !transactional(*migration) => {
+                    if options.rehearse {
+                        outcome.notices.push(not_rehearsed(*migration));
+                        return Ok(outcome);
+                    }
+                    self.run_outside_transaction(session, options, *migration, Direction::Down).await?;
+                    outcome.applied.push(migration.name().to_owned());
+                }
+                chunk => {
+                    let erase = if chunks.peek().is_none() { erase.take() } else { None };
+                    self.revert_batch(session, options, chunk, erase, &mut outcome).await?;
+                }
+            }
+        }
+        if erase.is_some() {
+            self.revert_batch(session, options, &[], erase, &mut outcome).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Opens the connection of a run. A run that erases drops tables that others reference.
+    pub(crate) async fn open_session(
         &self,
         db: &DatabaseConnection,
         options: &Options<'_>,
         plan: &[&dyn Migration],
+        erases: bool,
     ) -> Result<Session, Error> {
-        let rebuilds = plan.iter().any(|migration| migration.attributes().rebuilds_tables);
+        let rebuilds = erases || plan.iter().any(|migration| migration.attributes().rebuilds_tables);
         let session = Session::open(db, self.lock_key, options.timeouts, rebuilds).await?;
         if plan.iter().any(|migration| !transactional(*migration)) {
             session.lock().await?;
@@ -153,25 +181,31 @@ impl Migrator {
         Ok(session)
     }
 
-    /// Applies all migrations up to the next one that needs no transaction in one transaction, then that one
-    /// alone. Returns whether more are pending.
+    /// Applies all migrations up to the next one that runs outside a transaction in one transaction. Returns
+    /// that one.
     async fn apply_batch(
         &self,
         session: &Session,
         options: &Options<'_>,
+        erase: Option<&Erase>,
         outcome: &mut Outcome,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<&dyn Migration>, Error> {
         let txn = session.begin().await?;
         let engine = Engine::of(&txn)?;
         let before = foreign_key_violations(&txn).await?;
-        let state = self.state(&txn).await?;
-        if matches!(state, DatabaseState::Unmanaged { .. }) {
+        if let Some(erase) = erase {
+            self.erase(&txn, options, erase).await?;
+        }
+        let recorded = match self.state(&txn).await? {
+            DatabaseState::Managed(status) => !status.records.is_empty(),
+            DatabaseState::Empty => true,
+            DatabaseState::Unmanaged { .. } => false,
+        };
+        if !recorded {
             let last = options.to.map(|name| self.position(name)).transpose()?;
             self.adopt_in(&txn, engine, None, last, outcome).await?;
         }
-        for sql in ledger::create_tables(engine, self.ledger) {
-            run_statement(&txn, options, "", &sql).await?;
-        }
+        self.create_ledgers(&txn, options).await?;
         let plan = self.migrations_up(self.state(&txn).await?, options)?;
         let mut rest = plan.iter();
         for migration in rest.by_ref().take_while(|migration| transactional(**migration)) {
@@ -183,16 +217,12 @@ impl Migrator {
             outcome.applied.push(migration.name().to_owned());
         }
         commit_or_roll_back(txn, options, &before).await?;
-        let Some(next) = plan.iter().find(|migration| !transactional(**migration)) else { return Ok(false) };
-        if options.rehearse {
-            outcome
-                .notices
-                .push(format!("{} runs outside a transaction, so it was not rehearsed", next.name()));
-            return Ok(false);
+        let next = plan.into_iter().find(|migration| !transactional(*migration));
+        if let Some(next) = next.filter(|_| options.rehearse) {
+            outcome.notices.push(not_rehearsed(next));
+            return Ok(None);
         }
-        self.run_outside_transaction(session, options, *next, Direction::Up).await?;
-        outcome.applied.push(next.name().to_owned());
-        Ok(true)
+        Ok(next)
     }
 
     async fn revert_batch(
@@ -200,6 +230,7 @@ impl Migrator {
         session: &Session,
         options: &Options<'_>,
         plan: &[&dyn Migration],
+        erase: Option<&Erase>,
         outcome: &mut Outcome,
     ) -> Result<(), Error> {
         let txn = session.begin().await?;
@@ -207,12 +238,13 @@ impl Migrator {
         // Another runner may have reverted some of them since the plan was made.
         let status = match self.state(&txn).await? {
             DatabaseState::Managed(status) => status,
-            DatabaseState::Empty | DatabaseState::Unmanaged { .. } => return Ok(()),
+            DatabaseState::Empty | DatabaseState::Unmanaged { .. } => SchemaStatus::default(),
         };
+        let plan: Vec<_> = plan.iter().filter(|migration| status.has(migration.name())).collect();
+        if !plan.is_empty() {
+            self.create_ledgers(&txn, options).await?;
+        }
         for migration in plan {
-            if status.records.iter().all(|record| record.name != migration.name()) {
-                continue;
-            }
             let started = Instant::now();
             run_migration(&txn, options, *migration, Direction::Down).await?;
             for sql in ledger::delete(self.ledger, migration.name()) {
@@ -220,6 +252,9 @@ impl Migrator {
             }
             options.emit(Event::Done { migration: migration.name(), duration: started.elapsed() });
             outcome.applied.push(migration.name().to_owned());
+        }
+        if let Some(erase) = erase {
+            self.erase(&txn, options, erase).await?;
         }
         commit_or_roll_back(txn, options, &before).await
     }
@@ -234,6 +269,7 @@ impl Migrator {
         direction: Direction,
     ) -> Result<(), Error> {
         let txn = session.begin().await?;
+        self.create_ledgers(&txn, options).await?;
         for sql in ledger::delete(self.ledger, migration.name()) {
             run_statement(&txn, options, migration.name(), &sql).await?;
         }
@@ -265,6 +301,23 @@ impl Migrator {
         Ok(txn.commit().await?)
     }
 
+    /// Creates the two tables of records if they are missing: SeaORM's own tool knows only one.
+    pub(crate) async fn create_ledgers(
+        &self,
+        txn: &DatabaseTransaction,
+        options: &Options<'_>,
+    ) -> Result<(), Error> {
+        let tables = ledger::table_names(txn).await?;
+        let has = |name| tables.iter().any(|table| table == name);
+        if has(self.ledger) && has("seaql_migrations") {
+            return Ok(());
+        }
+        for sql in ledger::create_tables(Engine::of(txn)?, self.ledger) {
+            run_statement(txn, options, "", &sql).await?;
+        }
+        Ok(())
+    }
+
     async fn record(
         &self,
         txn: &DatabaseTransaction,
@@ -288,6 +341,10 @@ impl Migrator {
         }
         Ok(())
     }
+}
+
+fn not_rehearsed(migration: &dyn Migration) -> String {
+    format!("{} runs outside a transaction, so it was not rehearsed", migration.name())
 }
 
 fn transactional(migration: &dyn Migration) -> bool {

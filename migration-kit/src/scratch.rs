@@ -38,8 +38,12 @@ impl Scratch {
 
     async fn postgres(txn: &DatabaseTransaction) -> Result<Self, Error> {
         let txn = txn.begin().await?;
-        let sql = "SELECT has_database_privilege(current_database(), 'CREATE') AS granted";
+        let sql = "SELECT has_database_privilege(current_database(), 'CREATE') AS granted, \
+                   current_setting('transaction_read_only') = 'on' AS read_only";
         let row = txn.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+        if row.as_ref().map(|row| row.try_get("", "read_only")).transpose()?.unwrap_or(false) {
+            return Err(Error::ReadOnly);
+        }
         let granted = row.map(|row| row.try_get("", "granted")).transpose()?.unwrap_or(false);
         let sql = if granted {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -104,17 +108,6 @@ impl Scratch {
     /// The schema as it is now.
     pub(crate) async fn load(&self) -> Result<Schema, Error> {
         catalogue::load(&self.txn).await
-    }
-
-    /// The functions and procedures in this schema with their argument types, as DROP ROUTINE expects them.
-    pub(crate) async fn routines(&self) -> Result<Vec<String>, Error> {
-        if self.engine == Engine::Sqlite {
-            return Ok(Vec::new());
-        }
-        let sql = "SELECT p.oid::regprocedure::text AS routine FROM pg_catalog.pg_proc p \
-                   WHERE p.pronamespace = current_schema()::regnamespace ORDER BY 1";
-        let rows = self.txn.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
-        rows.iter().map(|row| Ok(row.try_get("", "routine")?)).collect()
     }
 
     /// Discards the schema.

@@ -1,18 +1,25 @@
-//! A whole run as an SQL script, to be applied by other tools. The script also writes the records, so later
+//! A whole run as an SQL script, to be applied by `psql` or SQLite's shell. The script also writes the records, so later
 //! runs see the migrations as applied.
 
 use super::{Direction, Engine, Error, Migration, Migrator, Phase, checksum, ledger, render};
 
 impl Migrator {
-    /// The script from an empty database up to `to`, or to the newest migration.
-    pub async fn script_up(&self, engine: Engine, to: Option<&str>) -> Result<Vec<String>, Error> {
+    /// The script from an empty database, or from one that has `from`, up to `to`, or to the newest migration.
+    pub async fn script_up(
+        &self,
+        engine: Engine,
+        from: Option<&str>,
+        to: Option<&str>,
+    ) -> Result<Vec<String>, Error> {
+        let first =
+            from.map(|name| self.position(name)).transpose()?.map_or(0, |from| from.saturating_add(1));
         let last = to.map(|name| self.position(name)).transpose()?;
         let count = last.map_or(self.migrations.len(), |last| last.saturating_add(1));
         let mut script = Script::new(engine);
         for statement in ledger::create_tables(engine, self.ledger) {
             script.push(&statement);
         }
-        for migration in self.migrations.iter().take(count) {
+        for migration in self.migrations.iter().take(count).skip(first) {
             let statements = render(migration.as_ref(), engine, Direction::Up).await?;
             let checksum = checksum(&statements);
             script.add(migration.as_ref(), statements);
@@ -60,6 +67,8 @@ impl Script {
     fn new(engine: Engine) -> Self {
         let mut lines = Vec::new();
         if engine == Engine::Sqlite {
+            // Without it, SQLite's shell continues after an error and commits the rest.
+            lines.push(".bail on".to_owned());
             lines.push("PRAGMA foreign_keys = OFF;".to_owned());
         }
         lines.push(Self::begin(engine).to_owned());

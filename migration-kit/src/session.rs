@@ -119,7 +119,10 @@ impl Session {
 
     async fn wait(&self, started: Instant) -> Result<(), Error> {
         if started.elapsed() >= self.timeouts.lock {
-            return Err(Error::Busy(self.timeouts.lock));
+            return Err(match self.engine {
+                Engine::Postgres => Error::Busy(self.timeouts.lock),
+                Engine::Sqlite => Error::WriterBusy(self.timeouts.lock),
+            });
         }
         tokio::time::sleep(POLL).await;
         Ok(())

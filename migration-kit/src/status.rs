@@ -22,7 +22,7 @@ pub enum DatabaseState {
 /// Which migrations a managed database has.
 #[derive(Clone, Debug, Default)]
 pub struct SchemaStatus {
-    /// All records, by name.
+    /// All records, by name, without those that only the ledger has.
     pub records: Vec<Record>,
     /// Migrations that are not applied, oldest first.
     pub pending: Vec<String>,
@@ -32,6 +32,9 @@ pub struct SchemaStatus {
     pub changed: Vec<String>,
     /// Migrations that started outside a transaction and did not complete. They are pending as well.
     pub incomplete: Vec<String>,
+    /// Migrations that only the ledger has. SeaORM's own tool reverted them, or their rows in
+    /// `seaql_migrations` were lost. They are pending as well.
+    pub unlisted: Vec<String>,
 }
 
 /// An applied migration of a newer release.
@@ -50,6 +53,7 @@ impl SchemaStatus {
             && self.unknown.is_empty()
             && self.changed.is_empty()
             && self.incomplete.is_empty()
+            && self.unlisted.is_empty()
     }
 
     /// This release can work on the schema: it is current, or newer by additive migrations only.
@@ -57,7 +61,13 @@ impl SchemaStatus {
         self.pending.is_empty()
             && self.changed.is_empty()
             && self.incomplete.is_empty()
+            && self.unlisted.is_empty()
             && self.only_additive_unknown()
+    }
+
+    /// Whether the migration is recorded.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.records.iter().any(|record| record.name == name)
     }
 
     /// All unknown migrations are additive. True if there are none.
@@ -70,12 +80,16 @@ impl SchemaStatus {
         let each = |names: &[String], words: &str| {
             names.iter().map(|name| format!("{name} {words}")).collect::<Vec<_>>()
         };
-        let pending: Vec<_> =
-            self.pending.iter().filter(|name| !self.incomplete.contains(name)).cloned().collect();
+        let explained = |name: &String| self.incomplete.contains(name) || self.unlisted.contains(name);
+        let pending: Vec<_> = self.pending.iter().filter(|name| !explained(name)).cloned().collect();
         let unknown: Vec<_> = self.unknown.iter().map(|unknown| unknown.name.clone()).collect();
         [
             each(&pending, "is not applied"),
             each(&self.incomplete, "is incomplete: it stopped outside a transaction"),
+            each(
+                &self.unlisted,
+                "is recorded in one of the two tables only: `adopt` completes or deletes the record",
+            ),
             each(&self.changed, "was changed since it was applied"),
             each(&unknown, "is not known to this release"),
         ]
@@ -108,8 +122,12 @@ impl Migrator {
                 status.pending.push(name.to_owned());
                 continue;
             };
-            if record.phase == Phase::Running {
-                status.incomplete.push(name.to_owned());
+            if record.phase == Phase::Running || !record.listed {
+                let unclear = match record.phase {
+                    Phase::Running => &mut status.incomplete,
+                    Phase::Applied | Phase::Adopted => &mut status.unlisted,
+                };
+                unclear.push(name.to_owned());
                 status.pending.push(name.to_owned());
                 continue;
             }
@@ -128,7 +146,8 @@ impl Migrator {
                 });
             }
         }
-        status.records = records;
+        status.records =
+            records.into_iter().filter(|record| record.phase == Phase::Running || record.listed).collect();
         Ok(status)
     }
 }

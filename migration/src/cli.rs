@@ -26,7 +26,9 @@ const HELP: [Help; 5] = [
         examples: "Examples:
   up --rehearse            run everything on the live data, then roll back
   up --to users_email_key  stop after one migration
-  up --sql                 print the SQL instead of running it",
+  up --sql                 print the SQL instead of running it
+  up --sql --from users_email_key
+                           print it for a database that has this migration",
     },
     Help {
         command: "down",
@@ -37,7 +39,7 @@ const HELP: [Help; 5] = [
     },
     Help {
         command: "adopt",
-        about: "Record migrations as applied in a database that the FastAPI blog created, if the tables match",
+        about: "Record migrations as applied in a database that the FastAPI blog created, if the tables match; complete lost records",
         examples: "",
     },
     Help {

@@ -25,7 +25,7 @@ pub(super) fn obstacle(state: &DatabaseState, production: bool, accept_newer: bo
             );
         }
     };
-    if !status.changed.is_empty() || !status.incomplete.is_empty() {
+    if !status.changed.is_empty() || !status.incomplete.is_empty() || !status.unlisted.is_empty() {
         return Some(format!(
             "the schema differs from the recorded migrations: {}",
             status.explain().join("; ")

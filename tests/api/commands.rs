@@ -102,3 +102,12 @@ async fn after_seed_new_rows_get_the_next_ids() {
     let ann = server.client().sign_up("ann").await;
     assert_eq!(ann.write(Published::Yes).await.id, 51);
 }
+
+#[actix_web::test]
+async fn a_command_whose_output_is_closed_ends_without_a_message() {
+    let installation = Installation::new().await;
+    for arguments in [&["openapi"][..], &["migrate", "up", "--sql"], &["migrate", "status"]] {
+        let output = installation.run_closed(arguments);
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(141), ""), "{arguments:?}");
+    }
+}

@@ -36,6 +36,7 @@ mod plans;
 mod preconditions;
 mod replay;
 mod replicas;
+mod roles;
 mod settings;
 mod support;
 mod takeover;

@@ -90,7 +90,11 @@ fn column(row: &QueryResult) -> Result<Column, DbErr> {
         data_type: row.try_get("", "data_type")?,
         nullable: row.try_get("", "nullable")?,
         generated: expression.as_ref().filter(|_| stored).map(|text| format!("({text}) stored")),
-        default: expression.filter(|_| !stored && !serial),
+        default: expression.filter(|_| !stored && !serial).map(|text| match text.as_str() {
+            // Spellings of the same time.
+            "CURRENT_TIMESTAMP" | "transaction_timestamp()" => "now()".to_owned(),
+            _ => text,
+        }),
         auto_increment: auto_increment.map(str::to_owned),
         collation: row.try_get("", "collation")?,
     })

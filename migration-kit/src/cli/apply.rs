@@ -7,7 +7,7 @@ use super::{
     connect::{Access, Target},
     output::{Style, confirm, print_lines, styled},
 };
-use crate::{DatabaseState, Engine, Error, Migrator, Options, Outcome};
+use crate::{DatabaseState, Engine, Error, Migrator, Options, Outcome, Repair, SchemaStatus};
 
 pub(super) async fn up(
     migrator: &Migrator,
@@ -15,11 +15,11 @@ pub(super) async fn up(
     args: &UpArgs,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let target = Target::parse(&settings.database_url)?;
+    let target = Target::parse(&settings.database_url, migrator.program)?;
     let to = args.to.as_deref();
     if args.sql {
         let engine = args.engine.map_or(target.engine(), Engine::from);
-        print_lines(out, &migrator.script_up(engine, to).await?)?;
+        print_lines(out, &migrator.script_up(engine, args.from.as_deref(), to).await?)?;
         return Ok(0);
     }
     let options = Options {
@@ -75,7 +75,7 @@ pub(super) async fn down(
     args: &DownArgs,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let target = Target::parse(&settings.database_url)?;
+    let target = Target::parse(&settings.database_url, migrator.program)?;
     let steps = if args.to.is_some() { None } else { Some(args.steps) };
     if args.sql {
         let engine = args.engine.map_or(target.engine(), Engine::from);
@@ -115,7 +115,7 @@ pub(super) async fn adopt(
     timeouts: TimeoutArgs,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let target = Target::parse(&settings.database_url)?;
+    let target = Target::parse(&settings.database_url, migrator.program)?;
     if target.connect(Access::ReadOnly).await?.is_none() {
         return Err(Error::NothingToAdopt { program: migrator.program }.into());
     }
@@ -129,35 +129,47 @@ pub(super) async fn repair(
     migrator: &Migrator,
     settings: &Settings,
     name: Option<&str>,
-    done: bool,
-    undone: bool,
+    repair: Option<Repair>,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let target = Target::parse(&settings.database_url)?;
-    let Some(name) = name else { return print_incomplete(migrator, &target, out).await };
-    if !done && !undone {
-        return Err(Failure::Refused("pass --done or --undone".to_owned()));
-    }
+    let target = Target::parse(&settings.database_url, migrator.program)?;
+    let Some(name) = name else { return print_repairs(migrator, &target, out).await };
+    let Some(repair) = repair else {
+        return Err(Failure::Refused("pass --done or --undone, or --accept-checksum".to_owned()));
+    };
     let name = migrator.by_name(name)?.name();
     let Some(db) = target.connect(Access::ReadWrite).await? else { return Ok(0) };
-    migrator.repair(&db, name, done, &Options::default()).await?;
-    writeln!(out, "{name} is {}", if done { "recorded as applied" } else { "pending again" })?;
+    migrator.repair(&db, name, repair, &Options::default()).await?;
+    let result = match repair {
+        Repair::Done => "recorded as applied",
+        Repair::Undone => "pending again",
+        Repair::AcceptChecksum => "recorded with its present checksum; `check` compares the tables",
+    };
+    writeln!(out, "{name} is {result}")?;
     Ok(0)
 }
 
-async fn print_incomplete(migrator: &Migrator, target: &Target, out: &mut impl Write) -> Result<u8, Failure> {
-    let incomplete = match target.connect(Access::ReadOnly).await? {
+async fn print_repairs(migrator: &Migrator, target: &Target, out: &mut impl Write) -> Result<u8, Failure> {
+    let status = match target.connect(Access::ReadOnly).await? {
         Some(db) => match migrator.state(&db).await? {
-            DatabaseState::Managed(status) => status.incomplete,
-            DatabaseState::Empty | DatabaseState::Unmanaged { .. } => Vec::new(),
+            DatabaseState::Managed(status) => status,
+            DatabaseState::Empty | DatabaseState::Unmanaged { .. } => SchemaStatus::default(),
         },
-        None => Vec::new(),
+        None => SchemaStatus::default(),
     };
-    if incomplete.is_empty() {
-        writeln!(out, "no migration is incomplete")?;
+    if status.incomplete.is_empty() && status.changed.is_empty() && status.unlisted.is_empty() {
+        writeln!(out, "no migration is incomplete or changed")?;
         return Ok(0);
     }
-    for name in incomplete {
+    for name in status.unlisted {
+        writeln!(out, "{name} is recorded in one of the two tables only: run `adopt`")?;
+    }
+    for name in status.changed {
+        writeln!(out, "{name} changed since it was applied")?;
+        writeln!(out, "  to see its statements:            show {name}")?;
+        writeln!(out, "  if both versions build the same:  repair {name} --accept-checksum")?;
+    }
+    for name in status.incomplete {
         writeln!(out, "{name} is incomplete: it stopped outside a transaction")?;
         writeln!(out, "  to see its statements:            show {name}")?;
         writeln!(out, "  after completing them by hand:    repair {name} --done")?;

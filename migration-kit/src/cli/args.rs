@@ -42,7 +42,8 @@ pub enum Command {
     },
     /// Show how the database differs from the models
     Diff(DiffArgs),
-    /// Record migrations as applied in a database that already has their tables, if the tables match
+    /// Record migrations as applied in a database that already has their tables, if the tables match; complete
+    /// lost records
     Adopt {
         /// Up to this migration; without it, as many as match
         #[arg(long, value_name = "NAME")]
@@ -68,7 +69,7 @@ pub enum Command {
         #[command(flatten)]
         source: SourceArgs,
     },
-    /// List incomplete migrations, or record how one was repaired
+    /// List incomplete and changed migrations, or record how one was repaired
     Repair {
         /// The migration
         name: Option<String>,
@@ -78,6 +79,10 @@ pub enum Command {
         /// Its statements were undone by hand: make it pending again
         #[arg(long, requires = "name")]
         undone: bool,
+        /// It changed since it was applied and builds the same: record its present checksum, and that it was
+        /// accepted
+        #[arg(long, requires = "name", conflicts_with_all = ["done", "undone"])]
+        accept_checksum: bool,
     },
     /// Wait until the database is reachable and up to date; exit 3 on timeout
     Wait {
@@ -154,6 +159,9 @@ pub struct UpArgs {
     /// Print the SQL from an empty database on; needs no database
     #[arg(long, conflicts_with = "rehearse")]
     pub(super) sql: bool,
+    /// For `--sql`: print the SQL for a database that has this migration and those before it
+    #[arg(long, value_name = "NAME", requires = "sql")]
+    pub(super) from: Option<String>,
     /// For `--sql`: the engine, if it is not that of the database URL
     #[arg(long, requires = "sql")]
     pub(super) engine: Option<EngineArg>,

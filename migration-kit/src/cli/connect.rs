@@ -1,7 +1,13 @@
 //! Connects to the database, and reports why it can't without printing a password.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
+use percent_encoding::percent_decode_str;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
     ConnectOptions as _, Connection as _,
@@ -23,20 +29,24 @@ pub(super) enum Access {
 
 /// The database that a URL names.
 pub(super) enum Target {
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Box<PgConnectOptions>, Certificates),
     Sqlite(Box<SqliteConnectOptions>),
 }
 
 impl Target {
-    pub(super) fn parse(url: &str) -> Result<Self, Failure> {
+    /// `program` names the connections in `pg_stat_activity`, unless the URL names them.
+    pub(super) fn parse(url: &str, program: &str) -> Result<Self, Failure> {
         let invalid = |error: &dyn std::fmt::Display| {
             Failure::Unreachable(format!("database URL {}: {error}", redacted(url)))
         };
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
             "postgres" | "postgresql" => {
-                let options = PgConnectOptions::from_str(url).map_err(|error| invalid(&error))?;
-                Ok(Self::Postgres(Box::new(options)))
+                let mut options = PgConnectOptions::from_str(url).map_err(|error| invalid(&error))?;
+                if options.get_application_name().is_none() {
+                    options = options.application_name(&format!("{program} migrate"));
+                }
+                Ok(Self::Postgres(Box::new(options), Certificates::of(url)))
             }
             "sqlite" => {
                 let options = SqliteConnectOptions::from_str(url).map_err(|error| invalid(&error))?;
@@ -48,7 +58,7 @@ impl Target {
 
     pub(super) fn engine(&self) -> Engine {
         match self {
-            Self::Postgres(_) => Engine::Postgres,
+            Self::Postgres(..) => Engine::Postgres,
             Self::Sqlite(_) => Engine::Sqlite,
         }
     }
@@ -57,7 +67,7 @@ impl Target {
     pub(super) fn is_local(&self) -> bool {
         match self {
             Self::Sqlite(_) => true,
-            Self::Postgres(options) => {
+            Self::Postgres(options, _) => {
                 let host = options.get_host();
                 options.get_socket().is_some()
                     || host.starts_with('/')
@@ -70,7 +80,7 @@ impl Target {
     /// The name to type as confirmation: that of the database, or of the file.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Postgres(options) => {
+            Self::Postgres(options, _) => {
                 options.get_database().unwrap_or_else(|| options.get_username()).to_owned()
             }
             Self::Sqlite(options) => {
@@ -80,23 +90,76 @@ impl Target {
         }
     }
 
+    /// Connects for reading and writing. Returns `None` if the file does not exist.
+    pub(super) async fn connect_if_exists(&self) -> Result<Option<DatabaseConnection>, Failure> {
+        match self {
+            Self::Sqlite(options) if is_file(options) && !options.get_filename().exists() => Ok(None),
+            _ => self.connect(Access::ReadWrite).await,
+        }
+    }
+
     /// Connects. Returns `None` if access is read-only and the file does not exist.
     pub(super) async fn connect(&self, access: Access) -> Result<Option<DatabaseConnection>, Failure> {
         match self {
-            Self::Postgres(options) => postgres(options).await.map(Some),
+            Self::Postgres(options, certificates) => postgres(options, certificates).await.map(Some),
             Self::Sqlite(options) => sqlite(options, access).await,
         }
     }
 }
 
-async fn postgres(options: &PgConnectOptions) -> Result<DatabaseConnection, Failure> {
+/// The files that a PostgreSQL URL, or the environment, names for TLS, with the names of the settings.
+pub(super) struct Certificates(Vec<(&'static str, PathBuf)>);
+
+impl Certificates {
+    fn of(url: &str) -> Self {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let pairs: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let files = [
+            (["sslrootcert", "ssl-root-cert", "ssl-ca"].as_slice(), "PGSSLROOTCERT"),
+            (&["sslcert", "ssl-cert"], "PGSSLCERT"),
+            (&["sslkey", "ssl-key"], "PGSSLKEY"),
+        ];
+        let files = files.into_iter().filter_map(|(names, variable)| {
+            let in_url = pairs.iter().rev().find(|(name, _)| names.contains(name));
+            let (&setting, value) = match in_url {
+                Some((_, value)) => {
+                    (names.first()?, percent_decode_str(value).decode_utf8_lossy().into_owned())
+                }
+                None => (&variable, std::env::var(variable).ok()?),
+            };
+            // The setting may also hold the certificate itself.
+            (!value.trim_start().starts_with("-----BEGIN")).then(|| (setting, PathBuf::from(value)))
+        });
+        Self(files.collect())
+    }
+
+    /// The files with what is wrong with them, in parentheses; empty if there are none.
+    fn describe(&self) -> String {
+        let files: Vec<_> = self
+            .0
+            .iter()
+            .map(|(setting, file)| match File::open(file) {
+                Ok(_) => format!("{setting} {}", file.display()),
+                Err(error) => format!("{setting} {}: {error}", file.display()),
+            })
+            .collect();
+        if files.is_empty() { String::new() } else { format!(" ({})", files.join(", ")) }
+    }
+}
+
+async fn postgres(
+    options: &PgConnectOptions,
+    certificates: &Certificates,
+) -> Result<DatabaseConnection, Failure> {
     let options = options.clone().disable_statement_logging();
     let server = format!("{}:{}", options.get_host(), options.get_port());
     // A pool would retry until its timeout and then hide the reason, so try one connection first.
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => drop(connection.close().await),
         Ok(Err(error)) => {
-            return Err(Failure::Unreachable(format!("PostgreSQL at {server}: {}", message(&error))));
+            let answered = matches!(error, sqlx::Error::Database(_));
+            let files = if answered { String::new() } else { certificates.describe() };
+            return Err(Failure::Unreachable(format!("PostgreSQL at {server}: {}{files}", message(&error))));
         }
         Err(_) => return Err(Failure::Unreachable(format!("PostgreSQL at {server}: no answer in 10 s"))),
     }
@@ -110,13 +173,11 @@ async fn sqlite(
     access: Access,
 ) -> Result<Option<DatabaseConnection>, Failure> {
     let file = options.get_filename().to_owned();
-    let is_file =
-        !file.to_string_lossy().contains(":memory:") && !file.to_string_lossy().starts_with("file:");
     let failed = |error: &dyn std::fmt::Display| {
         Failure::Unreachable(format!("SQLite file {}: {error}", file.display()))
     };
     let mut options = options.clone().disable_statement_logging();
-    if is_file {
+    if is_file(&options) {
         match access {
             Access::ReadOnly if !file.exists() => return Ok(None),
             Access::ReadOnly => options = options.read_only(true),
@@ -130,6 +191,12 @@ async fn sqlite(
     let connected = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
     let pool = connected.map_err(|error| failed(&message(&error)))?;
     Ok(Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)))
+}
+
+/// Whether the database is a file, and not in memory.
+fn is_file(options: &SqliteConnectOptions) -> bool {
+    let name = options.get_filename().to_string_lossy();
+    !name.contains(":memory:") && !name.starts_with("file:")
 }
 
 fn message(error: &sqlx::Error) -> String {

@@ -14,11 +14,13 @@ use super::{
 use crate::{DatabaseState, Difference, Migrator};
 
 /// A read-only connection. If the SQLite file does not exist, a connection to an empty database in memory.
-async fn connect(settings: &Settings) -> Result<DatabaseConnection, Failure> {
-    if let Some(db) = Target::parse(&settings.database_url)?.connect(Access::ReadOnly).await? {
+async fn connect(migrator: &Migrator, settings: &Settings) -> Result<DatabaseConnection, Failure> {
+    if let Some(db) =
+        Target::parse(&settings.database_url, migrator.program)?.connect(Access::ReadOnly).await?
+    {
         return Ok(db);
     }
-    match Target::parse("sqlite::memory:")?.connect(Access::ReadWrite).await? {
+    match Target::parse("sqlite::memory:", migrator.program)?.connect(Access::ReadWrite).await? {
         Some(db) => Ok(db),
         None => Err(Failure::Unreachable("SQLite has no database in memory".to_owned())),
     }
@@ -30,7 +32,7 @@ pub(super) async fn check(
     format: FormatArgs,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let db = connect(settings).await?;
+    let db = connect(migrator, settings).await?;
     let check = migrator.check(&db).await?;
     let models: Vec<_> =
         check.models.iter().map(|(engine, change)| format!("{}: {change}", engine.name())).collect();
@@ -68,7 +70,7 @@ pub(super) async fn diff(
     args: &DiffArgs,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let db = connect(settings).await?;
+    let db = connect(migrator, settings).await?;
     if let Some(name) = &args.write {
         return write(migrator, &db, settings, args, name, out).await;
     }
@@ -102,7 +104,7 @@ async fn write(
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
     let postgres = match &args.postgres_url {
-        Some(url) => Target::parse(url)?.connect(Access::ReadOnly).await?,
+        Some(url) => Target::parse(url, migrator.program)?.connect(Access::ReadOnly).await?,
         None => None,
     };
     let differences = migrator.missing(postgres.as_ref().unwrap_or(db)).await?;

@@ -3,7 +3,8 @@
 //! A program embeds [`Command`] as a clap subcommand and passes it to [`run`]. [`with_help`] replaces help
 //! texts and adds the program's own examples.
 //!
-//! Exit codes: 0 for success and yes, 1 for an error, 2 for wrong usage, 3 for no.
+//! Exit codes: 0 for success and yes, 1 for an error, 2 for wrong usage, 3 for no, 141 if the reader of the
+//! output closed it.
 
 mod apply;
 mod args;
@@ -22,7 +23,7 @@ pub use self::{
     connect::redacted,
     help::{Help, with_help},
 };
-use crate::{Error, Migrator};
+use crate::{Error, Migrator, Repair};
 
 /// What the commands need to know in addition to their arguments.
 #[derive(Clone, Debug)]
@@ -44,8 +45,24 @@ pub struct SourcePaths {
     pub migrations: PathBuf,
 }
 
-/// Runs one command and returns the exit code of the process.
+/// The exit code of a program whose reader closed the pipe, as if SIGPIPE had ended it.
+const CLOSED_PIPE: u8 = 128 + 13;
+
+/// Runs one command and returns the exit code of the process. If the reader of the output closes it, as `head`
+/// does, the command ends without an error.
 pub async fn run(
+    migrator: &Migrator,
+    command: Command,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
+    match run_command(migrator, command, settings, out).await {
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(CLOSED_PIPE),
+        result => result,
+    }
+}
+
+async fn run_command(
     migrator: &Migrator,
     command: Command,
     settings: &Settings,
@@ -60,8 +77,13 @@ pub async fn run(
         Command::Adopt { at, timeouts } => {
             apply::adopt(migrator, settings, at.as_deref(), timeouts, out).await
         }
-        Command::Repair { name, done, undone } => {
-            apply::repair(migrator, settings, name.as_deref(), done, undone, out).await
+        Command::Repair { name, done, undone, accept_checksum } => {
+            let repair = match (done, undone, accept_checksum) {
+                (true, ..) => Some(Repair::Done),
+                (_, true, _) => Some(Repair::Undone),
+                (.., accept) => accept.then_some(Repair::AcceptChecksum),
+            };
+            apply::repair(migrator, settings, name.as_deref(), repair, out).await
         }
         Command::Wait { timeout } => {
             report::wait(migrator, settings, Duration::from_secs(timeout), out).await
@@ -75,11 +97,11 @@ pub async fn run(
     }
 }
 
-/// Why a command failed, in one line.
+/// Why a command failed: one line, and for an error of PostgreSQL its details in further lines.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The database, or a migration, failed.
-    #[error(transparent)]
+    #[error("{0}{details}", details = .0.details())]
     Kit(#[from] Error),
     /// The database can't be reached, or its URL is invalid.
     #[error("{0}")]

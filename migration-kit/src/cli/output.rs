@@ -81,14 +81,18 @@ pub(super) fn prompt_for_name(out: &mut impl Write, target: &Target) -> Result<O
     prompt(out, &format!("This deletes every row of {}. Type its name to continue: ", target.name()))
 }
 
+/// Whether questions can be asked.
+pub(super) fn has_terminal() -> bool {
+    std::io::stdin().is_terminal()
+}
+
 fn prompt(out: &mut impl Write, text: &str) -> Result<Option<String>, Failure> {
-    let input = std::io::stdin();
-    if !input.is_terminal() {
+    if !has_terminal() {
         return Ok(None);
     }
     write!(out, "{text}")?;
     out.flush()?;
     let mut answer = String::new();
-    input.lock().read_line(&mut answer)?;
+    std::io::stdin().lock().read_line(&mut answer)?;
     Ok(Some(answer.trim().to_owned()))
 }

@@ -18,6 +18,9 @@ use crate::{
 
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long the first attempt to connect may take even if the timeout is shorter.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(1);
+
 /// A migration with its state, as one row of a table.
 struct Row<'a> {
     name: &'a str,
@@ -82,6 +85,10 @@ pub(super) async fn history(
     };
     let mut rows: Vec<_> = rows(migrator, &status).into_iter().filter(|row| row.record.is_some()).collect();
     rows.sort_by_key(|row| row.record.and_then(|record| record.applied_at.as_deref()));
+    if rows.is_empty() && !format.json {
+        writeln!(out, "no migration was applied to this database")?;
+        return Ok(0);
+    }
     if format.json {
         let all: Vec<_> = rows.iter().map(|row| row_json(row.name, row.state, row.record)).collect();
         print_json(out, &Value::Array(all))?;
@@ -125,6 +132,9 @@ pub(super) async fn show(
             row.into_iter().skip(2).map(|(_, cell)| cell).filter(|cell| !cell.is_empty()).collect();
         writeln!(out, "{}", details.join(", "))?;
         writeln!(out, "checksum {}", record.checksum.as_deref().unwrap_or("none"))?;
+        if let Some(accepted) = &record.accepted {
+            writeln!(out, "checksum accepted {accepted}")?;
+        }
     }
     writeln!(out, "{}", describe_attributes(migration))?;
     for (engine, word, statements) in scripts {
@@ -147,22 +157,25 @@ pub(super) async fn wait(
     timeout: Duration,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let target = Target::parse(&settings.database_url)?;
+    let target = Target::parse(&settings.database_url, migrator.program)?;
     let started = Instant::now();
+    let mut limit = timeout.max(FIRST_ATTEMPT);
     loop {
-        let reason = match reason_not_ready(migrator, &target).await {
-            Ok(None) => {
+        let reason = match tokio::time::timeout(limit, reason_not_ready(migrator, &target)).await {
+            Ok(Ok(None)) => {
                 writeln!(out, "{} is reachable and up to date", target.name())?;
                 return Ok(0);
             }
-            Ok(Some(reason)) => reason,
-            Err(failure) => failure.to_string(),
+            Ok(Ok(Some(reason))) => reason,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(_) => "no answer".to_owned(),
         };
         if started.elapsed() >= timeout {
             writeln!(out, "timed out: {reason}")?;
             return Ok(3);
         }
         tokio::time::sleep(POLL_INTERVAL).await;
+        limit = timeout.saturating_sub(started.elapsed());
     }
 }
 
@@ -238,7 +251,7 @@ async fn render_if_static(
 }
 
 async fn load_state(migrator: &Migrator, settings: &Settings) -> Result<DatabaseState, Failure> {
-    match Target::parse(&settings.database_url)?.connect(Access::ReadOnly).await? {
+    match Target::parse(&settings.database_url, migrator.program)?.connect(Access::ReadOnly).await? {
         Some(db) => Ok(migrator.state(&db).await?),
         None => Ok(DatabaseState::Empty),
     }
@@ -253,6 +266,7 @@ fn rows<'a>(migrator: &'a Migrator, status: &'a SchemaStatus) -> Vec<Row<'a>> {
             let record = record(name);
             let (state, style) = match record {
                 _ if is_in(&status.incomplete) => ("incomplete", Style::Failure),
+                _ if is_in(&status.unlisted) => ("in one table only", Style::Failure),
                 _ if is_in(&status.changed) => ("changed", Style::Failure),
                 None => ("pending", Style::Warning),
                 Some(record) if record.phase == Phase::Adopted => ("adopted", Style::Success),
@@ -296,5 +310,6 @@ fn row_json(name: &str, state: &str, record: Option<&Record>) -> Value {
         "version": record.and_then(|record| record.version.as_deref()),
         "additive": record.and_then(|record| record.additive),
         "checksum": record.and_then(|record| record.checksum.as_deref()),
+        "checksum_accepted": record.and_then(|record| record.accepted.as_deref()),
     })
 }

@@ -260,3 +260,19 @@ async fn every_kind_of_difference_is_found() {
         }
     }
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn spellings_of_the_transactions_time_are_the_same_default() {
+    let database = TestDatabase::postgres().await;
+    let create = |default: &str| format!("CREATE TABLE t (at timestamptz DEFAULT {default})");
+    let mut schemas = Vec::new();
+    for default in ["now()", "CURRENT_TIMESTAMP", "transaction_timestamp()", "clock_timestamp()"] {
+        run(&database, &[create(default)]).await;
+        schemas.push(Schema::load(&database.db).await.unwrap());
+        run(&database, &["DROP TABLE t".into()]).await;
+    }
+    assert_eq!(schemas[0], schemas[1]);
+    assert_eq!(schemas[0], schemas[2]);
+    assert_ne!(schemas[0], schemas[3], "the clock goes on in a transaction");
+}

@@ -140,7 +140,11 @@ async fn nothing_pending_takes_no_lock_and_waiting_for_a_lock_ends_after_its_tim
 
         let started = Instant::now();
         let error = migrator(&[&first, &second]).up(&database.db, &options).await.unwrap_err();
-        assert!(matches!(error, Error::Busy(_)), "{error}");
+        match database.engine {
+            Engine::Postgres => assert!(matches!(error, Error::Busy(_)), "{error}"),
+            // SQLite has one lock for all writers, so the holder may be any of them.
+            Engine::Sqlite => assert!(matches!(error, Error::WriterBusy(_)), "{error}"),
+        }
         assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
         holder.rollback().await.unwrap();
         migrator(&[&first, &second]).up(&database.db, &options).await.unwrap();
@@ -298,7 +302,7 @@ async fn a_migration_that_reads_from_the_database_runs_without_a_checksum() {
         migrator.migrations.push(Box::new(ReadsDatabase));
         let rendered = render(&ReadsDatabase, database.engine, Direction::Up).await;
         assert!(matches!(rendered, Err(Error::NotStatic(_))));
-        assert!(migrator.script_up(database.engine, None).await.is_err());
+        assert!(migrator.script_up(database.engine, None, None).await.is_err());
 
         migrator.up(&database.db, &Options::default()).await.unwrap();
         assert!(Schema::load(&database.db).await.unwrap().tables.contains_key("found"));

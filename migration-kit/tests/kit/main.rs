@@ -10,8 +10,10 @@
 mod bookshelf;
 mod cli;
 mod diff;
+mod erase;
 mod guarantees;
 mod kill;
 mod lint;
+mod records;
 mod snapshots;
 mod support;

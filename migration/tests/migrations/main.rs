@@ -10,6 +10,7 @@ mod build;
 mod cli;
 mod kill;
 mod notify;
+mod records;
 mod snapshots;
 mod support;
 mod takeover;

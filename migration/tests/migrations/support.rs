@@ -4,6 +4,8 @@
 pub(crate) mod database;
 #[path = "../../../migration-kit/tests/kit/support/kill.rs"]
 pub(crate) mod kill;
+#[path = "../../../migration-kit/tests/kit/support/lost.rs"]
+pub(crate) mod lost;
 
 pub(crate) use database::{TestDatabase, connect};
 

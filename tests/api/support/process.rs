@@ -95,6 +95,13 @@ impl Installation {
         child.wait_with_output().unwrap()
     }
 
+    /// Runs a command whose output is closed at once, as `head` closes it.
+    pub(crate) fn run_closed(&self, arguments: &[&str]) -> Output {
+        let mut child = self.command(arguments).spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait_with_output().unwrap()
+    }
+
     /// Runs a command that must succeed, and returns its standard output.
     #[track_caller]
     pub(crate) fn succeed(&self, arguments: &[&str]) -> String {

@@ -2,6 +2,7 @@
 
 pub(crate) mod database;
 pub(crate) mod kill;
+pub(crate) mod lost;
 pub(crate) mod migrations;
 
 pub(crate) use database::{TestDatabase, connect};
