@@ -9,10 +9,12 @@ pub mod compression;
 pub mod conditional;
 pub mod cors;
 pub mod docs;
+pub mod echo;
 pub mod error;
 pub mod field_errors;
 pub mod openapi;
 pub mod paging;
+pub mod receive;
 pub mod request;
 pub mod resource;
 pub mod telemetry;
@@ -21,6 +23,7 @@ pub mod validation;
 
 use cache::Cache;
 use error::{Error, Result};
+use receive::BodyMemory;
 use validation::Limits;
 
 /// The state that this layer needs for each request. Cloning it only increments reference counts.
@@ -28,6 +31,8 @@ use validation::Limits;
 pub struct HttpState {
     /// The limits that requests are checked against.
     pub limits: Arc<Limits>,
+    /// The memory for request bodies.
+    pub body_memory: BodyMemory,
     /// Maximum duration of a request.
     pub request_timeout: Duration,
     /// The cache of complete responses to anonymous reads.

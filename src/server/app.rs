@@ -24,6 +24,7 @@ use crate::{
         docs::{self, Documentation},
         error::Error,
         openapi::{self, Security},
+        receive::BodyMemory,
         resource::Endpoints,
         telemetry::log_requests,
         validation::Limits,
@@ -89,6 +90,7 @@ impl AppState {
         };
         Self {
             http: HttpState {
+                body_memory: BodyMemory::new(limits.max_body_bytes),
                 limits: Arc::new(limits),
                 request_timeout: settings.http.request_timeout,
                 cache,
