@@ -1,4 +1,4 @@
-//! The types that state who may send a request: [`Anyone`], [`Viewer`], [`CurrentUser`].
+//! The types that state who may send a request: [`Anyone`], [`Registrant`], [`Viewer`], [`CurrentUser`].
 //!
 //! An access token only proves that the account existed when the token was issued. Every request reads the
 //! account's row, so the tokens of a deleted account stop working at once.
@@ -8,15 +8,22 @@ use entity::user;
 use sea_orm::EntityTrait as _;
 
 use super::Accounts;
-use crate::http::{
-    cache::Audience,
-    error::{Error, Result},
-    request::{Caller, UserId},
+use crate::{
+    config::Registration,
+    http::{
+        cache::Audience,
+        error::{Error, Result},
+        request::{Caller, UserId},
+    },
 };
 
 /// Anyone; a token is ignored.
 #[derive(Clone, Copy, Debug)]
 pub struct Anyone;
+
+/// Anyone, while registration is open.
+#[derive(Clone, Copy, Debug)]
+pub struct Registrant;
 
 /// Anonymous or signed in. A token, if sent, must be valid: an expired one must not silently hide its owner's
 /// drafts.
@@ -52,6 +59,15 @@ impl CurrentUser {
 impl Caller for Anyone {
     async fn identify(_request: &HttpRequest) -> Result<Self> {
         Ok(Self)
+    }
+}
+
+impl Caller for Registrant {
+    async fn identify(request: &HttpRequest) -> Result<Self> {
+        match accounts(request)?.registration {
+            Registration::Open => Ok(Self),
+            Registration::Closed => Err(Error::RegistrationClosed),
+        }
     }
 }
 

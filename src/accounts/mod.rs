@@ -9,7 +9,7 @@ pub mod users;
 
 use std::sync::Arc;
 
-pub use callers::{Anyone, CurrentUser, Viewer};
+pub use callers::{Anyone, CurrentUser, Registrant, Viewer};
 
 use crate::{
     clock::Clock,
@@ -19,6 +19,9 @@ use crate::{
 };
 use passwords::Passwords;
 use tokens::Tokens;
+
+/// The maximum size of a request body about accounts, in bytes. Anyone may send one.
+pub const MAX_BODY_BYTES: usize = 16 << 10;
 
 /// The state that requests about accounts need. Cloning it only increments reference counts.
 #[derive(Clone, Debug)]

@@ -13,7 +13,8 @@ use actix_web::{
     },
 };
 use sea_orm::{DbErr, RuntimeErr};
-use serde_json::{Map, Value};
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::http::field_errors::FieldErrors;
@@ -57,7 +58,10 @@ pub enum Error {
     /// 412: the current state of the article is not one of those in `If-Match`.
     #[error("The article has changed")]
     PreconditionFailed,
-    /// 413: the body has more than this many bytes, `MAX_BODY_BYTES`.
+    /// 408: the body did not arrive within the request's deadline.
+    #[error("The body was not received in time")]
+    BodyTimeout,
+    /// 413: the body has more than this many bytes.
     #[error("The body has more than {0} bytes")]
     TooLarge(usize),
     /// 422: all errors of the request's values, in the contract's order.
@@ -151,11 +155,21 @@ impl Error {
 
     /// The JSON body.
     pub fn body(&self) -> Value {
-        let detail = match self {
-            Self::Invalid(errors) => serde_json::to_value(errors).unwrap_or_default(),
-            other => Value::String(other.to_string()),
-        };
-        Value::Object(Map::from_iter([("detail".to_owned(), detail)]))
+        serde_json::to_value(ErrorBody(self)).unwrap_or_default()
+    }
+}
+
+/// The wire form of an error.
+struct ErrorBody<'a>(&'a Error);
+
+impl Serialize for ErrorBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_struct("ErrorBody", 1)?;
+        match self.0 {
+            Error::Invalid(errors) => body.serialize_field("detail", errors)?,
+            other => body.serialize_field("detail", &other.to_string())?,
+        }
+        body.end()
     }
 }
 
@@ -169,6 +183,7 @@ impl ResponseError for Error {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -190,9 +205,13 @@ impl ResponseError for Error {
                 response
                     .insert_header((header::RETRY_AFTER, HeaderValue::from(u16::from(RETRY_AFTER_SECONDS))));
             }
+            // RFC 9110, section 15.5.9: the rest of the body may still arrive.
+            Self::BodyTimeout => {
+                response.force_close();
+            }
             _ => {}
         }
-        response.json(self.body())
+        response.json(ErrorBody(self))
     }
 }
 

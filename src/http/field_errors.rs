@@ -6,6 +6,11 @@ use std::{borrow::Cow, fmt};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use super::echo::{Echo, MAX_TOTAL_BYTES};
+
+/// The maximum number of errors that a response lists.
+pub const MAX_ERRORS: usize = 50;
+
 /// When an error is reported. The FastAPI blog detected some invalid values only when the database rejected
 /// them, after it had looked up the article. Its clients expect 404 and 403 before those errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +35,7 @@ enum Reason {
 #[derive(Debug)]
 pub struct InvalidPart {
     at: LocationPart,
-    input: Value,
+    input: Echo,
     invalid: InvalidValue,
 }
 
@@ -91,17 +96,17 @@ impl InvalidValue {
     }
 
     /// The echo of the value. Errors of parts show only the part, so the whole value is not copied.
-    fn echo(&self, input: impl FnOnce() -> Value) -> Value {
+    fn echo(&self, input: impl FnOnce() -> Echo) -> Echo {
         match self.0 {
             Reason::Value { .. } => input(),
-            Reason::Parts(_) => Value::Null,
+            Reason::Parts(_) => Value::Null.into(),
         }
     }
 }
 
 impl InvalidPart {
     /// An error of the part at `at`. `input` creates the echo of its value.
-    pub fn new(at: impl Into<LocationPart>, invalid: InvalidValue, input: impl FnOnce() -> Value) -> Self {
+    pub fn new(at: impl Into<LocationPart>, invalid: InvalidValue, input: impl FnOnce() -> Echo) -> Self {
         Self { at: at.into(), input: invalid.echo(input), invalid }
     }
 }
@@ -117,7 +122,7 @@ pub struct FieldError {
     /// The violated rule.
     pub msg: Cow<'static, str>,
     /// The value received.
-    pub input: Value,
+    pub input: Echo,
     /// The rule's parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ctx: Option<Map<String, Value>>,
@@ -177,18 +182,18 @@ impl FieldErrors {
     /// A single error.
     pub fn one(invalid: InvalidValue, loc: &[&'static str], input: Value) -> Self {
         let mut errors = Self::default();
-        errors.add(invalid, loc.iter().copied().map(Into::into).collect(), || input);
+        errors.add(invalid, loc.iter().copied().map(Into::into).collect(), || input.into());
         errors
     }
 
     /// Adds the error of the value at `loc`, or the errors of its parts. `input` creates the echo of the
     /// value.
-    pub fn add(&mut self, invalid: InvalidValue, loc: Vec<LocationPart>, input: impl FnOnce() -> Value) {
+    pub fn add(&mut self, invalid: InvalidValue, loc: Vec<LocationPart>, input: impl FnOnce() -> Echo) {
         let input = invalid.echo(input);
         self.push(invalid, loc, input);
     }
 
-    fn push(&mut self, invalid: InvalidValue, loc: Vec<LocationPart>, input: Value) {
+    fn push(&mut self, invalid: InvalidValue, loc: Vec<LocationPart>, input: Echo) {
         match invalid.0 {
             Reason::Value { kind, msg, ctx, timing } => {
                 let errors = match timing {
@@ -217,9 +222,10 @@ impl FieldErrors {
         !self.early.is_empty()
     }
 
-    /// The errors that the response lists: the early ones, or else the late ones.
+    /// The errors that the response lists: the early ones, or else the late ones; at most [`MAX_ERRORS`].
     pub fn reported(&self) -> &[FieldError] {
-        if self.has_early() { &self.early } else { &self.late }
+        let errors = if self.has_early() { &self.early } else { &self.late };
+        errors.get(..MAX_ERRORS).unwrap_or(errors)
     }
 }
 
@@ -231,8 +237,18 @@ impl fmt::Display for FieldErrors {
 }
 
 impl Serialize for FieldErrors {
+    /// Once the inputs have more than [`MAX_TOTAL_BYTES`] together, the later ones are replaced by their
+    /// sizes.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.reported().serialize(serializer)
+        let mut total = 0_usize;
+        serializer.collect_seq(self.reported().iter().map(|error| {
+            total = total.saturating_add(error.input.written_bytes());
+            if total > MAX_TOTAL_BYTES {
+                Cow::Owned(FieldError { input: error.input.without_value(), ..error.clone() })
+            } else {
+                Cow::Borrowed(error)
+            }
+        }))
     }
 }
 
@@ -248,7 +264,7 @@ mod tests {
 
     #[test]
     fn errors_of_parts_are_located_within_the_whole() {
-        let item = InvalidPart::new(2, invalid("a").with("min", 1).with("max", 3), || json!("x"));
+        let item = InvalidPart::new(2, invalid("a").with("min", 1).with("max", 3), || json!("x").into());
         let whole = InvalidValue::of_parts(vec![InvalidPart::new(
             "tags",
             InvalidValue::of_parts(vec![item]),
@@ -265,10 +281,10 @@ mod tests {
 
     #[test]
     fn late_errors_are_reported_only_if_there_are_no_early_ones() {
-        let part = InvalidPart::new("name", invalid("late"), || json!(null));
+        let part = InvalidPart::new("name", invalid("late"), || json!(null).into());
         let late = InvalidValue::of_parts(vec![part]).reported(Timing::Late);
         let mut errors = FieldErrors::default();
-        errors.add(late, vec!["body".into()], || json!(null));
+        errors.add(late, vec!["body".into()], || json!(null).into());
         assert!(!errors.has_early());
         assert_eq!(errors.reported().len(), 1);
         errors.append(FieldErrors::one(invalid("early"), &["query", "q"], json!("x")));

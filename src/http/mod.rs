@@ -12,10 +12,12 @@ pub mod compression;
 pub mod conditional;
 pub mod cors;
 pub mod docs;
+pub mod echo;
 pub mod error;
 pub mod field_errors;
 pub mod openapi;
 pub mod paging;
+pub mod receive;
 pub mod request;
 pub mod resource;
 pub mod telemetry;
@@ -27,6 +29,7 @@ pub mod validation;
 use cache::Cache;
 use client_address::TrustedProxies;
 use error::{Error, Result};
+use receive::BodyMemory;
 use validation::Limits;
 
 /// The state that this layer needs for each request. Cloning it only increments reference counts.
@@ -34,6 +37,8 @@ use validation::Limits;
 pub struct HttpState {
     /// The limits that requests are checked against.
     pub limits: Arc<Limits>,
+    /// The memory for request bodies.
+    pub body_memory: BodyMemory,
     /// Maximum duration of a request.
     pub request_timeout: Duration,
     /// The proxies whose reports of client addresses are used.

@@ -52,15 +52,16 @@ where
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let limits = &*HttpState::of(&request)?.limits;
-            let received = B::receive(&request, &mut payload, limits).await?;
+            let received = B::receive(&request, &mut payload).await?;
             let caller = C::identify(&request).await?;
+            let body = B::decode(received).await?;
 
             let mut errors = FieldErrors::default();
             let segments = path_parameters(&request);
             let path = Extractor::extract("path", Members::Pairs(&segments), limits, &mut errors);
             let pairs = query_pairs(request.query_string());
             let query = Extractor::extract("query", Members::Pairs(&pairs), limits, &mut errors);
-            let body = B::extract(&received, limits, &mut errors);
+            let body = B::extract(&body, limits, &mut errors);
             match (path, query, body) {
                 (Some(path), Some(query), Some(body)) => Ok(Self { caller, path, query, body }),
                 _ => Err(errors.into()),

@@ -7,7 +7,7 @@
 use std::{any::Any, collections::BTreeMap, panic::AssertUnwindSafe};
 
 use actix_web::{
-    FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route,
+    FromRequest, Handler, HttpMessage as _, HttpRequest, HttpResponse, Responder, Route,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     guard,
@@ -28,6 +28,7 @@ use super::{
     cache::{Cached, serve_cached},
     compression::compress,
     error::Error,
+    receive::{MaxBodyBytes, Receiving},
 };
 
 /// Declares the endpoint of a handler with an `#[utoipa::path]` attribute: `endpoint!(list_articles)`.
@@ -44,6 +45,7 @@ pub struct Endpoint {
     path: String,
     documentation: Option<Documentation>,
     cached: Option<Cached>,
+    max_body_bytes: Option<usize>,
     route: Route,
 }
 
@@ -83,13 +85,19 @@ impl Endpoint {
         F::Output: Responder + 'static,
     {
         let route = Route::new().to(handler);
-        Self { method, path: path.to_owned(), documentation: None, cached: None, route }
+        Self { method, path: path.to_owned(), documentation: None, cached: None, max_body_bytes: None, route }
     }
 
     /// Serves public responses from the cache, as `cached` declares them.
     #[must_use]
     pub fn cached(self, cached: Cached) -> Self {
         Self { cached: Some(cached), ..self }
+    }
+
+    /// Limits the body to fewer bytes than `MAX_BODY_BYTES`. Routes that anyone may call declare a limit.
+    #[must_use]
+    pub fn max_body_bytes(self, bytes: usize) -> Self {
+        Self { max_body_bytes: Some(bytes), ..self }
     }
 
     /// The methods that the endpoint supports.
@@ -105,6 +113,13 @@ impl Endpoint {
             .into_iter()
             .fold(guard::Any(guard::fn_guard(|_| false)), |any, method| any.or(guard::Method(method)));
         let route = self.route.guard(guard).wrap(from_fn(enforce_deadline)).wrap(from_fn(compress));
+        let route = match self.max_body_bytes {
+            None => route,
+            Some(bytes) => route.wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
+                request.extensions_mut().insert(MaxBodyBytes(bytes));
+                next.call(request)
+            })),
+        };
         match self.cached {
             None => route,
             Some(cached) => route.wrap(from_fn(move |request, next| serve_cached(cached, request, next))),
@@ -185,7 +200,16 @@ async fn enforce_deadline<B: MessageBody + 'static>(
     match timeout(deadline, AssertUnwindSafe(next.call(request)).catch_unwind()).await {
         Ok(Ok(response)) => Ok(response?.map_into_boxed_body()),
         Ok(Err(panic)) => Ok(respond(head, Error::internal("handle the request", panic_message(&*panic)))),
-        Err(late) => Ok(respond(head, Error::unavailable("answer within the deadline", late))),
+        Err(late) => {
+            // A stalled client is not a fault of the server.
+            let receiving = head.extensions().get::<Receiving>().is_some();
+            let error = if receiving {
+                Error::BodyTimeout
+            } else {
+                Error::unavailable("answer within the deadline", late)
+            };
+            Ok(respond(head, error))
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
         docs::{self, Documentation},
         error::Error,
         openapi::{self, Security},
+        receive::BodyMemory,
         resource::Endpoints,
         telemetry::log_requests,
         upgrade::decline_upgrade,
@@ -93,6 +94,7 @@ impl AppState {
         };
         Self {
             http: HttpState {
+                body_memory: BodyMemory::new(limits.max_body_bytes),
                 limits: Arc::new(limits),
                 request_timeout: settings.http.request_timeout,
                 trusted_proxies: Arc::new(TrustedProxies::new(&settings.http.trusted_proxies)),

@@ -1,9 +1,20 @@
 //! Limits: of request bodies and of pages.
 
-use actix_web::http::StatusCode;
-use serde_json::{Value, json};
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+};
 
-use crate::support::{Published, TestApp, send_raw};
+use actix_web::{
+    http::{Method, StatusCode},
+    rt::task::spawn_blocking,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    document::document,
+    support::{Client, PASSWORD, Published, TestApp, send_raw, wait_until},
+};
 
 const MAX_BODY: (&str, &str) = ("MAX_BODY_BYTES", "2048");
 const TOO_LARGE: &str = "The body has more than 2048 bytes";
@@ -85,6 +96,120 @@ async fn a_body_that_cannot_be_read_is_400() {
         assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
         assert!(response.ends_with(r#"{"detail":"There was an error parsing the body"}"#), "{response}");
     }
+}
+
+/// The operations about accounts that have a body: method and path.
+fn account_operations() -> Vec<(Method, String)> {
+    let document = document();
+    let paths = document["paths"].as_object().unwrap();
+    let mut found = Vec::new();
+    for (path, operations) in
+        paths.iter().filter(|(path, _)| path.starts_with("/auth") || path.starts_with("/users"))
+    {
+        for (method, operation) in operations.as_object().unwrap() {
+            if operation.get("requestBody").is_some() {
+                found.push((method.to_uppercase().parse().unwrap(), path.clone()));
+            }
+        }
+    }
+    found
+}
+
+#[actix_web::test]
+async fn a_body_about_accounts_has_at_most_16_kib() {
+    let app = TestApp::start().await;
+    let operations = account_operations();
+    assert!(operations.len() >= 2);
+    for (method, path) in operations {
+        let send = async |bytes: usize| {
+            let request = app.anonymous();
+            request.request(method.clone(), &path).body("application/json", " ".repeat(bytes)).send().await
+        };
+        let refused = send((16 << 10) + 1).await;
+        refused.expect_error(StatusCode::PAYLOAD_TOO_LARGE, "The body has more than 16384 bytes");
+        assert_ne!(send(16 << 10).await.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_smaller_limit_of_the_operator_holds_for_accounts_too() {
+    let app = TestApp::with(&[MAX_BODY]).await;
+    let response = app.anonymous().log_in("ann", &"x".repeat(3000)).await;
+    response.expect_error(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
+}
+
+#[actix_web::test]
+async fn no_faulty_request_gets_a_response_of_more_than_64_kib() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(Published::Yes).await;
+    let members: Map<String, Value> = (0..150_000).map(|number| (format!("{number:x}"), json!(1))).collect();
+    let text = "\0".repeat(100_000);
+    for body in [
+        Value::Object(members.clone()),
+        json!({ "title": members, "content": members, "published": members }),
+        json!({ "title": text, "content": text, "published": text }),
+        json!([text]),
+        json!(text),
+    ] {
+        for response in [ann.post("/articles/", &body).await, ann.patch(&article.path(), &body).await] {
+            if response.status != StatusCode::OK {
+                assert!(response.status.is_client_error(), "{}", response.status);
+            }
+            assert!(response.body.len() <= 64 << 10, "{} bytes", response.body.len());
+        }
+    }
+    let small: Map<String, Value> = (0..1500).map(|number| (format!("{number:x}"), json!(1))).collect();
+    let response = app.anonymous().post("/auth/register", &Value::Object(small)).await;
+    response.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(response.body.len() <= 64 << 10, "{} bytes", response.body.len());
+}
+
+/// Connections that have each sent a part of a body of `bytes` bytes.
+fn stalled_uploads(address: SocketAddr, connections: usize, sent: usize, bytes: usize) -> Vec<TcpStream> {
+    let head = format!("POST /articles/ HTTP/1.1\r\nhost: x\r\ncontent-length: {bytes}\r\n\r\n");
+    let part = [head.as_bytes(), &vec![b' '; sent]].concat();
+    let open = |_| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(&part).unwrap();
+        stream
+    };
+    (0..connections).map(open).collect()
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_arrive_is_408_and_closes_the_connection() {
+    let app = TestApp::with(&[("REQUEST_TIMEOUT_SECONDS", "1")]).await;
+    let mut stream = stalled_uploads(app.address(), 1, 10, 1000).remove(0);
+    let response = spawn_blocking(move || {
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
+    });
+    let response = response.await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    assert!(response.to_ascii_lowercase().contains("connection: close"), "{response}");
+    assert!(response.ends_with(r#"{"detail":"The body was not received in time"}"#), "{response}");
+}
+
+#[actix_web::test]
+async fn large_bodies_that_occupy_the_memory_are_503_for_large_ones_only() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let address = app.address();
+    let uploads = spawn_blocking(move || stalled_uploads(address, 36, 2_000_000, 2_000_001)).await.unwrap();
+    let large = json!({ "title": "t", "content": "x".repeat(100_000) });
+    wait_until("the memory is occupied", async || {
+        ann.post("/articles/", &large).await.status == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+    ann.write(Published::Yes).await;
+    app.anonymous().sign_in("ann", PASSWORD).await;
+    drop(uploads);
+    wait_until("the memory is free", async || {
+        ann.post("/articles/", &large).await.status == StatusCode::CREATED
+    })
+    .await;
 }
 
 /// Starts a server with five articles.

@@ -404,7 +404,7 @@ async fn an_account_shows_neither_its_password_nor_its_hash() {
 }
 
 #[actix_web::test]
-async fn closed_registration_is_403_for_a_valid_body_and_creates_nothing() {
+async fn closed_registration_is_403_and_creates_nothing() {
     let app = TestApp::with(&[("REGISTRATION", "closed")]).await;
     let response = app.anonymous().post("/auth/register", &registration("ann")).await;
     response.expect_error(StatusCode::FORBIDDEN, "Registration is closed");

@@ -7,7 +7,7 @@ use super::{
     service,
 };
 use crate::{
-    accounts::{Accounts, Anyone},
+    accounts::{Accounts, Anyone, MAX_BODY_BYTES},
     endpoint, error_responses,
     http::{
         error::{Error, Result},
@@ -20,13 +20,13 @@ use crate::{
 
 /// The routes of this feature.
 pub fn endpoints() -> [Endpoint; 1] {
-    [endpoint!(login)]
+    [endpoint!(login).max_body_bytes(MAX_BODY_BYTES)]
 }
 
 error_responses! {
     /// Errors of sign-in.
     LoginErrors = [
-        Error::BadLogin, Error::BadRequest("Missing boundary in multipart."), examples::too_large(),
+        Error::BadLogin, Error::BadRequest("Missing boundary in multipart."), Error::TooLarge(MAX_BODY_BYTES),
         examples::missing("username", serde_json::Value::Null), Error::Busy,
     ];
 }

@@ -11,8 +11,7 @@ use super::{
     service,
 };
 use crate::{
-    accounts::{Accounts, Anyone, CurrentUser},
-    config::Registration,
+    accounts::{Accounts, CurrentUser, MAX_BODY_BYTES, Registrant},
     endpoint, error_responses,
     http::{
         error::{Error, Result},
@@ -25,7 +24,7 @@ use crate::{
 
 /// The routes of this feature.
 pub fn endpoints() -> [Endpoint; 2] {
-    [endpoint!(register_user), endpoint!(read_me)]
+    [endpoint!(register_user).max_body_bytes(MAX_BODY_BYTES), endpoint!(read_me)]
 }
 
 error_responses! {
@@ -34,7 +33,7 @@ error_responses! {
         Error::RegistrationClosed,
         Error::Conflict("Username already registered"),
         Error::Conflict("Email already registered"),
-        examples::unparsed(), examples::too_large(),
+        examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES),
         examples::missing("email", json!({"username": "ada", "password": "[redacted]"})), Error::Busy,
     ];
     /// Errors of requests that send only a token.
@@ -64,11 +63,8 @@ pub async fn read_me(request: ApiRequest<CurrentUser>) -> Json<UserResponse> {
 )]
 pub async fn register_user(
     accounts: ThinData<Accounts>,
-    request: ApiRequest<Anyone, (), (), validation::Json<UserCreate>>,
+    request: ApiRequest<Registrant, (), (), validation::Json<UserCreate>>,
 ) -> Result<(Json<UserResponse>, StatusCode)> {
-    if accounts.registration == Registration::Closed {
-        return Err(Error::RegistrationClosed);
-    }
     let now = accounts.clock.now();
     let account = service::register(&accounts.writer, &accounts.passwords, request.body.0, now).await?;
     Ok((Json(account), StatusCode::CREATED))

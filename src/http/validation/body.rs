@@ -7,48 +7,60 @@ use actix_web::{
     http::header::{self, HeaderMap},
     web::Bytes,
 };
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{TryStreamExt as _, stream};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{
     Extractor, FieldErrors, Fields, Input, InvalidValue, Limits, Members, Pair, echo_object, parse_object,
+    syntax::Syntax,
 };
-use crate::http::error::{Error, Result};
-
-const UNPARSED: Error = Error::BadRequest("There was an error parsing the body");
+use crate::http::{
+    error::{Error, Result},
+    receive::{UNPARSED, parse, receive},
+};
 
 /// The value of an absent body.
 static NULL: Value = Value::Null;
 
-/// The body that a handler declares. It is received first, which checks its syntax, and extracted later,
-/// because the caller is authenticated in between.
+/// The body that a handler declares, in three steps. The caller is identified after the first one, so that a
+/// body of a stranger costs no more than the check of its syntax.
 pub trait Body: Sized {
     /// The body with its syntax checked.
     type Received;
+    /// The values of the body.
+    type Decoded;
 
     /// Receives the body and checks its syntax.
     ///
     /// # Errors
-    /// 400, 413 or 422 `json_invalid`. The caller is not authenticated yet.
-    fn receive(
-        request: &HttpRequest,
-        payload: &mut Payload,
-        limits: &Limits,
-    ) -> impl Future<Output = Result<Self::Received>>;
+    /// 400, 408, 413, 422 `json_invalid`, or 503 if other bodies occupy the memory.
+    fn receive(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Self::Received>>;
+
+    /// Decodes the values.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the thread that decodes a large body fails.
+    fn decode(received: Self::Received) -> impl Future<Output = Result<Self::Decoded>>;
 
     /// Extracts the fields; none if any is invalid.
-    fn extract(received: &Self::Received, limits: &Limits, errors: &mut FieldErrors) -> Option<Self>;
+    fn extract(decoded: &Self::Decoded, limits: &Limits, errors: &mut FieldErrors) -> Option<Self>;
 }
 
 /// The handler declares no body. If a client sends one, it is ignored.
 impl Body for () {
     type Received = ();
+    type Decoded = ();
 
-    async fn receive(_request: &HttpRequest, _payload: &mut Payload, _limits: &Limits) -> Result<()> {
+    async fn receive(_request: &HttpRequest, _payload: &mut Payload) -> Result<()> {
         Ok(())
     }
 
-    fn extract(_received: &(), _limits: &Limits, _errors: &mut FieldErrors) -> Option<Self> {
+    async fn decode(_received: ()) -> Result<()> {
+        Ok(())
+    }
+
+    fn extract(_decoded: &(), _limits: &Limits, _errors: &mut FieldErrors) -> Option<Self> {
         Some(())
     }
 }
@@ -59,38 +71,44 @@ pub struct Json<T>(pub T);
 
 /// The body received where JSON is declared.
 #[derive(Debug)]
-pub enum Document {
+pub enum Document<J> {
     /// No body, an empty one, or `null`.
     Absent,
-    /// A JSON value other than `null`.
-    Json(Value),
+    /// JSON: its bytes, or its value other than `null`.
+    Json(J),
     /// The text of a body with another content type.
     Text(String),
 }
 
 impl<T: Fields> Body for Json<T> {
-    type Received = Document;
+    type Received = Document<Bytes>;
+    type Decoded = Document<Value>;
 
-    async fn receive(request: &HttpRequest, payload: &mut Payload, limits: &Limits) -> Result<Document> {
-        let bytes = receive_bytes(request.headers(), payload, limits).await?;
+    async fn receive(request: &HttpRequest, payload: &mut Payload) -> Result<Self::Received> {
+        let bytes = receive(request, payload).await?;
         if bytes.is_empty() {
             return Ok(Document::Absent);
         }
         if !is_json(request.headers()) {
             return Ok(Document::Text(String::from_utf8_lossy(&bytes).into_owned()));
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| UNPARSED)?;
-        // RFC 8259, section 8.1, allows to ignore a byte order mark; the old blog did.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        match serde_json::from_str(text) {
-            Ok(Value::Null) => Ok(Document::Absent),
-            Ok(value) => Ok(Document::Json(value)),
-            Err(error) => Err(syntax_error(text, &error)),
-        }
+        parse(bytes.clone(), parse_json::<Syntax>).await?;
+        Ok(Document::Json(bytes))
     }
 
-    fn extract(received: &Document, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
-        let (input, parsed) = match received {
+    async fn decode(received: Self::Received) -> Result<Self::Decoded> {
+        Ok(match received {
+            Document::Absent => Document::Absent,
+            Document::Text(text) => Document::Text(text),
+            Document::Json(bytes) => match parse(bytes, parse_json).await? {
+                Value::Null => Document::Absent,
+                value => Document::Json(value),
+            },
+        })
+    }
+
+    fn extract(decoded: &Self::Decoded, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
+        let (input, parsed) = match decoded {
             Document::Absent => (Input::Json(&NULL), Err(InvalidValue::missing())),
             Document::Json(value) => (Input::Json(value), parse_object(Input::Json(value), limits)),
             Document::Text(text) => (Input::Text(text), parse_object(Input::Text(text), limits)),
@@ -125,15 +143,20 @@ impl<T> Deferred<T> {
 }
 
 impl<T: Fields> Body for Deferred<T> {
-    type Received = Document;
+    type Received = Document<Bytes>;
+    type Decoded = Document<Value>;
 
-    async fn receive(request: &HttpRequest, payload: &mut Payload, limits: &Limits) -> Result<Document> {
-        Json::<T>::receive(request, payload, limits).await
+    async fn receive(request: &HttpRequest, payload: &mut Payload) -> Result<Self::Received> {
+        Json::<T>::receive(request, payload).await
     }
 
-    fn extract(received: &Document, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
+    async fn decode(received: Self::Received) -> Result<Self::Decoded> {
+        Json::<T>::decode(received).await
+    }
+
+    fn extract(decoded: &Self::Decoded, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
         let mut own = FieldErrors::default();
-        match Json::extract(received, limits, &mut own) {
+        match Json::extract(decoded, limits, &mut own) {
             Some(Json(fields)) => Some(Self(Ok(fields))),
             None if own.has_early() => {
                 errors.append(own);
@@ -150,14 +173,11 @@ pub struct Form<T>(pub T);
 
 impl<T: Fields> Body for Form<T> {
     type Received = Vec<Pair<'static>>;
+    type Decoded = Vec<Pair<'static>>;
 
     /// A body of another content type counts as a form without fields.
-    async fn receive(
-        request: &HttpRequest,
-        payload: &mut Payload,
-        limits: &Limits,
-    ) -> Result<Self::Received> {
-        let bytes = receive_bytes(request.headers(), payload, limits).await?;
+    async fn receive(request: &HttpRequest, payload: &mut Payload) -> Result<Self::Received> {
+        let bytes = receive(request, payload).await?;
         match media_type(request.headers()).as_str() {
             "application/x-www-form-urlencoded" => {
                 let pairs = form_urlencoded::parse(&bytes).into_owned();
@@ -168,30 +188,21 @@ impl<T: Fields> Body for Form<T> {
         }
     }
 
-    fn extract(received: &Self::Received, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
-        Extractor::extract("body", Members::Form(received), limits, errors).map(Self)
+    async fn decode(received: Self::Received) -> Result<Self::Decoded> {
+        Ok(received)
+    }
+
+    fn extract(decoded: &Self::Decoded, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
+        Extractor::extract("body", Members::Form(decoded), limits, errors).map(Self)
     }
 }
 
-/// Receives the whole body, if it has at most `max_body_bytes`.
-async fn receive_bytes(headers: &HeaderMap, payload: &mut Payload, limits: &Limits) -> Result<Bytes> {
-    let limit = limits.max_body_bytes;
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(Error::TooLarge(limit));
-    }
-    let mut body = Vec::with_capacity(announced.unwrap_or_default());
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| UNPARSED)?;
-        if body.len().saturating_add(chunk.len()) > limit {
-            return Err(Error::TooLarge(limit));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.into())
+/// Parses JSON as `T`; as [`Syntax`] only to check it.
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let text = str::from_utf8(bytes).map_err(|_| UNPARSED)?;
+    // RFC 8259, section 8.1, allows to ignore a byte order mark; the old blog did.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    serde_json::from_str(text).map_err(|error| syntax_error(text, &error))
 }
 
 /// The content type without its parameters, in lower case; empty if there is none.
@@ -221,7 +232,7 @@ fn syntax_error(text: &str, error: &serde_json::Error) -> Error {
     let position = text.char_indices().take_while(|(at, _)| *at < byte).count();
     let invalid = InvalidValue::new("json_invalid", "JSON decode error").with("error", message);
     let mut errors = FieldErrors::default();
-    errors.add(invalid, vec!["body".into(), position.into()], || json!({}));
+    errors.add(invalid, vec!["body".into(), position.into()], || json!({}).into());
     errors.into()
 }
 

@@ -98,7 +98,10 @@ macro_rules! fields {
                 Some(Self { $( $field: $field? ),* })
             }
 
-            fn echo_member(name: &str, input: $crate::http::validation::Input<'_>) -> Option<serde_json::Value> {
+            fn echo_member(
+                name: &str,
+                input: $crate::http::validation::Input<'_>,
+            ) -> Option<$crate::http::validation::Echo> {
                 match name {
                     $( stringify!($field) => Some(<$type as $crate::http::validation::Field>::echo(input)), )*
                     _ => None,
@@ -116,7 +119,7 @@ macro_rules! fields {
                 $crate::http::validation::parse_object(input, limits)
             }
 
-            fn echo(input: $crate::http::validation::Input<'_>) -> serde_json::Value {
+            fn echo(input: $crate::http::validation::Input<'_>) -> $crate::http::validation::Echo {
                 $crate::http::validation::echo_object::<Self>(input)
             }
 

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::http::echo::Echo;
+
 /// A name and a value of a path, a query or a form.
 pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
@@ -33,12 +35,12 @@ impl<'a> Input<'a> {
         matches!(self, Self::Json(Value::Null))
     }
 
-    /// The value as JSON.
-    pub fn to_value(self) -> Value {
+    /// The value as errors show it.
+    pub fn echo(self) -> Echo {
         match self {
-            Self::Json(value) => value.clone(),
-            Self::Text(text) => Value::from(text),
-            Self::Repeated(values) => values.iter().collect(),
+            Self::Json(value) => Echo::of(value),
+            Self::Text(text) => Echo::of_text(text),
+            Self::Repeated(values) => values.iter().collect::<Value>().into(),
         }
     }
 }

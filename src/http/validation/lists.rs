@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use utoipa::openapi::{ArrayBuilder, RefOr, Schema};
 
-use super::{Components, Field, Input, InvalidPart, InvalidValue, Limits, REDACTED};
+use super::{Components, Echo, Field, Input, InvalidPart, InvalidValue, Limits, REDACTED};
 
 /// A list of `MIN` to `MAX` items: a JSON array, or all values of a repeated parameter (`?tag=a&tag=b`).
 ///
@@ -59,11 +59,13 @@ impl<T: Field, const MIN: usize, const MAX: usize> Field for List<T, MIN, MAX> {
         }
     }
 
-    fn echo(input: Input<'_>) -> Value {
+    fn echo(input: Input<'_>) -> Echo {
         match input {
-            _ if !T::SECRET => input.to_value(),
-            Input::Json(Value::Array(items)) => items.iter().map(|item| T::echo(Input::Json(item))).collect(),
-            _ => json!(REDACTED),
+            _ if !T::SECRET => input.echo(),
+            Input::Json(Value::Array(items)) => {
+                items.iter().map(|item| T::echo(Input::Json(item)).into_value()).collect::<Value>().into()
+            }
+            _ => json!(REDACTED).into(),
         }
     }
 

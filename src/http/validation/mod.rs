@@ -21,6 +21,7 @@ mod lists;
 mod numbers;
 mod objects;
 mod optional;
+mod syntax;
 mod text;
 
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod text;
 )]
 mod tests;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::openapi::{RefOr, Schema};
 
 pub use self::{
@@ -45,7 +46,10 @@ pub use self::{
     optional::Nullable,
     text::{TextRule, parse_text, text_schema},
 };
-pub use crate::http::field_errors::{FieldErrors, InvalidPart, InvalidValue, Timing};
+pub use crate::http::{
+    echo::Echo,
+    field_errors::{FieldErrors, InvalidPart, InvalidValue, Timing},
+};
 
 /// Shown as `input` instead of a secret.
 const REDACTED: &str = "[redacted]";
@@ -76,9 +80,9 @@ pub trait Field: Sized {
         None
     }
 
-    /// The form of a received value in errors.
-    fn echo(input: Input<'_>) -> Value {
-        if Self::SECRET { json!(REDACTED) } else { input.to_value() }
+    /// A received value as errors show it.
+    fn echo(input: Input<'_>) -> Echo {
+        if Self::SECRET { json!(REDACTED).into() } else { input.echo() }
     }
 
     /// The same rule as JSON Schema.

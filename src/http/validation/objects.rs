@@ -1,9 +1,12 @@
 //! Extracts structs of fields from a JSON object, a path, a query or a form.
 
+use std::cell::OnceCell;
+
 use serde_json::{Map, Value, json};
 
 use super::{
-    Field, FieldErrors, Input, InvalidPart, InvalidValue, Limits, Pair, REDACTED, Timing, input::Repeated,
+    Echo, Field, FieldErrors, Input, InvalidPart, InvalidValue, Limits, Pair, REDACTED, Timing,
+    input::Repeated,
 };
 
 /// A struct of fields that are extracted together, so that one response names every error. Implemented by
@@ -16,7 +19,7 @@ pub trait Fields: Sized {
     fn extract(members: &mut Extractor<'_>) -> Option<Self>;
 
     /// The form in errors of the value of the member `name`; `None` if the struct declares no such member.
-    fn echo_member(name: &str, input: Input<'_>) -> Option<Value>;
+    fn echo_member(name: &str, input: Input<'_>) -> Option<Echo>;
 }
 
 /// No fields are declared; received values are ignored.
@@ -27,7 +30,7 @@ impl Fields for () {
         Some(())
     }
 
-    fn echo_member(_name: &str, _input: Input<'_>) -> Option<Value> {
+    fn echo_member(_name: &str, _input: Input<'_>) -> Option<Echo> {
         None
     }
 }
@@ -74,7 +77,9 @@ pub struct FieldOptions {
 pub struct Extractor<'a> {
     members: Members<'a>,
     limits: &'a Limits,
-    echo: fn(Input<'_>) -> Value,
+    echo: fn(Input<'_>) -> Echo,
+    /// The echo of the whole object. It is made once, however many of its members are missing.
+    whole: OnceCell<Echo>,
     invalid: Vec<InvalidPart>,
 }
 
@@ -87,11 +92,12 @@ impl<'a> Extractor<'a> {
         errors: &mut FieldErrors,
     ) -> Option<T> {
         let extracted = Self::parse(members, limits);
-        extracted.map_err(|invalid| errors.add(invalid, vec![part.into()], || Value::Null)).ok()
+        extracted.map_err(|invalid| errors.add(invalid, vec![part.into()], || Value::Null.into())).ok()
     }
 
     fn parse<T: Fields>(members: Members<'a>, limits: &'a Limits) -> Result<T, InvalidValue> {
-        let mut extractor = Self { members, limits, echo: echo_object::<T>, invalid: Vec::new() };
+        let mut extractor =
+            Self { members, limits, echo: echo_object::<T>, whole: OnceCell::new(), invalid: Vec::new() };
         match T::extract(&mut extractor) {
             Some(fields) if extractor.invalid.is_empty() => Ok(fields),
             _ => Err(InvalidValue::of_parts(extractor.invalid)),
@@ -110,11 +116,11 @@ impl<'a> Extractor<'a> {
             (None, None) => {
                 let absent = T::absent(self.limits);
                 if absent.is_none() {
-                    let whole = || match self.members {
+                    let whole = self.whole.get_or_init(|| match self.members {
                         Members::Object(whole, _) => (self.echo)(Input::Json(whole)),
-                        Members::Pairs(_) | Members::Form(_) => Value::Null,
-                    };
-                    self.invalid.push(InvalidPart::new(name, InvalidValue::missing(), whole));
+                        Members::Pairs(_) | Members::Form(_) => Value::Null.into(),
+                    });
+                    self.invalid.push(InvalidPart::new(name, InvalidValue::missing(), || whole.clone()));
                 }
                 return absent;
             }
@@ -140,17 +146,18 @@ pub fn parse_object<T: Fields>(input: Input<'_>, limits: &Limits) -> Result<T, I
 
 /// The form of an object in errors. If the struct has a secret, only members that are known not to be secret
 /// are shown.
-pub fn echo_object<T: Fields>(input: Input<'_>) -> Value {
+pub fn echo_object<T: Fields>(input: Input<'_>) -> Echo {
     match input {
-        _ if !T::HAS_SECRET => input.to_value(),
+        _ if !T::HAS_SECRET => input.echo(),
         Input::Json(Value::Object(members)) => members
             .iter()
             .map(|(name, value)| {
-                let shown = T::echo_member(name, Input::Json(value));
+                let shown = T::echo_member(name, Input::Json(value)).map(Echo::into_value);
                 (name.clone(), shown.unwrap_or_else(|| json!(REDACTED)))
             })
-            .collect(),
-        Input::Json(Value::Null) => Value::Null,
-        _ => json!(REDACTED),
+            .collect::<Value>()
+            .into(),
+        Input::Json(Value::Null) => Value::Null.into(),
+        _ => json!(REDACTED).into(),
     }
 }

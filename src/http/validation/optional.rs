@@ -2,7 +2,7 @@
 
 use utoipa::openapi::{RefOr, Schema};
 
-use super::{Components, Field, Input, InvalidValue, Limits, describe::nullable};
+use super::{Components, Echo, Field, Input, InvalidValue, Limits, describe::nullable};
 
 /// A field that may be absent. Null is not allowed: it is an error of `T`.
 impl<T: Field> Field for Option<T> {
@@ -18,7 +18,7 @@ impl<T: Field> Field for Option<T> {
         Some(None)
     }
 
-    fn echo(input: Input<'_>) -> serde_json::Value {
+    fn echo(input: Input<'_>) -> Echo {
         T::echo(input)
     }
 
@@ -76,7 +76,7 @@ impl<T: Field> Field for Nullable<T> {
         Some(Self::Absent)
     }
 
-    fn echo(input: Input<'_>) -> serde_json::Value {
+    fn echo(input: Input<'_>) -> Echo {
         T::echo(input)
     }
 

@@ -1,15 +1,23 @@
 //! Nested objects, lists and nullable fields, extracted from JSON bodies, queries and forms.
 
+use std::time::Duration;
+
 use actix_web::{http::header::CONTENT_TYPE, rt, test::TestRequest};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     choice, fields,
-    http::error::{Error, Result},
+    http::{
+        HttpState,
+        cache::Cache,
+        error::{Error, Result},
+        receive::BodyMemory,
+    },
     text,
 };
 
+mod bounds;
 mod extraction;
 mod properties;
 mod schemas;
@@ -160,15 +168,36 @@ fn kinds<T: std::fmt::Debug>(extracted: Result<T, FieldErrors>) -> Vec<(String, 
         .collect()
 }
 
-fn receive<B: Body>(content_type: &str, body: &str) -> (B::Received, Result<B, FieldErrors>) {
+fn receive<B: Body>(content_type: &str, body: &str) -> (B::Decoded, Result<B, FieldErrors>) {
     rt::System::new().block_on(async {
-        let request = TestRequest::post().insert_header((CONTENT_TYPE, content_type));
+        let request = TestRequest::post().app_data(state()).insert_header((CONTENT_TYPE, content_type));
         let (request, mut payload) = request.set_payload(body.to_owned()).to_http_parts();
-        let received = B::receive(&request, &mut payload, &LIMITS).await.unwrap();
+        let decoded = B::decode(B::receive(&request, &mut payload).await.unwrap()).await.unwrap();
         let mut errors = FieldErrors::default();
-        let extracted = B::extract(&received, &LIMITS, &mut errors).ok_or(errors);
-        (received, extracted)
+        let extracted = B::extract(&decoded, &LIMITS, &mut errors).ok_or(errors);
+        (decoded, extracted)
     })
+}
+
+/// Receives a JSON body, and returns the error of each step.
+fn receive_json(body: &str) -> (Option<Error>, Option<Error>) {
+    rt::System::new().block_on(async {
+        let request = TestRequest::post().app_data(state()).set_payload(body.to_owned());
+        let (request, mut payload) = request.to_http_parts();
+        match Json::<Page>::receive(&request, &mut payload).await {
+            Err(error) => (Some(error), None),
+            Ok(received) => (None, Json::<Page>::decode(received).await.err()),
+        }
+    })
+}
+
+fn state() -> HttpState {
+    HttpState {
+        limits: LIMITS.into(),
+        body_memory: BodyMemory::new(LIMITS.max_body_bytes),
+        request_timeout: Duration::from_secs(1),
+        cache: Cache::new(0).into(),
+    }
 }
 
 fn texts<const MIN: usize, const MAX: usize>(tags: &List<Tag, MIN, MAX>) -> Vec<&str> {
