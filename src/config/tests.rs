@@ -220,6 +220,7 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("ALGORITHM", "none"),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "0"),
         ("BACKEND_CORS_ORIGINS", "http://a,http://b"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ("PUBLIC_DRAFTS", ""),
         ("MAX_PAGE_SIZE", "-1"),
         ("MAX_BODY_BYTES", "2 MiB"),

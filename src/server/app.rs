@@ -145,8 +145,8 @@ pub fn create_app(
         // The middleware wrapped last runs first: request id and log line for every request, then CORS
         // and caching headers on every response, then routing.
         .wrap(from_fn(decode_slashes))
-        .wrap(from_fn(forbid_storing))
         .wrap(from_fn(apply_cors))
+        .wrap(from_fn(forbid_storing))
         .wrap(from_fn(decline_upgrade))
         .wrap(from_fn(log_requests))
 }

@@ -29,7 +29,7 @@ async fn the_log_names_the_client_that_a_trusted_proxy_reports() {
     for (headers, client) in [
         (&[][..], "127.0.0.1"),
         (&[("x-forwarded-for", "203.0.113.7")], "203.0.113.7"),
-        (&[("x-forwarded-for", "1.2.3.4, 203.0.113.8"), ("x-forwarded-for", "10.1.1.1")], "203.0.113.8"),
+        (&[("x-forwarded-for", "1.2.3.4, 203.0.113.8, 10.1.1.1")], "203.0.113.8"),
         (&[("forwarded", "for=1.2.3.4, for=\"[2001:db8::9]:1\";proto=https")], "2001:db8::9"),
         (&[("x-forwarded-for", "1.2.3.4, unknown")], "127.0.0.1"),
         (&[("forwarded", "for=1.2.3.4"), ("x-forwarded-for", "203.0.113.9")], "203.0.113.9"),

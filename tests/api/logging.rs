@@ -177,8 +177,9 @@ fn documented_filter() -> Vec<Regex> {
 
 #[actix_web::test]
 async fn a_failed_login_is_one_line_that_the_documented_filter_of_fail2ban_finds() {
-    for (format, number) in [("text", 0), ("json", 1)] {
-        for level in ["warn", "info"] {
+    // At `warn`, a server does not announce its address as JSON.
+    for (format, number, levels) in [("text", 0, &["warn", "info"][..]), ("json", 1, &["info"])] {
+        for level in levels.iter().copied() {
             let settings = [("LOG", level), ("LOG_FORMAT", format), ("TRUSTED_PROXIES", r#"["127.0.0.1"]"#)];
             let installation = Installation::new().await.set(&settings);
             let server = installation.serve(&[]);
