@@ -76,8 +76,9 @@ async fn a_user_name_has_no_invisible_characters_and_the_error_names_the_first()
         response.expect_invalid([("value_error", json!(["body", "username"]))]);
         let message = response.json()["detail"][0]["msg"].as_str().unwrap().to_owned();
         let code_point = format!("U+{:04X}", u32::from(character));
-        let context = ['\u{200d}'].contains(&character);
-        assert!(message.contains(&code_point) || context, "{code_point}: {message}");
+        // A joiner is rejected for what it follows.
+        let is_joiner = character == '\u{200d}';
+        assert!(message.contains(&code_point) || is_joiner, "{code_point}: {message}");
     }
     assert_eq!(app.number("SELECT count(*) FROM users").await, 0);
 }
