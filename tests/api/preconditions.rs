@@ -340,8 +340,10 @@ async fn a_long_list_of_tags_is_compared_up_to_the_hundredth() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let article = ann.write(Published::Yes).await;
-    let others: String = (0..99).map(|number| format!("\"1v{number}s1\", ")).collect();
-    let (within, beyond) = (format!("{others}{}", article.tag), format!("{others}\"x\", {}", article.tag));
+    let others: Vec<String> = (0..99).map(|number| format!("\"1v{number}s1\"")).collect();
+    let others = others.join(", ");
+    let within = format!("{others}, {}", article.tag);
+    let beyond = format!("{others}, \"x\", {}", article.tag);
     let refused = patch_if(&ann, &article.path(), &beyond, &json!({ "title": "refused" })).await;
     assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED);
     patch_if(&ann, &article.path(), &within, &json!({ "title": "changed" })).await.expect(StatusCode::OK);
