@@ -23,7 +23,7 @@ use crate::{
         cors::{Policy, apply_cors},
         docs::{self, Documentation},
         error::Error,
-        openapi::{self, Security},
+        openapi::{self, CommonHeaders, Security},
         resource::Endpoints,
         telemetry::log_requests,
         validation::Limits,
@@ -34,9 +34,9 @@ use crate::{
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(description = "Articles and their authors.", license(name = "MIT OR Apache-2.0")),
+    info(description = "Articles and their authors.", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     components(schemas(openapi::ErrorResponse, openapi::HTTPValidationError, openapi::ValidationError)),
-    modifiers(&Security),
+    modifiers(&Security, &CommonHeaders),
     tags(
         (name = "articles", description = "Published articles are public; each author manages their own."),
         (name = "auth", description = "Registration and access tokens."),

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{document::document, house::handlers, support::TestApp};
+use crate::{
+    document::document,
+    house::handlers,
+    support::{Published, TestApp},
+};
 
 /// Every operation as (method, path, operation).
-fn operations() -> impl Iterator<Item = (Method, &'static str, &'static Value)> {
+pub(crate) fn operations() -> impl Iterator<Item = (Method, &'static str, &'static Value)> {
     document()["paths"].as_object().unwrap().iter().flat_map(|(path, operations)| {
         operations.as_object().unwrap().iter().map(move |(method, operation)| {
             (method.to_uppercase().parse().unwrap(), path.as_str(), operation)
@@ -113,8 +117,8 @@ async fn every_operation_that_needs_a_token_says_so_without_one() {
     let app = TestApp::start().await;
     let mut guarded = 0;
     for (method, path, operation) in operations() {
-        let Some(alternatives) = operation["security"].as_array() else { continue };
-        if alternatives.contains(&json!({})) {
+        let alternatives = operation["security"].as_array().unwrap();
+        if alternatives.is_empty() || alternatives.contains(&json!({})) {
             continue;
         }
         guarded += 1;
@@ -133,8 +137,10 @@ async fn every_operation_that_needs_a_token_says_so_without_one() {
 
 #[test]
 fn the_committed_document_is_current() {
-    let committed: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
-    assert_eq!(&committed, document(), "write it anew: cargo run -- openapi > openapi.json");
+    // Compared as text, because the order of paths and members counts.
+    let current = serde_json::to_string_pretty(document()).unwrap() + "\n";
+    let committed = include_str!("../../openapi.json");
+    assert!(committed == current, "openapi.json is outdated: cargo run -- openapi > openapi.json");
 }
 
 #[actix_web::test]

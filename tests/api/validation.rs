@@ -117,6 +117,10 @@ fn text_error(text: &str, min: usize, max: usize) -> Option<&'static str> {
     }
 }
 
+fn contains_nul(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.contains('\0'))
+}
+
 /// How Pydantic reads a text as a boolean.
 fn boolean(text: &str) -> Option<bool> {
     let is_one_of = |words: [&str; 6]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
@@ -205,8 +209,10 @@ proptest! {
         static NEW: LazyLock<Validator> = LazyLock::new(|| schema("ArticleCreate"));
         static PATCH: LazyLock<Validator> = LazyLock::new(|| schema("ArticleUpdate"));
         let (new, patch) = (read_new_article(&body), read_article_patch(&body));
-        prop_assert_eq!(new.is_ok(), NEW.is_valid(&body), "new: {:?}", new);
-        prop_assert_eq!(patch.is_ok(), PATCH.is_valid(&body), "patch: {:?}", patch);
+        // The schema does not mention U+0000.
+        let has_nul = ["title", "content"].iter().any(|name| contains_nul(&body[*name]));
+        prop_assert_eq!(new.is_ok(), !has_nul && NEW.is_valid(&body), "new: {:?}", new);
+        prop_assert_eq!(patch.is_ok(), !has_nul && PATCH.is_valid(&body), "patch: {:?}", patch);
     }
 
     #[test]
@@ -215,7 +221,8 @@ proptest! {
         let read = read_account(&body);
         // JSON Schema counts code points; it cannot express a limit in bytes.
         let too_many_bytes = read.as_ref().is_err_and(|kinds| *kinds == ["bytes_too_long"]);
-        prop_assert_eq!(read.is_ok() || too_many_bytes, NEW.is_valid(&body), "{:?}", read);
+        let valid = NEW.is_valid(&body) && !contains_nul(&body["password"]);
+        prop_assert_eq!(read.is_ok() || too_many_bytes, valid, "{:?}", read);
     }
 
     #[test]

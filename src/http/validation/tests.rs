@@ -87,6 +87,7 @@ fields! {
         #[null_error = late]
         summary: Option<Tag>,
         /// Notes.
+        #[example = "abc"]
         notes: Option<Tag>,
     }
 }

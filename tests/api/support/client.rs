@@ -154,8 +154,12 @@ impl Client {
         let coding = coding.map(|coding| coding.to_str().unwrap());
         let body = decompress(coding, body);
         let response = Response { status: received.status(), headers: received.headers().clone(), body };
-        let content_type = response.header("content-type");
-        document::check(method.as_str(), path, response.status.as_u16(), content_type, &response.body);
+        let headers: Vec<(String, String)> = received
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        document::check(method.as_str(), path, response.status.as_u16(), &headers, &response.body);
         response
     }
 }
