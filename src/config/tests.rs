@@ -157,6 +157,7 @@ fn all_settings_can_be_set() {
     let settings = from_environment(&[
         ("APP_ENV", "production"),
         ("DEBUG", "on"),
+        ("DOCS", "off"),
         ("PORT", "0"),
         ("ALGORITHM", "HS512"),
         ("BACKEND_CORS_ORIGINS", r#"["https://a.example", "*"]"#),
@@ -175,7 +176,7 @@ fn all_settings_can_be_set() {
     ])
     .unwrap();
     assert_eq!(settings.app.environment, Environment::Production);
-    assert!(settings.log.debug && settings.publishing.public_drafts);
+    assert!(settings.log.debug && settings.publishing.public_drafts && !settings.app.docs);
     assert_eq!(settings.http.port, 0);
     assert_eq!(settings.auth.algorithm, Algorithm::HS512);
     assert_eq!(settings.http.cors_origins, Origins::Any);

@@ -1,5 +1,6 @@
-//! Serves the OpenAPI document and two pages that display it: Swagger UI, whose files are compiled into the
-//! binary, and Redoc.
+//! Serves the OpenAPI document and two pages that display it: Swagger UI and Redoc. Their files are compiled
+//! into the binary, so the pages load nothing from elsewhere. Swagger UI keeps an access token in the browser,
+//! which a script from elsewhere could read, on whichever page of this origin it runs.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -17,6 +18,24 @@ use super::{
     error::{Error, Result},
     resource::Endpoint,
 };
+
+/// What a page may load and do. Both pages set style attributes, and Redoc searches in a worker that it
+/// creates from its own script.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; \
+    form-action 'none'; frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; \
+    style-src 'self' 'unsafe-inline'; worker-src blob:";
+
+/// The files of the pages that do not come with Swagger UI: name, content type, content. Redoc is release
+/// 2.5.4 of the npm package `redoc`, unchanged. Release 3 sends usage data to its vendor.
+const FILES: [(&str, &str, &str); 3] = [
+    ("swagger-initializer.js", "text/javascript; charset=utf-8", include_str!("docs/swagger-initializer.js")),
+    ("redoc.standalone.js", "text/javascript; charset=utf-8", include_str!("docs/redoc.standalone.js")),
+    (
+        "redoc.standalone.js.LICENSE.txt",
+        "text/plain; charset=utf-8",
+        include_str!("docs/redoc.standalone.js.LICENSE.txt"),
+    ),
+];
 
 /// The rendered document and the title of the pages.
 pub struct Documentation {
@@ -56,10 +75,10 @@ async fn serve_document(docs: Data<Documentation>) -> HttpResponse {
 
 async fn serve_swagger_ui(request: HttpRequest, docs: Data<Documentation>) -> HttpResponse {
     // URLs are relative to the page, so that they also work with a proxy that adds a path prefix.
-    let (assets, root) = if request.path().ends_with('/') { ("", "../") } else { ("docs/", "") };
+    let assets = if request.path().ends_with('/') { "" } else { "docs/" };
     let title = &docs.title;
     page(format!(
-        r##"<!doctype html>
+        r#"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -71,27 +90,10 @@ async fn serve_swagger_ui(request: HttpRequest, docs: Data<Documentation>) -> Ht
 <body>
 <div id="swagger-ui"></div>
 <script src="{assets}swagger-ui-bundle.js"></script>
-<script>
-// Swagger UI stores the whole authorization to stay authorized after a reload. The token is enough, so
-// secrets are removed.
-const setItem = Storage.prototype.setItem;
-Storage.prototype.setItem = function (key, value) {{
-  const secrets = ["password", "clientSecret"];
-  setItem.call(this, key, key === "authorized"
-    ? JSON.stringify(JSON.parse(value, (name, member) => secrets.includes(name) ? "" : member))
-    : value);
-}};
-SwaggerUIBundle({{
-  url: "{root}openapi.json",
-  dom_id: "#swagger-ui",
-  deepLinking: true,
-  persistAuthorization: true,
-  oauth2RedirectUrl: new URL("{assets}oauth2-redirect", document.baseURI).href,
-}});
-</script>
+<script src="{assets}swagger-initializer.js"></script>
 </body>
 </html>
-"##
+"#
     ))
 }
 
@@ -116,7 +118,7 @@ async fn serve_redoc(request: HttpRequest, docs: Data<Documentation>) -> HttpRes
 </head>
 <body style="margin: 0">
 <redoc spec-url="{root}openapi.json"></redoc>
-<script src="https://cdn.jsdelivr.net/npm/redoc@2/bundles/redoc.standalone.js"></script>
+<script src="{root}docs/redoc.standalone.js"></script>
 </body>
 </html>
 "#
@@ -124,10 +126,17 @@ async fn serve_redoc(request: HttpRequest, docs: Data<Documentation>) -> HttpRes
 }
 
 fn page(html: String) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::html()).body(html)
+    HttpResponse::Ok()
+        .content_type(ContentType::html())
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .body(html)
 }
 
 fn file(docs: &Documentation, name: &str) -> Result<HttpResponse> {
+    let own = FILES.iter().find(|(own, ..)| *own == name);
+    if let Some((_, content_type, content)) = own {
+        return Ok(asset((*content_type).to_owned(), Bytes::from_static(content.as_bytes())));
+    }
     let file = utoipa_swagger_ui::serve(name, Arc::clone(&docs.swagger))
         .map_err(|error| Error::internal("read a file of Swagger UI", error.to_string()))?
         .ok_or(Error::NoRoute)?;
@@ -139,10 +148,16 @@ fn file(docs: &Documentation, name: &str) -> Result<HttpResponse> {
         text if text.starts_with("text/") => format!("{text}; charset=utf-8"),
         other => other.to_owned(),
     };
-    Ok(HttpResponse::Ok()
+    Ok(asset(content_type, bytes))
+}
+
+fn asset(content_type: String, bytes: Bytes) -> HttpResponse {
+    HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "public, max-age=86400"))
-        .body(bytes))
+        // A file can be opened as a page, as `oauth2-redirect.html` is.
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .body(bytes)
 }
 
 fn escape(text: &str) -> String {

@@ -6,8 +6,8 @@ use actix_web::{
     App, Error as ActixError,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
-    http::{Uri, uri::PathAndQuery},
-    middleware::{Next, from_fn},
+    http::{Uri, header, uri::PathAndQuery},
+    middleware::{DefaultHeaders, Next, from_fn},
     web::{self, Data, ThinData},
 };
 use utoipa::{OpenApi as _, openapi::OpenApi};
@@ -55,13 +55,9 @@ pub fn document(settings: &Settings) -> OpenApi {
     document
 }
 
-/// Every route of the API and every page.
+/// Every route of the API.
 fn endpoints() -> Endpoints {
-    Endpoints::default()
-        .and(publishing::endpoints())
-        .and(accounts::endpoints())
-        .and(operations::endpoints())
-        .and(docs::endpoints())
+    Endpoints::default().and(publishing::endpoints()).and(accounts::endpoints()).and(operations::endpoints())
 }
 
 /// The state of each area, with the connections of one worker. Cloning it only increments reference counts.
@@ -111,11 +107,12 @@ impl AppState {
     }
 }
 
-/// The application of one worker, as the server and every test run it.
+/// The application of one worker, as the server and every test run it. Without `documentation`, it has no
+/// routes for the document and its pages.
 pub fn create_app(
     state: AppState,
     policy: Policy,
-    documentation: Data<Documentation>,
+    documentation: Option<Data<Documentation>>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -131,14 +128,21 @@ pub fn create_app(
         .app_data(ThinData(accounts))
         .app_data(ThinData(publishing))
         .app_data(ThinData(operations))
-        .app_data(documentation)
         .app_data(policy)
-        .configure(|config| endpoints().register(config))
+        .configure(|config| {
+            let pages = documentation.map(|documentation| {
+                config.app_data(documentation);
+                docs::endpoints()
+            });
+            endpoints().and(pages.into_iter().flatten()).register(config);
+        })
         .default_service(web::to(async || Err::<(), _>(Error::NoRoute)))
-        // The middleware wrapped last runs first: request id and log line for every request, then CORS
-        // headers on every response, then routing.
+        // The middleware wrapped last runs first: request id and log line for every request, then headers on
+        // every response, then routing. A browser must not guess the type of a response, which may contain
+        // text of users.
         .wrap(from_fn(decode_slashes))
         .wrap(from_fn(apply_cors))
+        .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
         .wrap(from_fn(log_requests))
 }
 

@@ -169,14 +169,14 @@ async fn the_served_document_is_this_servers() {
 async fn the_pages_come_with_everything_they_name() {
     let app = TestApp::start().await;
     let root = format!("http://{}", app.address());
-    for page in ["/docs", "/docs/"] {
+    for (page, names) in [("/docs", 4), ("/docs/", 4), ("/redoc", 2), ("/redoc/", 2)] {
         let html = app.anonymous().get(page).await;
         assert_eq!(html.header("content-type"), Some("text/html; charset=utf-8"));
-        let named: Vec<&str> = ["src=\"", "href=\"", "url: \""]
+        let named: Vec<&str> = ["src=\"", "href=\"", "spec-url=\""]
             .iter()
             .flat_map(|mark| html.text().split(mark).skip(1).map(|rest| rest.split('"').next().unwrap()))
             .collect();
-        assert!(named.len() >= 4, "{named:?}");
+        assert_eq!(named.len(), names, "{named:?}");
         for name in named {
             // Relative to the page, as a browser reads it, and from nowhere else.
             let target = format!("{root}{page}").parse::<actix_web::http::Uri>().unwrap();
@@ -186,14 +186,94 @@ async fn the_pages_come_with_everything_they_name() {
                 None => format!("{directory}/{name}"),
             };
             assert!(!name.contains("//"), "{name}");
-            assert_eq!(app.anonymous().get(&path).await.status, StatusCode::OK, "{path}");
+            let file = app.anonymous().get(&path).await;
+            assert_eq!(file.status, StatusCode::OK, "{path}");
+            if name.ends_with(".js") {
+                assert_eq!(file.header("content-type"), Some("text/javascript; charset=utf-8"), "{path}");
+            }
         }
     }
-    for page in ["/redoc", "/redoc/", "/docs/oauth2-redirect"] {
-        let html = app.anonymous().get(page).await;
-        assert_eq!(html.status, StatusCode::OK, "{page}");
-        assert!(html.header("content-type").unwrap().starts_with("text/html"));
-    }
+    let redirect = app.anonymous().get("/docs/oauth2-redirect").await;
+    assert_eq!(redirect.status, StatusCode::OK);
+    assert!(redirect.header("content-type").unwrap().starts_with("text/html"));
+    let licence = app.anonymous().get("/docs/redoc.standalone.js.LICENSE.txt").await;
+    assert!(licence.text().contains("MIT License") && licence.text().contains("React"));
     app.anonymous().get("/docs/nothing.js").await.expect_error(StatusCode::NOT_FOUND, "Not Found");
     app.anonymous().get("/docs/..%2fCargo.toml").await.expect_error(StatusCode::NOT_FOUND, "Not Found");
+}
+
+/// A script from elsewhere, or one within the page, could read the token that Swagger UI keeps.
+#[actix_web::test]
+async fn the_pages_run_only_scripts_of_this_server_and_are_never_framed() {
+    let app = TestApp::with(&[("APP_NAME", "</title><script>alert(1)</script>")]).await;
+    for page in
+        ["/docs", "/docs/", "/redoc", "/redoc/", "/docs/oauth2-redirect", "/docs/oauth2-redirect.html"]
+    {
+        let html = app.anonymous().get(page).await;
+        for script in html.text().split("<script").skip(1) {
+            assert!(script.starts_with(" src=\"") && script.contains("\"></script>"), "{page}: {script}");
+        }
+        let policy = html.header("content-security-policy").unwrap();
+        let directives: Vec<Vec<&str>> =
+            policy.split(';').map(|directive| directive.split_whitespace().collect()).collect();
+        let sources =
+            |name: &str| directives.iter().find(|directive| directive[0] == name).map(|all| &all[1..]);
+        for (name, expected) in [
+            ("default-src", "'none'"),
+            ("script-src", "'self'"),
+            ("connect-src", "'self'"),
+            ("frame-ancestors", "'none'"),
+            ("base-uri", "'none'"),
+        ] {
+            assert_eq!(sources(name), Some([expected].as_slice()), "{page} {name}");
+        }
+        assert!(!policy.contains("http") && !policy.contains('*'), "{policy}");
+    }
+}
+
+#[actix_web::test]
+async fn browsers_never_guess_the_type_of_a_response() {
+    let app = TestApp::start().await;
+    let author = app.sign_up("ada").await;
+    let article = author.write(Published::Yes).await;
+    let tag = author.get(&article.path()).await.header("etag").unwrap().to_owned();
+    let preflight = [("origin", "http://localhost:3000"), ("access-control-request-method", "POST")];
+    for (method, path, headers, status) in [
+        (Method::GET, article.path(), vec![], StatusCode::OK),
+        (Method::HEAD, article.path(), vec![], StatusCode::OK),
+        (Method::GET, article.path(), vec![("if-none-match", tag.as_str())], StatusCode::NOT_MODIFIED),
+        (Method::GET, "/articles/2".to_owned(), vec![], StatusCode::NOT_FOUND),
+        (Method::GET, "/nowhere".to_owned(), vec![], StatusCode::NOT_FOUND),
+        (Method::PUT, article.path(), vec![], StatusCode::METHOD_NOT_ALLOWED),
+        (Method::POST, "/auth/login".to_owned(), vec![], StatusCode::UNPROCESSABLE_ENTITY),
+        (Method::OPTIONS, article.path(), preflight.to_vec(), StatusCode::NO_CONTENT),
+        (Method::GET, "/health/live".to_owned(), vec![], StatusCode::OK),
+        (Method::GET, "/openapi.json".to_owned(), vec![], StatusCode::OK),
+        (Method::GET, "/docs/swagger-ui.css".to_owned(), vec![], StatusCode::OK),
+        (Method::GET, "/redoc".to_owned(), vec![], StatusCode::OK),
+        (Method::DELETE, article.path(), vec![], StatusCode::NO_CONTENT),
+    ] {
+        let response = author.send(method.clone(), &path, &headers, None).await;
+        assert_eq!(response.status, status, "{method} {path}");
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"), "{method} {path}");
+    }
+}
+
+#[actix_web::test]
+async fn without_docs_the_document_and_its_pages_do_not_exist() {
+    let app = TestApp::with(&[("DOCS", "off")]).await;
+    let client = app.sign_up("ada").await;
+    let pages =
+        ["/openapi.json", "/docs", "/docs/", "/docs/oauth2-redirect", "/docs/swagger-ui.css", "/redoc"];
+    for path in pages {
+        for method in [Method::GET, Method::POST] {
+            let response = client.send(method, path, &[], None).await;
+            response.expect_error(StatusCode::NOT_FOUND, "Not Found");
+        }
+    }
+    client.get("/users/me").await.expect(StatusCode::OK);
+    let app = TestApp::with(&[("DOCS", "on")]).await;
+    for path in pages {
+        assert_eq!(app.anonymous().get(path).await.status, StatusCode::OK, "{path}");
+    }
 }
