@@ -73,7 +73,12 @@ error_responses! {
             ("Link" = String, description = "The URLs of the next and the previous page, `rel=\"next\"` and `rel=\"prev\"` (RFC 8288)."),
             ("X-Total-Count" = u64, description = "The number of articles in the whole list; sent with `count=exact`."),
         )),
-        NotModified, ListErrors,
+        (status = 304, description = "The client's cached response is still valid.", headers(
+            ("ETag" = String, description = "The entity tag of this page."),
+            ("Link" = String, description = "As in the cached response."),
+            ("X-Total-Count" = u64, description = "As in the cached response."),
+        )),
+        ListErrors,
     ),
     security((), ("OAuth2PasswordBearer" = [])),
 )]
