@@ -26,6 +26,9 @@ settings_group! {
         /// Title of the API documentation.
         APP_NAME => name: String = text().default("Byline");
 
+        /// Whether `/docs`, `/redoc` and `/openapi.json` are served.
+        DOCS => docs: bool = choice(&[("on", true), ("off", false)]).default("on");
+
         /// Directory of the SQLite file and of the generated secret key. Byline creates it with mode 0700.
         DATA_DIR => data_dir: PathBuf = text().map(PathBuf::from).default("./data");
     }

@@ -155,6 +155,7 @@ fn all_settings_can_be_set() {
     let settings = from_environment(&[
         ("APP_ENV", "production"),
         ("DEBUG", "on"),
+        ("DOCS", "off"),
         ("PORT", "0"),
         ("ROOT_PATH", "/blog/v1"),
         ("ALGORITHM", "HS512"),
@@ -174,7 +175,7 @@ fn all_settings_can_be_set() {
     ])
     .unwrap();
     assert_eq!(settings.app.environment, Environment::Production);
-    assert!(settings.log.debug && settings.publishing.public_drafts);
+    assert!(settings.log.debug && settings.publishing.public_drafts && !settings.app.docs);
     assert_eq!((settings.http.port, settings.http.root_path.as_str()), (0, "/blog/v1"));
     assert_eq!(settings.auth.algorithm, Algorithm::HS512);
     assert_eq!(settings.http.cors_origins, Origins::Any);

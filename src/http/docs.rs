@@ -1,5 +1,6 @@
-//! Serves the OpenAPI document and two pages that display it: Swagger UI, whose files are compiled into the
-//! binary, and Redoc.
+//! Serves the OpenAPI document and two pages that display it: Swagger UI and Redoc. Their files are compiled
+//! into the binary, so the pages load nothing from elsewhere. Swagger UI keeps an access token in the browser,
+//! which a script from elsewhere could read, on whichever page of this origin it runs.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -19,14 +20,32 @@ use super::{
     urls::Base,
 };
 
+/// What a page may load and do. Both pages set style attributes, and Redoc searches in a worker that it
+/// creates from its own script.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; base-uri 'none'; connect-src 'self'; \
+    form-action 'none'; frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; \
+    style-src 'self' 'unsafe-inline'; worker-src blob:";
+
 /// The files of Swagger UI that the pages load. Its own page, `index.html`, would load a document that is not
 /// here.
-const FILES: [&str; 5] = [
+const SWAGGER_FILES: [&str; 5] = [
     "favicon-16x16.png",
     "favicon-32x32.png",
     "oauth2-redirect.js",
     "swagger-ui-bundle.js",
     "swagger-ui.css",
+];
+
+/// The files of the pages that do not come with Swagger UI: name, content type, content. Redoc is release
+/// 2.5.4 of the npm package `redoc`, unchanged. Release 3 sends usage data to its vendor.
+const FILES: [(&str, &str, &str); 3] = [
+    ("swagger-initializer.js", "text/javascript; charset=utf-8", include_str!("docs/swagger-initializer.js")),
+    ("redoc.standalone.js", "text/javascript; charset=utf-8", include_str!("docs/redoc.standalone.js")),
+    (
+        "redoc.standalone.js.LICENSE.txt",
+        "text/plain; charset=utf-8",
+        include_str!("docs/redoc.standalone.js.LICENSE.txt"),
+    ),
 ];
 
 /// The document and the title of the pages.
@@ -83,10 +102,10 @@ fn render(document: &OpenApi, root: &str) -> serde_json::Result<Bytes> {
 }
 
 async fn serve_swagger_ui(base: Base, docs: Data<Documentation>) -> HttpResponse {
-    let (assets, root) = (base.reference("docs/"), base.reference(""));
+    let assets = base.reference("docs/");
     let title = &docs.title;
     page(format!(
-        r##"<!doctype html>
+        r#"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -98,33 +117,10 @@ async fn serve_swagger_ui(base: Base, docs: Data<Documentation>) -> HttpResponse
 <body>
 <div id="swagger-ui"></div>
 <script src="{assets}swagger-ui-bundle.js"></script>
-<script>
-const url = new URL("{root}openapi.json", document.baseURI).href;
-const oauth2RedirectUrl = new URL("{assets}oauth2-redirect", document.baseURI).href;
-const icon = document.querySelector("link[rel=icon]");
-icon.href = icon.href; // absolute from here on
-// Swagger UI resolves the URL of the login against the page, which is right without a slash at its end.
-history.replaceState(null, "", "{root}docs" + location.search + location.hash);
-// Swagger UI stores the whole authorization to stay authorized after a reload. The token is enough, so
-// secrets are removed.
-const setItem = Storage.prototype.setItem;
-Storage.prototype.setItem = function (key, value) {{
-  const secrets = ["password", "clientSecret"];
-  setItem.call(this, key, key === "authorized"
-    ? JSON.stringify(JSON.parse(value, (name, member) => secrets.includes(name) ? "" : member))
-    : value);
-}};
-SwaggerUIBundle({{
-  url,
-  dom_id: "#swagger-ui",
-  deepLinking: true,
-  persistAuthorization: true,
-  oauth2RedirectUrl,
-}});
-</script>
+<script src="{assets}swagger-initializer.js"></script>
 </body>
 </html>
-"##
+"#
     ))
 }
 
@@ -133,7 +129,7 @@ async fn serve_redirect(docs: Data<Documentation>) -> Result<HttpResponse> {
 }
 
 async fn serve_file(docs: Data<Documentation>, name: Path<String>) -> Result<HttpResponse> {
-    if !FILES.contains(&name.as_str()) {
+    if !SWAGGER_FILES.contains(&name.as_str()) && !FILES.iter().any(|(own, ..)| *own == *name) {
         return Err(Error::NoRoute);
     }
     file(&docs, &name)
@@ -152,7 +148,7 @@ async fn serve_redoc(base: Base, docs: Data<Documentation>) -> HttpResponse {
 </head>
 <body style="margin: 0">
 <redoc spec-url="{root}openapi.json"></redoc>
-<script src="https://cdn.jsdelivr.net/npm/redoc@2/bundles/redoc.standalone.js"></script>
+<script src="{root}docs/redoc.standalone.js"></script>
 </body>
 </html>
 "#
@@ -160,10 +156,17 @@ async fn serve_redoc(base: Base, docs: Data<Documentation>) -> HttpResponse {
 }
 
 fn page(html: String) -> HttpResponse {
-    HttpResponse::Ok().content_type(ContentType::html()).body(html)
+    HttpResponse::Ok()
+        .content_type(ContentType::html())
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .body(html)
 }
 
 fn file(docs: &Documentation, name: &str) -> Result<HttpResponse> {
+    let own = FILES.iter().find(|(own, ..)| *own == name);
+    if let Some((_, content_type, content)) = own {
+        return Ok(asset((*content_type).to_owned(), Bytes::from_static(content.as_bytes())));
+    }
     let file = utoipa_swagger_ui::serve(name, Arc::clone(&docs.swagger))
         .map_err(|error| Error::internal("read a file of Swagger UI", error.to_string()))?
         .ok_or(Error::NoRoute)?;
@@ -175,10 +178,16 @@ fn file(docs: &Documentation, name: &str) -> Result<HttpResponse> {
         text if text.starts_with("text/") => format!("{text}; charset=utf-8"),
         other => other.to_owned(),
     };
-    Ok(HttpResponse::Ok()
+    Ok(asset(content_type, bytes))
+}
+
+fn asset(content_type: String, bytes: Bytes) -> HttpResponse {
+    HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "public, max-age=86400"))
-        .body(bytes))
+        // A file can be opened as a page, as `oauth2-redirect.html` is.
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .body(bytes)
 }
 
 fn escape(text: &str) -> String {

@@ -1,17 +1,18 @@
-//! The shared parts of the OpenAPI document: the security scheme and the error responses, with examples
-//! generated from real errors.
+//! The shared parts of the OpenAPI document: the security scheme, the headers of every response, conditions,
+//! and the error responses, with examples generated from real errors.
 
 use std::collections::BTreeMap;
 
 use actix_web::{ResponseError as _, http::StatusCode};
 use serde_json::{Value, json};
 use utoipa::{
-    IntoResponses, Modify, PartialSchema, ToSchema,
+    IntoParams, IntoResponses, Modify, PartialSchema, ToSchema,
     openapi::{
-        ContentBuilder, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
-        Server,
+        ContentBuilder, Header, HeaderBuilder, KnownFormat, ObjectBuilder, OpenApi, Ref, RefOr, Required,
+        Response, ResponseBuilder, Schema, SchemaFormat, Server,
         example::ExampleBuilder,
-        schema::{AnyOfBuilder, ArrayBuilder, SchemaType, Type},
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+        schema::{AdditionalProperties, AnyOfBuilder, ArrayBuilder, SchemaType, Type},
         security::{Flow, OAuth2, Password, Scopes, SecurityScheme},
     },
 };
@@ -43,6 +44,35 @@ pub fn state_root_path(document: &mut OpenApi, root_path: &str) {
     }
 }
 
+/// The headers that every response can have.
+pub struct CommonHeaders;
+
+impl CommonHeaders {
+    const ALL: [(&'static str, &'static str); 2] = [
+        ("Cache-Control", "Who may store the response, and whether it must be validated before each use."),
+        ("X-Request-ID", "The id of the request, which is also in the server's log."),
+    ];
+
+    /// Adds them to every response of `operation`.
+    pub fn add_to(operation: &mut Operation) {
+        for response in operation.responses.responses.values_mut() {
+            let RefOr::T(response) = response else { continue };
+            for (name, _) in Self::ALL {
+                let header = RefOr::Ref(Ref::new(format!("#/components/headers/{name}")));
+                response.headers.insert(name.to_owned(), header);
+            }
+        }
+    }
+}
+
+impl Modify for CommonHeaders {
+    fn modify(&self, document: &mut OpenApi) {
+        let headers =
+            Self::ALL.map(|(name, description)| (name.to_owned(), RefOr::T(header(description, text()))));
+        document.components.get_or_insert_default().headers.extend(headers);
+    }
+}
+
 /// Writes `MAX_PAGE_SIZE` into the schema of every parameter `limit`.
 pub fn state_page_size(document: &mut OpenApi, max_page_size: Option<u32>) {
     let parameters =
@@ -66,7 +96,9 @@ pub struct ErrorResponse;
 
 impl PartialSchema for ErrorResponse {
     fn schema() -> RefOr<Schema> {
-        let detail = text().description(Some("The reason for the error."));
+        let detail = text()
+            .description(Some("The reason for the error."))
+            .examples([Error::NotFound("Article").to_string()]);
         let object = ObjectBuilder::new().property("detail", detail).required("detail");
         RefOr::T(object.description(Some("An error other than a validation error.")).into())
     }
@@ -93,18 +125,27 @@ pub struct ValidationError;
 impl PartialSchema for ValidationError {
     fn schema() -> RefOr<Schema> {
         let step = AnyOfBuilder::new().item(text()).item(ObjectBuilder::new().schema_type(Type::Integer));
+        let loc = ArrayBuilder::new().items(step).examples([json!(["body", "title"])]);
         let anything = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+        let rule = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)));
+        let member = |schema: ObjectBuilder, description: &str, example: Value| {
+            schema.description(Some(description)).examples([example])
+        };
         let object = ObjectBuilder::new()
-            .property("type", text().description(Some("The type of the error; stable across releases.")))
             .property(
-                "loc",
-                ArrayBuilder::new()
-                    .items(step)
-                    .description(Some("The location of the value in the request.")),
+                "type",
+                member(text(), "The type of the error; stable across releases.", json!("string_too_short")),
             )
-            .property("msg", text().description(Some("The violated rule.")))
-            .property("input", anything.description(Some("The value received.")))
-            .property("ctx", ObjectBuilder::new().description(Some("The parameters of the violated rule.")));
+            .property("loc", loc.description(Some("The location of the value in the request.")))
+            .property(
+                "msg",
+                member(text(), "The violated rule.", json!("String should have at least 1 character")),
+            )
+            .property("input", member(anything, "The value received.", json!("")))
+            .property(
+                "ctx",
+                member(rule, "The parameters of the violated rule.", json!({ "min_length": 1 })),
+            );
         let object = ["type", "loc", "msg", "input"].into_iter().fold(object, ObjectBuilder::required);
         RefOr::T(object.description(Some("One validation error.")).into())
     }
@@ -114,6 +155,42 @@ impl ToSchema for ValidationError {}
 
 fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn header(description: &str, schema: ObjectBuilder) -> Header {
+    HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build()
+}
+
+/// The request header `If-Match` of a write.
+pub struct IfMatch;
+
+impl IntoParams for IfMatch {
+    fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description =
+            "Write only if the current ETag is one of these, so that no concurrent edit is lost.";
+        vec![condition("If-Match", description)]
+    }
+}
+
+/// The request header `If-None-Match` of a read.
+pub struct IfNoneMatch;
+
+impl IntoParams for IfNoneMatch {
+    fn into_params(_place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "The entity tags of the responses that the client has cached.";
+        vec![condition("If-None-Match", description)]
+    }
+}
+
+/// utoipa would make a header of the type `Option<String>` nullable, but a header is either sent or absent.
+fn condition(name: &str, description: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(text()))
+        .build()
 }
 
 /// Declares the error responses of an operation, with an example of each error. Adds 500 and 503, which every
@@ -141,11 +218,9 @@ pub struct NotModified;
 
 impl IntoResponses for NotModified {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let tag = HeaderBuilder::new()
-            .schema(Some(text()))
-            .description(Some("The entity tag of the current state."));
+        let tag = header("The entity tag of the current state.", text());
         let response = ResponseBuilder::new().description("The client's cached response is still valid.");
-        BTreeMap::from([("304".to_owned(), RefOr::T(response.header("ETag", tag.build()).build()))])
+        BTreeMap::from([("304".to_owned(), RefOr::T(response.header("ETag", tag).build()))])
     }
 }
 
@@ -210,16 +285,31 @@ fn response(status: StatusCode, errors: &[&Error]) -> RefOr<Response> {
         .schema(Some(Ref::from_schema_name(schema)))
         .examples_from_iter(examples)
         .build();
-    let description = errors.iter().map(|error| format!("{error}.")).collect::<Vec<_>>().join(" ");
-    let response = ResponseBuilder::new().description(description).content("application/json", content);
-    let header =
-        |description: &str| HeaderBuilder::new().schema(Some(text())).description(Some(description)).build();
+    let response =
+        ResponseBuilder::new().description(describe(status, errors)).content("application/json", content);
     let response = match status {
-        StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("Always `Bearer`.")),
+        StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("Always `Bearer`.", text())),
         StatusCode::SERVICE_UNAVAILABLE => {
-            response.header("Retry-After", header("The number of seconds to wait before retrying."))
+            let seconds = ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));
+            response.header("Retry-After", header("The number of seconds to wait before retrying.", seconds))
         }
         _ => response,
     };
     RefOr::T(response.build())
+}
+
+/// The description of a response: all its errors, if the examples are all that there are. The errors of a
+/// 422 are many, and the limit of a 413 is a setting.
+fn describe(status: StatusCode, errors: &[&Error]) -> String {
+    match status {
+        StatusCode::UNPROCESSABLE_ENTITY => "Validation error".to_owned(),
+        StatusCode::PAYLOAD_TOO_LARGE => "The body has more than `MAX_BODY_BYTES` bytes".to_owned(),
+        _ => errors
+            .iter()
+            .map(|error| error.to_string().trim_end_matches('.').to_owned())
+            .collect::<Vec<_>>()
+            .join(". "),
+    }
 }

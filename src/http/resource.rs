@@ -28,6 +28,7 @@ use super::{
     cache::{Cached, serve_cached},
     compression::compress,
     error::Error,
+    openapi::CommonHeaders,
     receive::{MaxBodyBytes, Receiving},
 };
 
@@ -73,6 +74,9 @@ impl Endpoint {
         let method = methods.first().map_or(Method::GET, method);
         let mut operation = P::operation();
         operation.tags = Some(P::tags().into_iter().map(str::to_owned).collect());
+        // Without it, readers of the document would have to know that there is no default for all operations.
+        operation.security.get_or_insert_default();
+        CommonHeaders::add_to(&mut operation);
         let documentation = Some(Documentation { methods, operation, schemas });
         Self { documentation, ..Self::undocumented(method, &P::path(), handler) }
     }

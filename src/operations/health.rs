@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthResponse {
     /// Always `ok`.
-    #[schema(example = "ok")]
+    #[schema(examples("ok"))]
     status: &'static str,
 }
 

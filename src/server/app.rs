@@ -6,7 +6,8 @@ use actix_web::{
     App, Error as ActixError,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
-    middleware::from_fn,
+    http::header,
+    middleware::{DefaultHeaders, from_fn},
     web::{self, Data, ThinData},
 };
 use utoipa::{OpenApi as _, openapi::OpenApi};
@@ -24,7 +25,7 @@ use crate::{
         cors::{Policy, apply_cors},
         docs::{self, Documentation},
         error::Error,
-        openapi::{self, Security},
+        openapi::{self, CommonHeaders, Security},
         receive::BodyMemory,
         resource::Endpoints,
         telemetry::log_requests,
@@ -38,9 +39,9 @@ use crate::{
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(description = "Articles and their authors.", license(name = "MIT OR Apache-2.0")),
+    info(description = "Articles and their authors.", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
     components(schemas(openapi::ErrorResponse, openapi::HTTPValidationError, openapi::ValidationError)),
-    modifiers(&Security),
+    modifiers(&Security, &CommonHeaders),
     tags(
         (name = "articles", description = "Published articles are public; each author manages their own."),
         (name = "auth", description = "Registration and access tokens."),
@@ -60,13 +61,9 @@ pub fn document(settings: &Settings) -> OpenApi {
     document
 }
 
-/// Every route of the API and every page.
+/// Every route of the API.
 fn endpoints() -> Endpoints {
-    Endpoints::default()
-        .and(publishing::endpoints())
-        .and(accounts::endpoints())
-        .and(operations::endpoints())
-        .and(docs::endpoints())
+    Endpoints::default().and(publishing::endpoints()).and(accounts::endpoints()).and(operations::endpoints())
 }
 
 /// The state of each area, with the connections of one worker. Cloning it only increments reference counts.
@@ -118,11 +115,12 @@ impl AppState {
     }
 }
 
-/// The application of one worker, as the server and every test run it.
+/// The application of one worker, as the server and every test run it. Without `documentation`, it has no
+/// routes for the document and its pages.
 pub fn create_app(
     state: AppState,
     policy: Policy,
-    documentation: Data<Documentation>,
+    documentation: Option<Data<Documentation>>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -138,15 +136,22 @@ pub fn create_app(
         .app_data(ThinData(accounts))
         .app_data(ThinData(publishing))
         .app_data(ThinData(operations))
-        .app_data(documentation)
         .app_data(policy)
-        .configure(|config| endpoints().register(config))
+        .configure(|config| {
+            let pages = documentation.map(|documentation| {
+                config.app_data(documentation);
+                docs::endpoints()
+            });
+            endpoints().and(pages.into_iter().flatten()).register(config);
+        })
         .default_service(web::to(async || Err::<(), _>(Error::NoRoute)))
         // The middleware wrapped last runs first: request id and log line for every request, then CORS
-        // and caching headers on every response, then routing.
+        // and caching headers on every response, then routing. A browser must not guess the type of a response,
+        // which may contain text of users.
         .wrap(from_fn(decode_slashes))
         .wrap(from_fn(apply_cors))
         .wrap(from_fn(forbid_storing))
+        .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
         .wrap(from_fn(decline_upgrade))
         .wrap(from_fn(log_requests))
 }

@@ -75,8 +75,8 @@ impl Server {
         clock: &Clock,
         further: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        let documentation = Documentation::new(&document(settings)).map_err(io::Error::other)?;
-        let documentation = Data::from(Arc::new(documentation));
+        let documentation =
+            settings.app.docs.then(|| Documentation::new(&document(settings)).map(Data::new)).transpose()?;
         let policy = Policy::new(&settings.http.cors_origins);
         // A server that cannot detect changes by other processes must not cache.
         let bytes = if db.can_listen() { settings.cache.bytes } else { 0 };

@@ -11,6 +11,18 @@ use crate::support::openapi_document;
 /// Pages that are not part of the API.
 const PAGES: [&str; 4] = ["/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"];
 
+/// Headers of HTTP itself and of browsers, which say nothing about an operation. So do those of CORS.
+const GENERAL_HEADERS: [&str; 8] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "transfer-encoding",
+    "vary",
+    "x-content-type-options",
+];
+
 static DOCUMENT: LazyLock<Value> = LazyLock::new(openapi_document);
 
 /// The validators of all bodies, by method, path and status.
@@ -37,8 +49,17 @@ pub(crate) fn document() -> &'static Value {
     &DOCUMENT
 }
 
-/// Fails unless the document declares such a response to `method` on `target`.
-pub(crate) fn check(method: &str, target: &str, status: u16, content_type: Option<&str>, body: &[u8]) {
+/// The schema itself, or the one that it refers to.
+pub(crate) fn resolve(schema: &'static Value) -> &'static Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => DOCUMENT.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+/// Fails unless the document declares such a response to `method` on `target`. Names of headers are in lower
+/// case.
+pub(crate) fn check(method: &str, target: &str, status: u16, headers: &[(String, String)], body: &[u8]) {
     let path = percent_decode_str(target.split(['?', '#']).next().unwrap()).decode_utf8_lossy();
     let path = path.as_ref();
     let seen = format!("{method} {target} → {status} {}", String::from_utf8_lossy(body));
@@ -58,13 +79,38 @@ pub(crate) fn check(method: &str, target: &str, status: u16, content_type: Optio
     };
     let declared = operation["responses"].get(status.to_string());
     let declared = declared.unwrap_or_else(|| panic!("an undocumented status: {seen}"));
+    for (name, _) in headers {
+        let is_general = GENERAL_HEADERS.contains(&name.as_str()) || name.starts_with("access-control-");
+        let mut documented = declared["headers"].as_object().unwrap().keys();
+        let is_documented = documented.any(|documented| documented.eq_ignore_ascii_case(name));
+        assert!(is_general || is_documented, "an undocumented header {name}: {seen}");
+    }
     if method == "HEAD" || declared.get("content").is_none() {
         return;
     }
-    assert_eq!(content_type, Some("application/json"), "{seen}");
+    let is_json = headers.iter().any(|(name, value)| name == "content-type" && value == "application/json");
+    assert!(is_json, "{seen}");
     let validator = &VALIDATORS[&format!("{} {pattern} {status}", method.to_lowercase())];
-    if let Err(error) = validator.validate(&body()) {
+    let body = body();
+    if let Err(error) = validator.validate(&body) {
         panic!("{error}: {seen}");
+    }
+    assert!(is_in_order(&body, &declared["content"]["application/json"]["schema"]), "another order: {seen}");
+}
+
+/// Whether the members of a value have the order in which its schema declares them.
+fn is_in_order(value: &Value, schema: &'static Value) -> bool {
+    let schema = resolve(schema);
+    match value {
+        Value::Object(members) => schema["properties"].as_object().is_none_or(|properties| {
+            let known = members.keys().filter(|name| properties.contains_key(*name));
+            known.eq(properties.keys().filter(|name| members.contains_key(*name)))
+                && members
+                    .iter()
+                    .all(|(name, value)| properties.get(name).is_none_or(|schema| is_in_order(value, schema)))
+        }),
+        Value::Array(items) => items.iter().all(|item| is_in_order(item, &schema["items"])),
+        _ => true,
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     document::document,
-    support::{Client, PASSWORD, Published, TestApp, send_raw, wait_until},
+    support::{PASSWORD, Published, TestApp, send_raw, wait_until},
 };
 
 const MAX_BODY: (&str, &str) = ("MAX_BODY_BYTES", "2048");

@@ -21,6 +21,7 @@ mod cors;
 mod cursors;
 mod docs;
 mod document;
+mod document_rules;
 mod drafts;
 mod health;
 mod house;

@@ -286,14 +286,14 @@ async fn every_rule_of_an_account_has_its_error() {
         ("username", json!("\u{fdfa}".repeat(50)), "value_error"),
         ("username", json!(1), "string_type"),
         ("username", json!(null), "string_type"),
-        ("email", json!("ann"), mismatch),
-        ("email", json!("ann@"), mismatch),
-        ("email", json!("@example.com"), mismatch),
-        ("email", json!("ann@-example.com"), mismatch),
-        ("email", json!("ann@exa mple.com"), mismatch),
-        ("email", json!("änn@example.com"), mismatch),
-        ("email", json!("ann@example.com\n"), mismatch),
-        ("email", json!("a@b@c"), mismatch),
+        ("email", json!("ann"), "value_error"),
+        ("email", json!("ann@"), "value_error"),
+        ("email", json!("@example.com"), "value_error"),
+        ("email", json!("ann@-example.com"), "value_error"),
+        ("email", json!("ann@exa mple.com"), "value_error"),
+        ("email", json!("änn@example.com"), "value_error"),
+        ("email", json!("ann@example.com\n"), "value_error"),
+        ("email", json!("a@b@c"), "value_error"),
         ("email", json!(format!("{}@example.com", long(250))), "string_too_long"),
         ("email", json!([]), "string_type"),
         ("password", json!(long(7)), "string_too_short"),
@@ -310,6 +310,22 @@ async fn every_rule_of_an_account_has_its_error() {
         body[name] = value;
         let response = client.post("/auth/register", &body).await;
         assert_eq!(response.validation_errors(), [(kind.to_owned(), json!(["body", name]))], "{body}");
+    }
+}
+
+#[actix_web::test]
+async fn a_bad_address_is_explained_in_words() {
+    let app = TestApp::start().await;
+    for address in ["ada", "ada@exa mple.com", "ada@example.com, bob@example.com", "Ada <ada@example.com>"] {
+        let mut body = registration("ada");
+        body["email"] = json!(address);
+        let response = app.anonymous().post("/auth/register", &body).await;
+        let reason = "An address has the form name@example.com";
+        let expected = json!([{
+            "type": "value_error", "loc": ["body", "email"], "input": address, "ctx": { "reason": reason },
+            "msg": format!("value is not a valid email address: {reason}"),
+        }]);
+        assert_eq!(response.expect(StatusCode::UNPROCESSABLE_ENTITY)["detail"], expected);
     }
 }
 

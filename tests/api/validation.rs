@@ -117,6 +117,10 @@ fn text_error(text: &str, min: usize, max: usize) -> Option<&'static str> {
     }
 }
 
+fn contains_nul(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.contains('\0'))
+}
+
 /// How Pydantic reads a text as a boolean.
 fn boolean(text: &str) -> Option<bool> {
     let is_one_of = |words: [&str; 6]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
@@ -209,8 +213,10 @@ proptest! {
         static NEW: LazyLock<Validator> = LazyLock::new(|| schema("ArticleCreate"));
         static PATCH: LazyLock<Validator> = LazyLock::new(|| schema("ArticleUpdate"));
         let (new, patch) = (read_new_article(&body), read_article_patch(&body));
-        prop_assert_eq!(new.is_ok(), NEW.is_valid(&body), "new: {:?}", new);
-        prop_assert_eq!(patch.is_ok(), PATCH.is_valid(&body), "patch: {:?}", patch);
+        // The schema does not mention U+0000.
+        let has_nul = ["title", "content"].iter().any(|name| contains_nul(&body[*name]));
+        prop_assert_eq!(new.is_ok(), !has_nul && NEW.is_valid(&body), "new: {:?}", new);
+        prop_assert_eq!(patch.is_ok(), !has_nul && PATCH.is_valid(&body), "patch: {:?}", patch);
     }
 
     #[test]
@@ -222,7 +228,8 @@ proptest! {
         if read.as_ref().is_err_and(|kinds| kinds.iter().all(inexpressible)) {
             return Ok(());
         }
-        prop_assert_eq!(read.is_ok(), NEW.is_valid(&body), "{:?}", read);
+        let valid = NEW.is_valid(&body) && !contains_nul(&body["password"]);
+        prop_assert_eq!(read.is_ok(), valid, "{:?}", read);
     }
 
     #[test]

@@ -18,11 +18,7 @@ text! {
     /// `password`, the only supported grant type (RFC 6749, section 4.3).
     pub struct GrantType = TextRule::new(0, None, "^password$");
     /// Any text. A name or a password that registration would reject belongs to no account, which is a 401.
-    pub struct FormText = any_text();
-}
-
-fn any_text() -> TextRule {
-    TextRule::new(0, None, r"^[\s\S]*$")
+    pub struct FormText = TextRule::any();
 }
 
 /// The name of an account: any text, because an old account may have any name.
@@ -58,7 +54,7 @@ impl Field for Secret {
     }
 
     fn schema() -> RefOr<Schema> {
-        text_schema(&TextRule { format: Some("password"), ..any_text() })
+        text_schema(&TextRule { format: Some("password"), ..TextRule::any() })
     }
 }
 
@@ -66,16 +62,22 @@ fields! {
     /// The form of an OAuth 2.0 password grant.
     pub struct LoginForm {
         /// `password`, or absent.
+        #[example = "password"]
         grant_type: Option<GrantType>,
         /// The name of the account, case-sensitive.
+        #[example = "ada"]
         username: LoginName,
         /// The password of the account. Only its first 72 bytes are compared.
+        #[example = "correct horse battery"]
         password: Secret,
         /// Ignored.
+        #[example = ""]
         scope: Option<FormText>,
         /// Ignored.
+        #[example = ""]
         client_id: Option<FormText>,
         /// Ignored.
+        #[example = ""]
         client_secret: Option<Secret>,
     }
 }
@@ -84,11 +86,11 @@ fields! {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenResponse {
     /// A JSON Web Token that expires after `ACCESS_TOKEN_EXPIRE_MINUTES`.
-    #[schema(
-        example = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIiwiZXhwIjoxNzk1NDQ4NjAwfQ.c2lnbmF0dXJl"
-    )]
+    #[schema(examples(
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIiwiZXhwIjoxNzk1NDQ4NjAwfQ.c2lnbmF0dXJl"
+    ))]
     pub access_token: String,
     /// Always `bearer`.
-    #[schema(example = "bearer")]
+    #[schema(examples("bearer"))]
     pub token_type: &'static str,
 }

@@ -56,9 +56,7 @@ pub async fn read_me(request: ApiRequest<CurrentUser>) -> Json<UserResponse> {
 /// 72 bytes of a password, so longer passwords are rejected instead of truncated.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", operation_id = "register_user",
-    request_body(content = UserCreate, example = json!({
-        "email": "ada@example.com", "username": "ada", "password": "correct horse battery",
-    })),
+    request_body = UserCreate,
     responses((status = 201, description = "The account was created.", body = UserResponse), RegisterErrors),
 )]
 pub async fn register_user(

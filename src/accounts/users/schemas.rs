@@ -32,9 +32,18 @@ const USERNAME: &str = r"^[^\s\ufeff\u0000-\u001f\u007f-\u009f](?:[^\u0000-\u001
 
 text! {
     /// An e-mail address.
-    pub struct Email = TextRule { format: Some("email"), ..TextRule::new(3, Some(255), EMAIL) };
+    pub struct Email = TextRule {
+        format: Some("email"), mismatch: Some(not_an_address), ..TextRule::new(3, Some(255), EMAIL)
+    };
     /// A user name as it was typed, 1 to 50 code points.
     pub struct TypedName = TextRule::new(1, Some(MAX_NAME), USERNAME);
+}
+
+/// The error that Pydantic reports for an address. Its pattern would explain nothing to a person.
+fn not_an_address() -> InvalidValue {
+    let reason = "An address has the form name@example.com";
+    InvalidValue::new("value_error", format!("value is not a valid email address: {reason}"))
+        .with("reason", reason)
 }
 
 /// A user name in the spelling of its profile (RFC 8266), 1 to 50 code points.
@@ -109,12 +118,15 @@ fields! {
     pub struct UserCreate {
         /// The e-mail address, 3 to 255 characters. No two accounts have the same address, regardless of
         /// case.
+        #[example = "ada@example.com"]
         email: Email,
         /// The user name to sign in with, unique and case-sensitive. 1 to 50 code points, without control
         /// characters, invisible characters, and white space at either end. Stored in Unicode's form NFKC,
         /// with single spaces (RFC 8266).
+        #[example = "ada"]
         username: Username,
         /// The password: at least 8 code points and at most 72 bytes in UTF-8.
+        #[example = "correct horse battery"]
         password: NewPassword,
     }
 }
@@ -123,16 +135,18 @@ fields! {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserResponse {
     /// The id of the account. Ids are never reused.
-    #[schema(example = 1)]
+    #[schema(examples(1))]
     pub id: i32,
     /// The e-mail address, spelled as at registration.
-    #[schema(example = "ada@example.com")]
+    #[schema(examples("ada@example.com"))]
     pub email: String,
     /// The user name.
-    #[schema(example = "ada")]
+    #[schema(examples("ada"))]
     pub username: String,
     /// When the account was created.
+    #[schema(value_type = String, format = DateTime, examples("2026-11-23T15:39:42.169551Z"))]
     pub created_at: Timestamp,
     /// When the account last changed.
+    #[schema(value_type = String, format = DateTime, examples("2026-11-23T15:39:42.169551Z"))]
     pub updated_at: Timestamp,
 }

@@ -3,6 +3,10 @@
 /// Declares a struct of [`Field`](crate::http::validation::Field)s. Extraction, errors and the schema follow
 /// from this declaration.
 ///
+/// Each member of a body and each parameter of a path has an example, with which the documentation fills in
+/// the request. Only the examples of its members count for a nested struct. A parameter of a query has none,
+/// because Swagger UI would send it.
+///
 /// ```
 /// use byline::{
 ///     choice, fields,
@@ -25,6 +29,7 @@
 ///     /// A link.
 ///     pub struct Link {
 ///         /// Required: a request without it is invalid.
+///         #[example = "Notes"]
 ///         title: Name,
 ///     }
 /// }
@@ -71,6 +76,7 @@ macro_rules! fields {
             $(
                 $(#[doc = $doc:literal])+
                 $(#[null_error = $timing:ident])?
+                $(#[example = $example:tt])?
                 $field:ident : $type:ty $(= $default:tt)?
             ),* $(,)?
         }
@@ -82,7 +88,10 @@ macro_rules! fields {
         impl $name {
             fn field_schemas() -> Vec<$crate::http::validation::FieldSchema> {
                 vec![$( $crate::http::validation::FieldSchema::new::<$type>(
-                    stringify!($field), &[$($doc),+], $crate::fields!(@default $($default)?).map(|make| make()),
+                    stringify!($field),
+                    &[$($doc),+],
+                    $crate::fields!(@json $($default)?).map(|make| make()),
+                    $crate::fields!(@json $($example)?).map(|make| make()),
                 ) ),*]
             }
         }
@@ -92,7 +101,7 @@ macro_rules! fields {
 
             fn extract(members: &mut $crate::http::validation::Extractor<'_>) -> Option<Self> {
                 $( let $field = members.field(stringify!($field), $crate::http::validation::FieldOptions {
-                    default: $crate::fields!(@default $($default)?),
+                    default: $crate::fields!(@json $($default)?),
                     null_error: $crate::fields!(@timing $($timing)?),
                 }); )*
                 Some(Self { $( $field: $field? ),* })
@@ -159,9 +168,9 @@ macro_rules! fields {
     };
     (@place) => { utoipa::openapi::path::ParameterIn::Query };
     (@place path) => { utoipa::openapi::path::ParameterIn::Path };
-    (@default) => { None::<fn() -> serde_json::Value> };
-    (@default $default:tt) => {{
-        let make: fn() -> serde_json::Value = || serde_json::json!($default);
+    (@json) => { None::<fn() -> serde_json::Value> };
+    (@json $json:tt) => {{
+        let make: fn() -> serde_json::Value = || serde_json::json!($json);
         Some(make)
     }};
     (@timing) => { $crate::http::validation::Timing::Early };
@@ -194,6 +203,7 @@ macro_rules! choice {
                 utoipa::openapi::ObjectBuilder::new()
                     .schema_type(utoipa::openapi::schema::Type::String)
                     .enum_values(Some([$($word),+]))
+                    .extensions(Some($crate::http::validation::variant_names(&[$(stringify!($variant)),+])))
                     .into()
             }
         }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use utoipa::openapi::{
     ObjectBuilder, RefOr, Required, Schema,
+    extensions::{Extensions, ExtensionsBuilder},
     path::{Parameter, ParameterBuilder, ParameterIn},
     schema::{OneOfBuilder, SchemaType, Type},
 };
@@ -21,7 +22,12 @@ pub struct FieldSchema {
 
 impl FieldSchema {
     /// `docs` are the lines of a doc comment.
-    pub fn new<T: Field>(name: &'static str, docs: &[&str], default: Option<Value>) -> Self {
+    pub fn new<T: Field>(
+        name: &'static str,
+        docs: &[&str],
+        default: Option<Value>,
+        example: Option<Value>,
+    ) -> Self {
         let required = !T::OPTIONAL && default.is_none();
         let mut schema = T::schema();
         match &mut schema {
@@ -30,9 +36,10 @@ impl FieldSchema {
                 reference.default = default.or(reference.default.take());
             }
             RefOr::T(schema) => {
-                if let Some((own_description, own_default)) = annotations(schema) {
-                    *own_description = Some(paragraph(docs));
-                    *own_default = default.or(own_default.take());
+                if let Some(own) = annotations(schema) {
+                    *own.description = Some(paragraph(docs));
+                    *own.default = default.or(own.default.take());
+                    own.examples.extend(example);
                 }
             }
         }
@@ -52,9 +59,11 @@ impl FieldSchema {
     /// The parameters of a path or a query.
     pub fn parameters(fields: Vec<Self>, place: &ParameterIn) -> Vec<Parameter> {
         let parameter = |mut field: Self| {
-            let description = match &mut field.schema {
-                RefOr::Ref(reference) => Some(std::mem::take(&mut reference.description)),
-                RefOr::T(schema) => annotations(schema).and_then(|(description, _)| description.take()),
+            // Pages look for these in the parameter, not in its schema.
+            let (description, example) = match &mut field.schema {
+                RefOr::Ref(reference) => (Some(std::mem::take(&mut reference.description)), None),
+                RefOr::T(schema) => annotations(schema)
+                    .map_or((None, None), |own| (own.description.take(), own.examples.pop())),
             };
             let required = if field.required { Required::True } else { Required::False };
             ParameterBuilder::new()
@@ -62,6 +71,7 @@ impl FieldSchema {
                 .parameter_in(place.clone())
                 .required(required)
                 .description(description)
+                .example(example)
                 .schema(Some(field.schema))
                 .build()
         };
@@ -72,11 +82,9 @@ impl FieldSchema {
 /// A schema that also allows null.
 pub(super) fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
     match schema {
-        RefOr::T(Schema::Object(mut object)) => {
+        // An enum stays whole: each of its values has a name for generated clients, and null has none.
+        RefOr::T(Schema::Object(mut object)) if object.enum_values.is_none() => {
             object.schema_type = with_null(object.schema_type);
-            if let Some(values) = &mut object.enum_values {
-                values.push(Value::Null);
-            }
             RefOr::T(Schema::Object(object))
         }
         RefOr::T(Schema::Array(mut array)) => {
@@ -95,15 +103,35 @@ fn with_null(schema_type: SchemaType) -> SchemaType {
     }
 }
 
-/// The description and the default of a schema; none for kinds of schemas that later releases of utoipa may
-/// add.
-fn annotations(schema: &mut Schema) -> Option<(&mut Option<String>, &mut Option<Value>)> {
+/// The names of an enum's variants, which generators cannot derive from values such as `-created_at`.
+pub fn variant_names(names: &[&str]) -> Extensions {
+    ExtensionsBuilder::new().add("x-enum-varnames", names).build()
+}
+
+/// What every kind of schema has.
+struct Annotations<'a> {
+    description: &'a mut Option<String>,
+    default: &'a mut Option<Value>,
+    examples: &'a mut Vec<Value>,
+}
+
+/// The annotations of a schema; none for kinds of schemas that later releases of utoipa may add.
+fn annotations(schema: &mut Schema) -> Option<Annotations<'_>> {
+    macro_rules! annotations {
+        ($schema:ident) => {
+            Some(Annotations {
+                description: &mut $schema.description,
+                default: &mut $schema.default,
+                examples: &mut $schema.examples,
+            })
+        };
+    }
     match schema {
-        Schema::Array(schema) => Some((&mut schema.description, &mut schema.default)),
-        Schema::Object(schema) => Some((&mut schema.description, &mut schema.default)),
-        Schema::OneOf(schema) => Some((&mut schema.description, &mut schema.default)),
-        Schema::AllOf(schema) => Some((&mut schema.description, &mut schema.default)),
-        Schema::AnyOf(schema) => Some((&mut schema.description, &mut schema.default)),
+        Schema::Array(schema) => annotations!(schema),
+        Schema::Object(schema) => annotations!(schema),
+        Schema::OneOf(schema) => annotations!(schema),
+        Schema::AllOf(schema) => annotations!(schema),
+        Schema::AnyOf(schema) => annotations!(schema),
         _ => None,
     }
 }

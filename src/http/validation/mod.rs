@@ -37,7 +37,7 @@ use utoipa::openapi::{RefOr, Schema};
 
 pub use self::{
     body::{Body, Deferred, Form, Json},
-    describe::{Components, FieldSchema},
+    describe::{Components, FieldSchema, variant_names},
     input::{Input, Pair, Repeated, query_pairs},
     instant::Instant,
     lists::List,

@@ -134,6 +134,10 @@ fn rows(max: i64) -> IntegerRule {
     IntegerRule { min: 0, max, bounds_error: Timing::Late }
 }
 
+fn rows_schema() -> ObjectBuilder {
+    integer().format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64))).minimum(Some(0))
+}
+
 /// Number of rows to skip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skip(pub u64);
@@ -150,7 +154,7 @@ impl Field for Skip {
     }
 
     fn schema() -> RefOr<Schema> {
-        integer().minimum(Some(0)).maximum(Some(i64::MAX)).default(Some(0.into())).into()
+        rows_schema().default(Some(0.into())).into()
     }
 }
 
@@ -173,6 +177,6 @@ impl Field for PageSize {
 
     /// The maximum is the default of `MAX_PAGE_SIZE`; `openapi` replaces it with the setting of the server.
     fn schema() -> RefOr<Schema> {
-        integer().minimum(Some(0)).maximum(Some(1000)).default(Some(DEFAULT_PAGE_SIZE.into())).into()
+        rows_schema().maximum(Some(1000)).default(Some(DEFAULT_PAGE_SIZE.into())).into()
     }
 }

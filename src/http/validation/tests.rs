@@ -11,6 +11,7 @@ use crate::{
     http::{
         HttpState,
         cache::Cache,
+        client_address::TrustedProxies,
         error::{Error, Result},
         receive::BodyMemory,
     },
@@ -95,6 +96,7 @@ fields! {
         #[null_error = late]
         summary: Option<Tag>,
         /// Notes.
+        #[example = "abc"]
         notes: Option<Tag>,
     }
 }
@@ -197,6 +199,7 @@ fn state() -> HttpState {
         body_memory: BodyMemory::new(LIMITS.max_body_bytes),
         request_timeout: Duration::from_secs(1),
         cache: Cache::new(0).into(),
+        trusted_proxies: TrustedProxies::new(&[]).into(),
     }
 }
 

@@ -20,14 +20,21 @@ pub struct TextRule {
     /// The maximum number of code points.
     pub max: Option<usize>,
     /// A pattern for the whole text, in the common syntax of ECMA-262 and the `regex` crate.
-    pub pattern: Regex,
-    /// When a text that does not match the pattern is reported.
-    pub pattern_error: Timing,
+    pub pattern: Option<Regex>,
+    /// The error of a text that does not match the pattern. By default, its message shows the pattern.
+    pub mismatch: Option<fn() -> InvalidValue>,
+    /// Whether the text may contain U+0000, if the pattern allows it. PostgreSQL cannot store it.
+    pub allows_nul: bool,
     /// The `format` of the text in JSON Schema.
     pub format: Option<&'static str>,
 }
 
 impl TextRule {
+    /// Any text. For values that are compared, not stored.
+    pub fn any() -> Self {
+        Self { min: 0, max: None, pattern: None, mismatch: None, allows_nul: true, format: None }
+    }
+
     /// A text of `min` to `max` code points that matches `pattern`, which must be a constant.
     ///
     /// # Panics
@@ -35,13 +42,14 @@ impl TextRule {
     #[expect(clippy::expect_used, reason = "patterns are constants")]
     pub fn new(min: usize, max: Option<usize>, pattern: &str) -> Self {
         let pattern = Regex::new(pattern).expect("a pattern that compiles");
-        Self { min, max, pattern, pattern_error: Timing::Early, format: None }
+        Self { min, max, pattern: Some(pattern), ..Self::any() }
     }
 
-    /// A text of `min` to `max` code points without U+0000, which PostgreSQL cannot store. The error is late,
-    /// because in the FastAPI blog the database made this check.
+    /// A text of `min` to `max` code points without U+0000. The error is late, because in the FastAPI blog the
+    /// database made this check. The schema does not mention it: generators turn a pattern into checks and
+    /// examples, and no client sends U+0000 by accident.
     pub fn without_nul(min: usize, max: Option<usize>) -> Self {
-        Self { pattern_error: Timing::Late, ..Self::new(min, max, NO_NUL) }
+        Self { min, max, allows_nul: false, ..Self::any() }
     }
 }
 
@@ -67,13 +75,18 @@ pub fn parse_text(input: Input<'_>, rule: &TextRule) -> Result<String, InvalidVa
         let msg = format!("String should have at most {max} {noun}");
         return Err(InvalidValue::new("string_too_long", msg).with("max_length", max));
     }
-    if !rule.pattern.is_match(text) {
-        let pattern = rule.pattern.as_str();
-        let msg = format!("String should match pattern '{pattern}'");
-        let invalid = InvalidValue::new("string_pattern_mismatch", msg).with("pattern", pattern);
-        return Err(invalid.reported(rule.pattern_error));
+    if let Some(pattern) = rule.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+        return Err(rule.mismatch.map_or_else(|| mismatch(pattern.as_str()), |error| error()));
+    }
+    if !rule.allows_nul && text.contains('\0') {
+        return Err(mismatch(NO_NUL).reported(Timing::Late));
     }
     Ok(text.to_owned())
+}
+
+fn mismatch(pattern: &str) -> InvalidValue {
+    let msg = format!("String should match pattern '{pattern}'");
+    InvalidValue::new("string_pattern_mismatch", msg).with("pattern", pattern)
 }
 
 /// The schema of a text by its rule.
@@ -82,7 +95,7 @@ pub fn text_schema(rule: &TextRule) -> RefOr<Schema> {
         .schema_type(SchemaType::Type(Type::String))
         .min_length((rule.min > 0).then_some(rule.min))
         .max_length(rule.max)
-        .pattern(Some(rule.pattern.as_str()))
+        .pattern(rule.pattern.as_ref().map(Regex::as_str))
         .format(rule.format.map(|format| SchemaFormat::Custom(format.to_owned())))
         .into()
 }

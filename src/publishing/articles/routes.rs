@@ -15,7 +15,7 @@ use crate::{
         cache::Cached,
         conditional::{Conditions, EntityTag},
         error::{Error, Result},
-        openapi::{NotModified, examples},
+        openapi::{IfMatch, IfNoneMatch, NotModified, examples},
         paging::write_total,
         request::ApiRequest,
         resource::Endpoint,
@@ -67,14 +67,19 @@ error_responses! {
 /// do not shift the pages.
 #[utoipa::path(
     get, path = "/articles/", tag = "articles", operation_id = "list_articles",
-    params(ArticleFilter, ("If-None-Match" = Option<String>, Header, description = "Entity tags of the pages that the client has cached.")),
+    params(ArticleFilter, IfNoneMatch),
     responses(
         (status = 200, description = "One page of articles.", body = Vec<ArticleResponse>, headers(
             ("ETag" = String, description = "The entity tag of this page."),
             ("Link" = String, description = "The URLs of the next and the previous page, `rel=\"next\"` and `rel=\"prev\"` (RFC 8288), relative to that of the request."),
             ("X-Total-Count" = u64, description = "The number of articles in the whole list; sent with `count=exact`."),
         )),
-        NotModified, ListErrors,
+        (status = 304, description = "The client's cached response is still valid.", headers(
+            ("ETag" = String, description = "The entity tag of this page."),
+            ("Link" = String, description = "As in the cached response."),
+            ("X-Total-Count" = u64, description = "As in the cached response."),
+        )),
+        ListErrors,
     ),
     security((), ("OAuth2PasswordBearer" = [])),
 )]
@@ -98,7 +103,7 @@ pub async fn list_articles(
 /// Only its author can read a draft.
 #[utoipa::path(
     get, path = "/articles/{article_id}", tag = "articles", operation_id = "read_article",
-    params(ArticlePath, ArticleDetail, ("If-None-Match" = Option<String>, Header, description = "Entity tags of the states that the client has cached.")),
+    params(ArticlePath, ArticleDetail, IfNoneMatch),
     responses(
         (status = 200, description = "The article.", body = ArticleResponse,
             headers(("ETag" = String, description = "The entity tag of the article's current state."))),
@@ -123,12 +128,12 @@ pub async fn read_article(
 /// The article is a draft unless `published` is true.
 #[utoipa::path(
     post, path = "/articles/", tag = "articles", operation_id = "create_article",
-    request_body(content = ArticleCreate, example = json!({
-        "title": "On the Analytical Engine", "content": "It weaves algebraical patterns.", "published": true,
-    })),
+    request_body = ArticleCreate,
     responses(
-        (status = 201, description = "The article was created.", body = ArticleResponse,
-            headers(("Location" = String, description = "The URL of the new article, relative to that of the request."))),
+        (status = 201, description = "The article was created.", body = ArticleResponse, headers(
+            ("ETag" = String, description = "The entity tag of the article's current state."),
+            ("Location" = String, description = "The URL of the new article, relative to that of the request."),
+        )),
         CreateErrors,
     ),
     security(("OAuth2PasswordBearer" = [])),
@@ -155,7 +160,7 @@ pub async fn create_article(
 /// changes.
 #[utoipa::path(
     patch, path = "/articles/{article_id}", tag = "articles", operation_id = "update_article",
-    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Update only if the current ETag matches one of these, so that no concurrent edit is lost.")),
+    params(ArticlePath, IfMatch),
     request_body(content = ArticleUpdate, example = json!({ "published": true })),
     responses(
         (status = 200, description = "The changed article.", body = ArticleResponse,
@@ -183,7 +188,7 @@ pub async fn update_article(
 /// Only the author can delete an article. Deletion cannot be undone.
 #[utoipa::path(
     delete, path = "/articles/{article_id}", tag = "articles", operation_id = "delete_article",
-    params(ArticlePath, ("If-Match" = Option<String>, Header, description = "Delete only if the current ETag matches one of these.")),
+    params(ArticlePath, IfMatch),
     responses((status = 204, description = "The article was deleted."), DeleteErrors),
     security(("OAuth2PasswordBearer" = [])),
 )]

@@ -29,10 +29,13 @@ fields! {
     /// A new article.
     pub struct ArticleCreate {
         /// 1 to 200 code points, stored unchanged.
+        #[example = "On the Analytical Engine"]
         title: Title,
         /// At least 10 code points, stored unchanged.
+        #[example = "It weaves algebraical patterns."]
         content: Content,
         /// Whether the article is published. A draft is visible to its author only.
+        #[example = true]
         published: bool = false,
     }
 }
@@ -42,12 +45,15 @@ fields! {
     pub struct ArticleUpdate {
         /// 1 to 200 code points.
         #[null_error = late]
+        #[example = "On the Analytical Engine"]
         title: Option<Title>,
         /// At least 10 code points.
         #[null_error = late]
+        #[example = "It weaves algebraical patterns."]
         content: Option<Content>,
         /// `true` publishes the article, `false` turns it into a draft.
         #[null_error = late]
+        #[example = true]
         published: Option<bool>,
     }
 }
@@ -56,6 +62,7 @@ fields! {
     /// The path of an article.
     pub struct ArticlePath in path {
         /// The id of the article.
+        #[example = 1]
         article_id: Id,
     }
 }
@@ -203,10 +210,10 @@ fields! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AuthorResponse {
     /// The id of the account.
-    #[schema(example = 1)]
+    #[schema(examples(1))]
     pub id: i32,
     /// The name of the account.
-    #[schema(example = "ada")]
+    #[schema(examples("ada"))]
     pub username: String,
 }
 
@@ -214,22 +221,25 @@ pub struct AuthorResponse {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ArticleResponse {
     /// 1 to 200 code points.
-    #[schema(example = "On the Analytical Engine")]
+    #[schema(examples("On the Analytical Engine"))]
     pub title: String,
     /// At least 10 code points.
-    #[schema(example = "It weaves algebraical patterns.")]
+    #[schema(examples("It weaves algebraical patterns."))]
     pub content: String,
     /// Whether the article is published. A draft is visible to its author only.
+    #[schema(examples(true))]
     pub published: bool,
     /// The id of the article. Ids are never reused.
-    #[schema(example = 1)]
+    #[schema(examples(1))]
     pub id: i32,
     /// The id of the author's account.
-    #[schema(example = 1)]
+    #[schema(examples(1))]
     pub author_id: i32,
     /// When the article was created.
+    #[schema(value_type = String, format = DateTime, examples("2026-11-23T15:39:42.169551Z"))]
     pub created_at: Timestamp,
     /// When the article last changed.
+    #[schema(value_type = String, format = DateTime, examples("2026-11-23T15:39:42.169551Z"))]
     pub updated_at: Timestamp,
     /// The author; present with `expand=author`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -53,12 +53,11 @@ impl Request {
             let response = response?;
             // actix itself answers a request that it cannot parse; such a response has no id.
             if response.header("x-request-id").is_some() {
-                let content_type = response.header("content-type");
                 document::check(
                     &self.method,
                     &self.target,
                     response.status,
-                    content_type.as_deref(),
+                    &response.headers,
                     &response.body,
                 );
             }

@@ -223,7 +223,7 @@ where
     let db = Db::lazy(&settings).unwrap();
     let state = AppState::new(&settings, &db, Arc::new(Cache::new(0)), &Clock::system());
     let documentation = Documentation::new(&document(&settings)).unwrap();
-    let app = create_app(state, Policy::new(&settings.http.cors_origins), Data::new(documentation));
+    let app = create_app(state, Policy::new(&settings.http.cors_origins), Some(Data::new(documentation)));
     let app = app.configure(|config| {
         Endpoints::default().and([Endpoint::undocumented(Method::GET, "/further", handler)]).register(config);
     });

@@ -74,11 +74,16 @@ proptest! {
     ) {
         static VALIDATOR: std::sync::LazyLock<jsonschema::Validator> = std::sync::LazyLock::new(page_validator);
         let parsed = Page::parse(Input::Json(&body), &LIMITS);
-        prop_assert_eq!(parsed.is_ok(), VALIDATOR.is_valid(&body), "{:?}", parsed);
+        let is_valid = parsed.is_ok();
+        let mut errors = FieldErrors::default();
         if let Err(invalid) = parsed {
-            let mut errors = FieldErrors::default();
             errors.add(invalid, vec!["body".into()], || body.clone().into());
-            let reported = errors.reported();
+        }
+        let reported = errors.reported();
+        // The schema does not mention U+0000.
+        let only_nul = reported.iter().all(|error| error.msg.ends_with(r"'^[^\u0000]*$'"));
+        prop_assert_eq!(is_valid || only_nul, VALIDATOR.is_valid(&body), "{:?}", reported);
+        if !is_valid {
             prop_assert!((1..=MAX_ERRORS).contains(&reported.len()), "{} errors", reported.len());
             for error in reported {
                 // Every location leads to the value that is shown, or to a member that is missing.

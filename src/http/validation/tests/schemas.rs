@@ -20,10 +20,16 @@ fn schemas_describe_lists_nullable_fields_and_nested_objects() {
         "editor": {
             "oneOf": [{ "$ref": "#/components/schemas/Writer" }, { "type": "null" }], "description": "Another author.",
         },
-        "format": { "type": ["string", "null"], "enum": ["plain", "markdown", null], "description": "A format." },
+        "format": {
+            "oneOf": [
+                { "type": "string", "enum": ["plain", "markdown"], "x-enum-varnames": ["Plain", "Markdown"] },
+                { "type": "null" },
+            ],
+            "description": "A format.",
+        },
         "aliases": { "type": ["array", "null"], "items": tag, "maxItems": 2, "description": "Other names." },
         "summary": with(tag.clone(), json!({ "description": "A summary." })),
-        "notes": with(tag.clone(), json!({ "description": "Notes." })),
+        "notes": with(tag.clone(), json!({ "description": "Notes.", "examples": ["abc"] })),
     });
     assert_eq!(schema["properties"], expected);
     let mut components = Components::new();
