@@ -163,15 +163,12 @@ fn node(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Some(address.to_canonical());
     }
-    let (address, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']')?;
-            (IpAddr::V6(address.parse().ok()?), port)
-        }
-        None => {
-            let (address, port) = text.split_at_checked(text.find(':')?)?;
-            (IpAddr::V4(address.parse().ok()?), port)
-        }
+    let (address, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        (IpAddr::V6(address.parse().ok()?), port)
+    } else {
+        let (address, port) = text.split_at_checked(text.find(':')?)?;
+        (IpAddr::V4(address.parse().ok()?), port)
     };
     (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then(|| address.to_canonical())
 }
