@@ -86,13 +86,16 @@ async fn a_user_name_has_no_invisible_characters_and_the_error_names_the_first()
 #[actix_web::test]
 async fn a_user_name_is_stored_in_one_spelling_and_signs_in_with_every_spelling() {
     let app = TestApp::start().await;
-    for (typed, stored) in [
+    for (number, (typed, stored)) in [
         ("a  b", "a b"),
         ("Jose\u{301} N\u{fa}\u{f1}ez", "Jos\u{e9} N\u{fa}\u{f1}ez"),
         ("\u{ff21}da", "Ada"),
         ("c\u{a0}d", "c d"),
-    ] {
-        let email = format!("{}@example.com", stored.len());
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let email = format!("{number}@example.com");
         let created = register(&app.anonymous(), &email, typed).await.expect(StatusCode::CREATED);
         assert_eq!(created["username"], stored);
         for name in [typed, stored] {

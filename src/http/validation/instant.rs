@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn expect(cases: &[(&str, &str)]) {
+    fn assert_parsed(cases: &[(&str, &str)]) {
         for (text, time) in cases {
             assert_eq!(parse(text).as_deref(), Some(*time), "{text}");
         }
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_date_needs_no_time_and_a_time_needs_neither_seconds_nor_an_offset() {
-        expect(&[
+        assert_parsed(&[
             ("2026-11-23", "2026-11-23T00:00:00.000000"),
             ("2024-02-29", "2024-02-29T00:00:00.000000"),
             ("0000-01-01", "0000-01-01T00:00:00.000000"),
@@ -130,11 +130,11 @@ mod tests {
         for sign in ["+", " "] {
             for offset in ["0230", "02:30"] {
                 for start in ["2026-11-23T10:05", "2026-11-23 10:05:00", "2026-11-23T10:05:00.000"] {
-                    expect(&[(&format!("{start}{sign}{offset}"), "2026-11-23T07:35:00.000000")]);
+                    assert_parsed(&[(&format!("{start}{sign}{offset}"), "2026-11-23T07:35:00.000000")]);
                 }
             }
         }
-        expect(&[
+        assert_parsed(&[
             ("2026-11-23T10:05-0230", "2026-11-23T12:35:00.000000"),
             ("2026-11-23T10:05\u{2212}02:30", "2026-11-23T12:35:00.000000"),
             ("2026-11-23T10:05:00-00:00", "2026-11-23T10:05:00.000000"),
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_number_is_a_unix_time_in_seconds_or_milliseconds() {
-        expect(&[
+        assert_parsed(&[
             ("0", "1970-01-01T00:00:00.000000"),
             ("-1", "1969-12-31T23:59:59.000000"),
             ("-1.5", "1969-12-31T23:59:58.500000"),
