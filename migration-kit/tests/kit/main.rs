@@ -13,5 +13,7 @@ mod diff;
 mod guarantees;
 mod kill;
 mod lint;
+mod objects;
+mod search_path;
 mod snapshots;
 mod support;
