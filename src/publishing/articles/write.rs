@@ -26,8 +26,8 @@ pub(super) async fn insert(
         content: Set(content.into_inner()),
         published: Set(published),
         author_id: Set(author.0),
-        created_at: Set(now),
-        updated_at: Set(now),
+        created_at: Set(now.into()),
+        updated_at: Set(now.into()),
         version: Set(1),
     };
     row.insert(db).await
