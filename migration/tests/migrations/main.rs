@@ -8,9 +8,11 @@
 
 mod build;
 mod cli;
+mod email_key;
 mod kill;
 mod notify;
 mod snapshots;
 mod support;
 mod takeover;
+mod times;
 mod version;
