@@ -88,6 +88,7 @@ impl AppState {
             max_body_bytes: settings.http.max_body_bytes,
         };
         Self {
+            operations: Operations::new(db.clone(), Arc::clone(&cache)),
             http: HttpState {
                 limits: Arc::new(limits),
                 request_timeout: settings.http.request_timeout,
@@ -95,7 +96,6 @@ impl AppState {
             },
             accounts: Accounts::new(settings, reader(), writer.clone(), clock.clone()),
             publishing: Publishing::new(settings, reader(), writer, clock.clone()),
-            operations: Operations::new(db.clone()),
         }
     }
 
@@ -106,7 +106,7 @@ impl AppState {
             http: self.http.clone(),
             accounts: self.accounts.on(db),
             publishing: self.publishing.on(db),
-            operations: Operations::new(db.clone()),
+            operations: Operations::new(db.clone(), Arc::clone(&self.http.cache)),
         }
     }
 }
