@@ -39,8 +39,8 @@ impl Statements {
             content: Set(String::new()),
             published: Set(true),
             author_id: Set(1),
-            created_at: Set(DateTimeUtc::UNIX_EPOCH),
-            updated_at: Set(DateTimeUtc::UNIX_EPOCH),
+            created_at: Set(DateTimeUtc::UNIX_EPOCH.into()),
+            updated_at: Set(DateTimeUtc::UNIX_EPOCH.into()),
             version: Set(1),
             state_id: Set(0),
             ..Default::default()

@@ -4,6 +4,8 @@
 use sea_orm::entity::prelude::*;
 use uuid::Uuid;
 
+use crate::StoredTime;
+
 /// One article.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -23,9 +25,9 @@ pub struct Model {
     /// The author's account. Deleting the account deletes the article.
     pub author_id: i32,
     /// When the article was created; never changes.
-    pub created_at: DateTimeUtc,
+    pub created_at: StoredTime,
     /// When the article last changed.
-    pub updated_at: DateTimeUtc,
+    pub updated_at: StoredTime,
     /// Increases with every change, including changes made in SQL.
     #[sea_orm(default_value = 1)]
     pub version: i32,

@@ -4,7 +4,9 @@
 //! client.
 
 pub mod article;
+mod stored_time;
 pub mod user;
 pub mod visibility;
 
+pub use stored_time::StoredTime;
 pub use visibility::Visibility;

@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::StoredTime;
+
 /// One account.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -20,9 +22,9 @@ pub struct Model {
     #[sea_orm(column_type = "String(StringLen::N(255))")]
     pub hashed_password: String,
     /// When the account was created.
-    pub created_at: DateTimeUtc,
+    pub created_at: StoredTime,
     /// When the account last changed.
-    pub updated_at: DateTimeUtc,
+    pub updated_at: StoredTime,
     /// `email` in ASCII lower case; makes addresses unique regardless of case. Null for accounts of an
     /// adopted database whose address differs from that of an older account only by case. Such accounts stay
     /// usable, but no further account with this address can be created.

@@ -8,7 +8,8 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use super::{
     DatabaseState, Engine, Error, Migrator, Options, Outcome, Phase, Record, SchemaStatus,
-    catalogue::{self, Change, changes},
+    catalogue::{self, changes, sequences_behind},
+    compare::separate_notes,
     ledger,
     render::up_checksum,
     scratch::Scratch,
@@ -20,12 +21,20 @@ use super::{
 pub trait Adoption: Send + Sync {
     /// One line each, printed on the command line. `txn` sees the adopted tables before later migrations run.
     async fn notices(&self, txn: &DatabaseTransaction) -> Result<Vec<String>, DbErr>;
+
+    /// How the rows differ from what the migrations with these names leave, one line each. Nothing is recorded
+    /// unless it is empty.
+    async fn wrong_values(&self, txn: &DatabaseTransaction, names: &[&str]) -> Result<Vec<String>, DbErr>;
 }
 
 /// No notices.
 #[async_trait::async_trait]
 impl Adoption for () {
     async fn notices(&self, _: &DatabaseTransaction) -> Result<Vec<String>, DbErr> {
+        Ok(Vec::new())
+    }
+
+    async fn wrong_values(&self, _: &DatabaseTransaction, _: &[&str]) -> Result<Vec<String>, DbErr> {
         Ok(Vec::new())
     }
 }
@@ -36,8 +45,8 @@ struct Match {
     migrations: usize,
     /// Which of all migrations change what the comparison sees.
     visible: Vec<bool>,
-    /// Indexes that no migration makes, one line each.
-    extra_indexes: Vec<String>,
+    /// Indexes that no migration makes, and sequences that are behind, one line each.
+    notes: Vec<String>,
 }
 
 impl Migrator {
@@ -87,11 +96,20 @@ impl Migrator {
         outcome: &mut Outcome,
     ) -> Result<bool, Error> {
         let Some(matched) = self.match_tables(txn, first, last).await? else { return Ok(false) };
+        let records = ledger::records(txn, self.ledger, &ledger::table_names(txn).await?).await?;
+        let recorded = |name: &&str| records.iter().any(|record| record.name == *name);
+        // A record says that the migration ran here, whatever became of the rows since.
+        let names: Vec<_> = self.names().take(matched.migrations).filter(|name| !recorded(name)).collect();
+        let differences = self.adoption.wrong_values(txn, &names).await?;
+        if !differences.is_empty() {
+            let name = names.last().copied().unwrap_or_default().to_owned();
+            return Err(Error::Mismatch { name, differences });
+        }
         self.create_ledgers(txn, &Options::default()).await?;
         let explicit = first.is_some() && first == last;
         let first_time = self.complete_records(txn, engine, &matched, explicit, outcome).await?;
         if first_time {
-            outcome.notices.extend(matched.extra_indexes);
+            outcome.notices.extend(matched.notes);
             outcome.notices.extend(self.adoption.notices(txn).await?);
         }
         Ok(true)
@@ -167,7 +185,8 @@ impl Migrator {
         first: Option<usize>,
         last: Option<usize>,
     ) -> Result<Option<Match>, Error> {
-        let steps = self.schema_after_each(Scratch::open(Engine::of(txn)?, txn).await?).await?;
+        let engine = Engine::of(txn)?;
+        let steps = self.schema_after_each(Scratch::open(engine, txn).await?).await?;
         let names: BTreeSet<_> = steps.iter().flat_map(|step| step.tables.keys()).collect();
         let live = catalogue::load(txn).await?.filter(|name| names.iter().any(|known| *known == name));
         if live.tables.is_empty() {
@@ -178,22 +197,29 @@ impl Migrator {
         for (position, step) in
             steps.iter().enumerate().rev().filter(|(position, _)| range.contains(position))
         {
-            let (extra, differences): (Vec<_>, Vec<_>) =
-                changes(&live, step).into_iter().partition(|change| matches!(change, Change::DropIndex(..)));
+            let (notes, differences) = separate_notes(&live, changes(&live, step));
             if differences.is_empty() {
-                // Several migrations may build the same catalogue, because it shows neither triggers nor
-                // rows. Those after the first one are not assumed to have run: they are applied.
+                // Several migrations may build the same catalogue, because it does not show rows. Those after
+                // the first one are not assumed to have run: they are applied.
                 let same = |earlier: &usize| steps.get(*earlier) == Some(step) && range.contains(earlier);
                 let position = (0..position).rev().take_while(same).last().unwrap_or(position);
-                let extra_indexes =
-                    extra.iter().map(|change| format!("{change}; it is left as it is")).collect();
                 let visible = (0..steps.len())
-                    .map(|at| at.checked_sub(1).and_then(|before| steps.get(before)) != steps.get(at));
-                return Ok(Some(Match {
-                    migrations: position.saturating_add(1),
-                    visible: visible.collect(),
-                    extra_indexes,
-                }));
+                    .map(|at| at.checked_sub(1).and_then(|before| steps.get(before)) != steps.get(at))
+                    .collect();
+                let mut notes: Vec<_> =
+                    notes.iter().map(|note| format!("{note}; it is left as it is")).collect();
+                if engine == Engine::Postgres {
+                    let behind = sequences_behind(txn, &live).await?;
+                    notes.extend(behind.into_iter().map(|sequence| format!("warning: {sequence}")));
+                }
+                if step.without_objects {
+                    notes.push(
+                        "triggers were not compared, because this role may not create schemas: if they exist, run \
+                         `adopt --at NAME` with the newest applied migration"
+                            .to_owned(),
+                    );
+                }
+                return Ok(Some(Match { migrations: position.saturating_add(1), visible, notes }));
             }
             if closest.as_ref().is_none_or(|(_, fewest)| differences.len() <= fewest.len()) {
                 closest = Some((position, differences.iter().map(ToString::to_string).collect()));

@@ -6,11 +6,11 @@ use sea_orm::{DatabaseConnection, TransactionTrait};
 
 use super::{
     DatabaseState, Direction, Engine, Error, Migrator,
-    catalogue::{self, Change, Schema, changes, statements},
+    catalogue::{self, Change, LONGEST_ENTRY, Schema, changes, long_column, sequences_behind, statements},
     scratch::Scratch,
 };
 
-/// The answers to the three questions of `check`. It passes if all three are empty.
+/// The answers to the three questions of `check`. It passes if they are empty.
 #[derive(Clone, Debug, Default)]
 pub struct Check {
     /// (a) Migrations that are pending, changed, incomplete or unknown, each with the reason.
@@ -19,15 +19,41 @@ pub struct Check {
     pub models: Vec<(Engine, Change)>,
     /// (c) How the database differs from the schema that its applied migrations build.
     pub live: Vec<Change>,
-    /// Indexes in the database that no migration makes. They do not fail the check.
-    pub extra_indexes: Vec<Change>,
+    /// (c) Sequences of the database that would give a number that is in use.
+    pub sequences: Vec<String>,
+    /// What does not fail the check: indexes in the database that no migration makes, and what could not be
+    /// compared.
+    pub notes: Vec<String>,
 }
 
 impl Check {
     /// All three questions are answered with yes.
     pub fn passed(&self) -> bool {
-        self.history.is_empty() && self.models.is_empty() && self.live.is_empty()
+        self.history.is_empty() && self.models.is_empty() && self.live.is_empty() && self.sequences.is_empty()
     }
+}
+
+/// Separates the changes that an administrator may have made on purpose, each as a sentence, from differences.
+/// An additional index is one of them unless it is unique: then it rejects rows that the program accepts.
+pub(crate) fn separate_notes(live: &Schema, changes: Vec<Change>) -> (Vec<String>, Vec<Change>) {
+    let mut notes = Vec::new();
+    let mut differences = Vec::new();
+    for change in changes {
+        match &change {
+            Change::DropIndex(name, index) if !index.unique => {
+                let long = live.tables.get(name).and_then(|table| long_column(table, index));
+                notes.push(match long {
+                    Some(column) => format!(
+                        "warning: {change}; writing a long {name}.{column} fails, because an entry of a btree \
+                         index has at most {LONGEST_ENTRY} bytes"
+                    ),
+                    None => format!("note: {change}"),
+                });
+            }
+            _ => differences.push(change),
+        }
+    }
+    (notes, differences)
 }
 
 /// The differences between two schemas on one engine, and the SQL for both directions.
@@ -96,19 +122,27 @@ impl Migrator {
         }
 
         let live = catalogue::load(&txn).await?.filter(|name| managed.contains(name));
-        (check.extra_indexes, check.live) =
-            changes(&live, &expected).into_iter().partition(|change| matches!(change, Change::DropIndex(..)));
+        (check.notes, check.live) = separate_notes(&live, changes(&live, &expected));
+        if expected.without_objects {
+            check.notes.push(
+                "note: triggers were not compared, because this role may not create schemas".to_owned(),
+            );
+        }
+        if engine == Engine::Postgres {
+            check.sequences = sequences_behind(&txn, &live).await?;
+        }
         txn.rollback().await?;
         Ok(check)
     }
 
-    /// How the database differs from the models. Tables that neither the models nor any migration names are
-    /// ignored.
+    /// How the database differs from the models, and its triggers from those of the migrations. Tables that
+    /// neither the models nor any migration names are ignored.
     pub async fn diff(&self, db: &DatabaseConnection) -> Result<Difference, Error> {
         let txn = db.begin().await?;
         let engine = Engine::of(&txn)?;
         let steps = self.schema_after_each(Scratch::open(engine, &txn).await?).await?;
         let want = self.wanted_schema(Scratch::open(engine, &txn).await?).await?;
+        let want = steps.last().map_or(want.clone(), |built| want.with_objects_of(built));
         let known: BTreeSet<_> =
             steps.iter().chain([&want]).flat_map(|schema| schema.tables.keys()).collect();
         let live = catalogue::load(&txn).await?.filter(|name| known.iter().any(|known| *known == name));
@@ -124,6 +158,7 @@ impl Migrator {
             let steps = self.schema_after_each(Scratch::open(engine, &txn).await?).await?;
             let want = self.wanted_schema(Scratch::open(engine, &txn).await?).await?;
             let built = steps.into_iter().next_back().unwrap_or_default();
+            let want = want.with_objects_of(&built);
             differences.push(Difference::between(engine, &built, &want));
         }
         txn.rollback().await?;

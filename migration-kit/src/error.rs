@@ -91,6 +91,37 @@ pub enum Error {
         /// The differences.
         differences: Vec<String>,
     },
+    /// Row level security hides records from this role.
+    #[error(
+        "row level security hides rows of {0} from this role, so the applied migrations are not known: connect as the \
+         owner of the table, or run ALTER TABLE {0} DISABLE ROW LEVEL SECURITY; nothing was changed"
+    )]
+    RowSecurity(String),
+    /// The search path names a schema that does not exist.
+    #[error(
+        "the search path is {path}, and there is no schema {missing}; correct the path or create the schema; nothing was \
+         changed"
+    )]
+    NoSchema {
+        /// The search path.
+        path: String,
+        /// The missing schema.
+        missing: String,
+    },
+    /// The current schema has none of the program's tables, and another has.
+    #[error(
+        "schema {current} has no tables of {program}, but {schemas} has: the search path has changed. Set it in the \
+         database URL or with ALTER ROLE … SET search_path. For a second installation, use another database, or a role \
+         without access to that schema; nothing was changed"
+    )]
+    Elsewhere {
+        /// The program.
+        program: &'static str,
+        /// The current schema.
+        current: String,
+        /// The schemas with its tables.
+        schemas: String,
+    },
     /// The database has no table to adopt.
     #[error("the database holds no table of {program}; nothing was changed")]
     NothingToAdopt {

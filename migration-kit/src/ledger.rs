@@ -96,6 +96,23 @@ pub(crate) async fn table_names(db: &impl ConnectionTrait) -> Result<Vec<String>
     rows.iter().map(|row| Ok(row.try_get("", "name")?)).collect()
 }
 
+/// An error if row level security may hide records, which would look as if migrations were pending.
+async fn ensure_readable(db: &impl ConnectionTrait, engine: Engine, ledger: &str) -> Result<(), Error> {
+    if engine == Engine::Sqlite {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT c.relname::text AS name FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = current_schema() AND c.relname IN ({}, 'seaql_migrations') AND row_security_active(c.oid)",
+        literal(ledger)
+    );
+    match db.query_one_raw(Statement::from_string(engine.backend(), sql)).await? {
+        Some(row) => Err(Error::RowSecurity(row.try_get("", "name")?)),
+        None => Ok(()),
+    }
+}
+
 /// All records, sorted by name. Reads only.
 pub(crate) async fn records(
     db: &impl ConnectionTrait,
@@ -104,6 +121,7 @@ pub(crate) async fn records(
 ) -> Result<Vec<Record>, Error> {
     let engine = Engine::of(db)?;
     let has = |name: &str| tables.iter().any(|table| table == name);
+    ensure_readable(db, engine, ledger).await?;
     let mut records = Vec::new();
     if has(ledger) {
         let accepted = if has_accepted(db, ledger).await? { "accepted" } else { "NULL" };

@@ -30,6 +30,7 @@ mod render;
 mod run;
 mod scratch;
 mod script;
+mod search_path;
 mod session;
 pub mod snapshots;
 mod sql;

@@ -91,7 +91,8 @@ impl Scratch {
     /// resulting index is the same.
     pub(crate) async fn run(&self, name: &str, statements: &[String]) -> Result<(), Error> {
         for (number, sql) in (1..).zip(statements) {
-            // PostgreSQL never searches pg_temp for functions. Neither functions nor triggers are compared.
+            // PostgreSQL never searches pg_temp for functions, so triggers cannot be built there. They are not
+            // compared.
             if self.temporary && is_routine_or_trigger(sql) {
                 continue;
             }
@@ -107,7 +108,8 @@ impl Scratch {
 
     /// The schema as it is now.
     pub(crate) async fn load(&self) -> Result<Schema, Error> {
-        catalogue::load(&self.txn).await
+        let schema = catalogue::load(&self.txn).await?;
+        Ok(Schema { without_objects: self.temporary, ..schema })
     }
 
     /// Discards the schema.
@@ -118,6 +120,9 @@ impl Scratch {
 
 fn is_routine_or_trigger(statement: &str) -> bool {
     let tokens = tokenize(statement);
+    if tokens.first().is_some_and(|first| first.is("alter")) {
+        return tokens.iter().any(|token| token.is("trigger"));
+    }
     let mut words = tokens.iter().filter(|token| !token.is("or") && !token.is("replace"));
     words.next().is_some_and(|first| first.is("create") || first.is("drop"))
         && words
@@ -142,6 +147,7 @@ impl Migrator {
         scratch.run("the models", &(self.wanted)(scratch.engine())).await?;
         let schema = scratch.load().await?;
         scratch.discard().await?;
-        Ok(schema)
+        // Models cannot express triggers.
+        Ok(Schema { without_objects: true, ..schema })
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::ConnectionTrait;
 
-use super::{Engine, Error, Migrator, Phase, Record, ledger, render::up_checksum};
+use super::{Engine, Error, Migrator, Phase, Record, ledger, render::up_checksum, search_path};
 
 /// Whether a database is the program's.
 #[derive(Clone, Debug)]
@@ -107,6 +107,7 @@ impl Migrator {
         if managed {
             return Ok(DatabaseState::Managed(self.status(Engine::of(db)?, records).await?));
         }
+        search_path::ensure_not_elsewhere(db, self, &tables).await?;
         let tables: Vec<_> = tables.into_iter().filter(|table| table != "seaql_migrations").collect();
         if tables.is_empty() && records.is_empty() {
             return Ok(DatabaseState::Empty);

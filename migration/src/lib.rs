@@ -1,18 +1,20 @@
 //! Byline's migrations, run by [`migration_kit`].
 //!
 //! - `migrations`: one file each, oldest first.
+//! - `adoption`: what is checked and reported when a FastAPI blog's database is adopted.
 //! - `wanted`: the schema that the entities want and that the migrations must build.
 //! - [`notify`]: the names that triggers and listening servers share.
 //! - [`cli`]: `byline migrate …`, which is also this crate's own binary.
 
+mod adoption;
 pub mod cli;
 mod migrations;
 pub mod notify;
 mod wanted;
 
-use migration_kit::{Adoption, Migrator};
+use migration_kit::Migrator;
 pub use migration_kit::{DatabaseState, Error, Options, Outcome, SchemaStatus};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement};
+use sea_orm::DatabaseConnection;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 /// Byline's migrations and the names that it uses in the database.
@@ -24,27 +26,7 @@ pub fn migrator() -> Migrator {
         lock_key: "byline_migrations",
         migrations: migrations::all(),
         wanted: wanted::statements,
-        adoption: Box::new(HiddenDrafts),
-    }
-}
-
-/// Reports how many articles become hidden. The FastAPI blog showed drafts to everyone, Byline does not.
-struct HiddenDrafts;
-
-#[async_trait::async_trait]
-impl Adoption for HiddenDrafts {
-    async fn notices(&self, txn: &DatabaseTransaction) -> Result<Vec<String>, DbErr> {
-        let count = "SELECT count(*) AS drafts FROM articles WHERE NOT published";
-        let row = txn.query_one_raw(Statement::from_string(txn.get_database_backend(), count)).await?;
-        let drafts: i64 = row.map(|row| row.try_get("", "drafts")).transpose()?.unwrap_or(0);
-        Ok(vec![match drafts {
-            0 => "no drafts: every article stays public".to_owned(),
-            1 => "1 draft becomes hidden: only its author sees it (PUBLIC_DRAFTS=true shows it to everyone)"
-                .to_owned(),
-            _ => format!(
-                "{drafts} drafts become hidden: only their authors see them (PUBLIC_DRAFTS=true shows them to everyone)"
-            ),
-        }])
+        adoption: Box::new(adoption::FastApiBlog),
     }
 }
 

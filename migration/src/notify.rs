@@ -3,6 +3,10 @@
 //! In the transaction of a write, a trigger sends a notification on [`CHANNEL`]. Its payload is `ids 1,2,3`
 //! for at most 100 changed articles, or `all` if any article may have changed.
 
+use std::collections::BTreeMap;
+
+use migration_kit::{Direction, Engine, Error, render};
+
 /// The channel on which writes are announced.
 pub const CHANNEL: &str = "byline_articles";
 
@@ -11,6 +15,9 @@ pub const ARTICLES_CHANGED: &str = "byline_articles_changed";
 
 /// The function of the trigger that announces changes of `users.username`.
 pub const USERS_RENAMED: &str = "byline_users_renamed";
+
+/// The function of the trigger that increases `articles.version`.
+pub const VERSION_GROWS: &str = "byline_articles_version_grows";
 
 /// A trigger that a listening server relies on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +28,75 @@ pub struct Trigger {
     pub table: &'static str,
     /// The function that it calls.
     pub function: &'static str,
+    /// Its definition, as `pg_get_triggerdef(oid, true)` prints it.
+    pub definition: &'static str,
 }
 
-/// All triggers that must exist and be enabled for a listener to receive every write.
-pub const TRIGGERS: [Trigger; 5] = [
-    Trigger { name: "articles_inserted", table: "articles", function: ARTICLES_CHANGED },
-    Trigger { name: "articles_updated", table: "articles", function: ARTICLES_CHANGED },
-    Trigger { name: "articles_deleted", table: "articles", function: ARTICLES_CHANGED },
-    Trigger { name: "articles_truncated", table: "articles", function: ARTICLES_CHANGED },
-    Trigger { name: "users_renamed", table: "users", function: USERS_RENAMED },
+/// All triggers that must be those of the migrations for a cached response to be correct: those that announce
+/// writes, and the one of the versions that entity tags consist of.
+pub const TRIGGERS: [Trigger; 6] = [
+    Trigger {
+        name: "articles_inserted",
+        table: "articles",
+        function: ARTICLES_CHANGED,
+        definition: "CREATE TRIGGER articles_inserted AFTER INSERT ON articles REFERENCING NEW TABLE AS changed \
+                     FOR EACH STATEMENT EXECUTE FUNCTION byline_articles_changed()",
+    },
+    Trigger {
+        name: "articles_updated",
+        table: "articles",
+        function: ARTICLES_CHANGED,
+        definition: "CREATE TRIGGER articles_updated AFTER UPDATE ON articles REFERENCING NEW TABLE AS changed \
+                     FOR EACH STATEMENT EXECUTE FUNCTION byline_articles_changed()",
+    },
+    Trigger {
+        name: "articles_deleted",
+        table: "articles",
+        function: ARTICLES_CHANGED,
+        definition: "CREATE TRIGGER articles_deleted AFTER DELETE ON articles REFERENCING OLD TABLE AS changed \
+                     FOR EACH STATEMENT EXECUTE FUNCTION byline_articles_changed()",
+    },
+    Trigger {
+        name: "articles_truncated",
+        table: "articles",
+        function: ARTICLES_CHANGED,
+        definition: "CREATE TRIGGER articles_truncated AFTER TRUNCATE ON articles \
+                     FOR EACH STATEMENT EXECUTE FUNCTION byline_articles_changed()",
+    },
+    Trigger {
+        name: "articles_version_grows",
+        table: "articles",
+        function: VERSION_GROWS,
+        definition: "CREATE TRIGGER articles_version_grows BEFORE UPDATE ON articles FOR EACH ROW \
+                     WHEN (new.version <= old.version AND new.* *<> old.*) \
+                     EXECUTE FUNCTION byline_articles_version_grows()",
+    },
+    Trigger {
+        name: "users_renamed",
+        table: "users",
+        function: USERS_RENAMED,
+        definition: "CREATE TRIGGER users_renamed AFTER UPDATE ON users FOR EACH ROW \
+                     WHEN (new.username::text IS DISTINCT FROM old.username::text) \
+                     EXECUTE FUNCTION byline_users_renamed()",
+    },
 ];
+
+/// The source of each function that the migrations define on PostgreSQL, by name: the text between `$$`, which
+/// `pg_proc.prosrc` contains.
+///
+/// # Errors
+/// If a migration cannot be rendered.
+pub async fn function_sources() -> Result<BTreeMap<String, String>, Error> {
+    let mut sources = BTreeMap::new();
+    for migration in crate::migrations::all() {
+        for statement in render(migration.as_ref(), Engine::Postgres, Direction::Up).await? {
+            let name = ["CREATE FUNCTION ", "CREATE OR REPLACE FUNCTION "]
+                .iter()
+                .find_map(|words| statement.strip_prefix(words)?.split_once('('));
+            if let (Some((name, _)), Some(source)) = (name, statement.split("$$").nth(1)) {
+                sources.insert(name.to_owned(), source.to_owned());
+            }
+        }
+    }
+    Ok(sources)
+}

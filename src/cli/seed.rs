@@ -71,8 +71,8 @@ pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> 
                     email: Set(email),
                     username: Set(username),
                     hashed_password: Set(hash.clone()),
-                    created_at: Set(now),
-                    updated_at: Set(now),
+                    created_at: Set(now.into()),
+                    updated_at: Set(now.into()),
                     ..Default::default()
                 }
             })
@@ -105,8 +105,8 @@ pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> 
                     content: Set(content.clone()),
                     published: Set(!draft),
                     author_id: Set(*author_id),
-                    created_at: Set(written),
-                    updated_at: Set(written),
+                    created_at: Set(written.into()),
+                    updated_at: Set(written.into()),
                     state_id: Set(article::new_state_id()),
                     ..Default::default()
                 }

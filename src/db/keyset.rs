@@ -34,6 +34,8 @@ pub struct Keyset {
     pub descending: bool,
     /// Start after the row with this key and id.
     pub after: Option<(Value, i32)>,
+    /// The key of that row as the database has it, if `after` does not contain it exactly.
+    pub exact_key: Option<Expr>,
     /// Number of rows to skip.
     pub skip: u64,
     /// Maximum number of rows to read.
@@ -50,7 +52,8 @@ impl Keyset {
             .map(|mut part| {
                 if let Some((key, id)) = &self.after {
                     let row = Expr::tuple([self.key.expression.clone(), self.id.expression.clone()]);
-                    let place = Expr::tuple([Expr::val(key.clone()), Expr::val(*id)]);
+                    let key = self.exact_key.clone().unwrap_or_else(|| Expr::val(key.clone()));
+                    let place = Expr::tuple([key, Expr::val(*id)]);
                     part.and_where(if self.descending { row.lt(place) } else { row.gt(place) });
                 }
                 part.order_by_expr(self.key.expression.clone(), direction())

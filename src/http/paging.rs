@@ -144,6 +144,7 @@ impl<L: Clone + Serialize + DeserializeOwned, K: SortKey> PageRequest<L, K> {
             id: id.into(),
             descending: descending != self.is_backward(),
             after: self.cursor.as_ref().and_then(|cursor| Some((K::decode(&cursor.key)?, cursor.id))),
+            exact_key: None,
             skip: self.skip,
             limit: self.limit.saturating_add(1),
         }

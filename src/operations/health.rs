@@ -23,13 +23,23 @@ use crate::{
 /// How long the readiness check waits for the database.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The state of a healthy server.
+/// The state of a server that responds.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthResponse {
-    /// Always `ok`.
+    /// `ok`, or `degraded` if the server responds correctly but not as fast as it could.
     #[schema(examples("ok"))]
     status: &'static str,
+    /// Why it is `degraded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        nullable = false,
+        examples("The cache is not used: the triggers of the database are not as expected")
+    )]
+    reason: Option<&'static str>,
 }
+
+/// The reason if [`Cache::is_out_of_use`](crate::http::cache::Cache::is_out_of_use).
+const CACHE_OUT_OF_USE: &str = "The cache is not used: the triggers of the database are not as expected";
 
 /// The routes of this feature.
 pub fn endpoints() -> [Endpoint; 2] {
@@ -49,7 +59,7 @@ error_responses! {
     responses((status = 200, description = "The process is running.", body = HealthResponse)),
 )]
 pub async fn check_liveness() -> HttpResponse {
-    healthy()
+    healthy(None)
 }
 
 /// Check whether requests can be served
@@ -63,11 +73,12 @@ pub async fn check_readiness(operations: ThinData<Operations>) -> Result<HttpRes
     timeout(TIMEOUT, operations.db.ping())
         .await
         .map_err(|late| Error::unavailable("ping the database", late))??;
-    Ok(healthy())
+    Ok(healthy(operations.cache.is_out_of_use().then_some(CACHE_OUT_OF_USE)))
 }
 
-fn healthy() -> HttpResponse {
+fn healthy(reason: Option<&'static str>) -> HttpResponse {
+    let status = if reason.is_some() { "degraded" } else { "ok" };
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .json(HealthResponse { status: "ok" })
+        .json(HealthResponse { status, reason })
 }

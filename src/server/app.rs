@@ -90,6 +90,7 @@ impl AppState {
             max_body_bytes: settings.http.max_body_bytes,
         };
         Self {
+            operations: Operations::new(db.clone(), Arc::clone(&cache)),
             http: HttpState {
                 body_memory: BodyMemory::new(limits.max_body_bytes),
                 limits: Arc::new(limits),
@@ -99,7 +100,6 @@ impl AppState {
             },
             accounts: Accounts::new(settings, reader(), writer.clone(), clock.clone()),
             publishing: Publishing::new(settings, reader(), writer, clock.clone()),
-            operations: Operations::new(db.clone()),
         }
     }
 
@@ -110,7 +110,7 @@ impl AppState {
             http: self.http.clone(),
             accounts: self.accounts.on(db),
             publishing: self.publishing.on(db),
-            operations: Operations::new(db.clone()),
+            operations: Operations::new(db.clone(), Arc::clone(&self.http.cache)),
         }
     }
 }

@@ -69,8 +69,8 @@ impl Users {
                 email: Set(format!("{name}@example.com")),
                 username: Set(name.to_owned()),
                 hashed_password: Set(String::new()),
-                created_at: Set(at),
-                updated_at: Set(at),
+                created_at: Set(at.into()),
+                updated_at: Set(at.into()),
                 email_key: Set(None),
             };
             user.insert(&db.writer).await.unwrap();

@@ -153,7 +153,7 @@ async fn expect_no_cache_without(trigger: &str, table: &str) {
         uninformed.anonymous().get(&article.path()).await.expect(StatusCode::OK);
         assert!(!uninformed.is_cached(&article.path()));
     }
-    app.sql(&format!("ALTER TABLE {table} ENABLE TRIGGER {trigger}")).await;
+    app.sql(&format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")).await;
     uninformed.fill_cache(&article.path()).await;
 }
 
@@ -167,4 +167,104 @@ async fn nothing_is_cached_without_the_trigger_of_articles() {
 #[ignore = "needs PostgreSQL"]
 async fn nothing_is_cached_without_the_trigger_of_users() {
     expect_no_cache_without("users_renamed", "users").await;
+}
+
+/// Ways in which writes are no longer announced, or no longer raise the version, and how to undo them.
+const CHANGES: [(&str, &str); 4] = [
+    (
+        "ALTER TABLE articles DISABLE TRIGGER articles_updated",
+        "ALTER TABLE articles ENABLE ALWAYS TRIGGER articles_updated",
+    ),
+    (
+        "ALTER TABLE articles ENABLE TRIGGER articles_version_grows",
+        "ALTER TABLE articles ENABLE ALWAYS TRIGGER articles_version_grows",
+    ),
+    (
+        "ALTER FUNCTION byline_articles_changed() RENAME TO announces;
+         CREATE FUNCTION byline_articles_changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+         CREATE OR REPLACE TRIGGER articles_deleted AFTER DELETE ON articles REFERENCING OLD TABLE AS changed
+         FOR EACH STATEMENT EXECUTE FUNCTION byline_articles_changed();
+         ALTER TABLE articles ENABLE ALWAYS TRIGGER articles_deleted",
+        "CREATE OR REPLACE TRIGGER articles_deleted AFTER DELETE ON articles REFERENCING OLD TABLE AS changed
+         FOR EACH STATEMENT EXECUTE FUNCTION announces();
+         ALTER TABLE articles ENABLE ALWAYS TRIGGER articles_deleted;
+         DROP FUNCTION byline_articles_changed();
+         ALTER FUNCTION announces() RENAME TO byline_articles_changed",
+    ),
+    (
+        "DROP TRIGGER users_renamed ON users",
+        "CREATE TRIGGER users_renamed AFTER UPDATE ON users FOR EACH ROW
+         WHEN (NEW.username IS DISTINCT FROM OLD.username) EXECUTE FUNCTION byline_users_renamed();
+         ALTER TABLE users ENABLE ALWAYS TRIGGER users_renamed",
+    ),
+];
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_running_server_stops_using_its_cache_while_a_trigger_is_not_as_expected() {
+    let app = start_on_postgres().await;
+    let article = app.sign_up("ann").await.write(Published::Yes).await;
+    for (change, undo) in CHANGES {
+        app.fill_cache(&article.path()).await;
+        app.sql_keeping_cache(change).await;
+        wait_until("the server notices the change", async || {
+            let ready = app.anonymous().get("/health/ready").await.expect(StatusCode::OK);
+            ready["status"] == "degraded"
+        })
+        .await;
+        let ready = app.anonymous().get("/health/ready").await.json();
+        assert!(ready["reason"].as_str().unwrap().starts_with("The cache is not used"), "{change}: {ready}");
+        for _ in 0..20 {
+            app.anonymous().get(&article.path()).await.expect(StatusCode::OK);
+            assert!(!app.is_cached(&article.path()), "{change}");
+            sleep(Duration::from_millis(50)).await;
+        }
+        app.sql_keeping_cache(undo).await;
+        app.fill_cache(&article.path()).await;
+        let ready = app.anonymous().get("/health/ready").await.expect(StatusCode::OK);
+        assert_eq!(ready, json!({ "status": "ok" }), "{undo}");
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_write_while_a_trigger_was_disabled_for_a_moment_shows_within_the_bound() {
+    let app = start_on_postgres().await;
+    let article = app.sign_up("ann").await.write(Published::Yes).await;
+    let other = app.database.connect().await;
+    for round in 0..4 {
+        app.fill_cache(&article.path()).await;
+        // In one transaction, so that no heartbeat sees the disabled trigger.
+        let load = format!(
+            "BEGIN; ALTER TABLE articles DISABLE TRIGGER articles_updated; UPDATE articles SET title = 'r{round}'; \
+             ALTER TABLE articles ENABLE ALWAYS TRIGGER articles_updated; COMMIT"
+        );
+        other.execute_unprepared(&load).await.unwrap();
+        let written = Instant::now();
+        loop {
+            let begun = written.elapsed();
+            let shown = app.anonymous().get(&article.path()).await.expect(StatusCode::OK);
+            if shown["title"] == format!("r{round}") {
+                break;
+            }
+            assert!(begun < LISTENER_TIMEOUT, "stale {begun:?} after the write");
+        }
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_write_of_a_session_that_applies_changes_of_another_server_is_announced() {
+    let app = start_on_postgres().await;
+    let article = app.sign_up("ann").await.write(Published::Yes).await;
+    app.fill_cache(&article.path()).await;
+    let before = app.number("SELECT version::bigint FROM articles").await;
+    let other = app.database.connect().await;
+    let write = "SET session_replication_role = replica; UPDATE articles SET published = FALSE";
+    other.execute_unprepared(write).await.unwrap();
+    let written = Instant::now();
+    while app.anonymous().get(&article.path()).await.status == StatusCode::OK {
+        assert!(written.elapsed() < Duration::from_millis(400), "the write was not announced");
+    }
+    assert_eq!(app.number("SELECT version::bigint FROM articles").await, before + 1);
 }

@@ -28,8 +28,11 @@ async fn the_owner_migrates_and_a_role_with_the_documented_rights_serves() {
     admin.execute_unprepared(&format!("GRANT CREATE ON SCHEMA public TO {owner}")).await.unwrap();
     let address = database.url().rsplit_once('@').unwrap().1.to_owned();
     let url = |role: &str| format!("postgres://{role}:{PASSWORD}@{address}");
-    let installation = Installation::on(database)
-        .set(&[("APP_ENV", "production"), ("SECRET_KEY", "f3b1c7d92e8a4f60b5d81c3e7a9260f4")]);
+    let installation = Installation::on(database).set(&[
+        ("APP_ENV", "production"),
+        ("SECRET_KEY", "f3b1c7d92e8a4f60b5d81c3e7a9260f4"),
+        ("REGISTRATION", "open"),
+    ]);
 
     let installation = installation.set(&[("DATABASE_URL", &url(&owner))]);
     installation.succeed(&["migrate", "up"]);

@@ -263,3 +263,126 @@ async fn tables_that_are_not_the_old_blogs_are_refused() {
         assert_eq!(columns, [""; 0], "{change}: a part was taken over");
     }
 }
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn rows_with_times_that_cannot_be_shown_are_reported_and_served() {
+    let blog = Blog::restore(
+        "UPDATE articles SET created_at = 'infinity' WHERE id = 11;
+         UPDATE articles SET updated_at = '-infinity', created_at = '0044-03-15 BC' WHERE id = 9;
+         UPDATE articles SET created_at = '12026-01-01' WHERE id = 8;
+         UPDATE users SET created_at = 'infinity' WHERE id = 1",
+    )
+    .await;
+    let before = blog.old_contents().await;
+    let output = blog.installation.succeed(&["migrate", "up"]);
+    assert!(output.contains("a time of users 1 is infinite"), "{output}");
+    assert!(output.contains("a time of articles 8, 9, 11 is infinite"), "{output}");
+    assert_eq!(blog.old_contents().await, before);
+
+    let server = blog.installation.serve(&[]);
+    let list = server.client().get("/articles/").await.expect(StatusCode::OK);
+    let times: Vec<(i64, &str)> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|article| (article["id"].as_i64().unwrap(), article["created_at"].as_str().unwrap()))
+        .filter(|(id, _)| [8, 9, 11].contains(id))
+        .collect();
+    let last = "9999-12-31T23:59:59.999999Z";
+    assert_eq!(times, [(11, last), (8, last), (9, "0001-01-01T00:00:00Z")]);
+    let article = server.client().get("/articles/9").await.expect(StatusCode::OK);
+    assert_eq!(article["updated_at"], "0001-01-01T00:00:00Z");
+
+    let ada = server.client().sign_in(USERS[0].1, USERS[0].2).await;
+    assert_eq!(ada.get("/users/me").await.expect(StatusCode::OK)["created_at"], last);
+    let own = blog.rows("SELECT min(id) AS id FROM articles WHERE author_id = 1 AND id IN (8, 9, 11)").await;
+    let own: Value = serde_json::from_str(&own[0]).unwrap();
+    let edited = ada.patch(&format!("/articles/{}", own["id"]), &json!({ "title": "Edited" })).await;
+    assert_eq!(edited.expect(StatusCode::OK)["title"], "Edited");
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn every_page_of_a_list_with_such_rows_can_be_followed() {
+    let blog = Blog::restore(
+        "UPDATE articles SET created_at = 'infinity' WHERE id IN (1, 2, 4);
+         UPDATE articles SET created_at = '-infinity' WHERE id IN (6, 8);
+         UPDATE articles SET created_at = '20000-01-01' WHERE id IN (9, 11)",
+    )
+    .await;
+    blog.installation.succeed(&["migrate", "up"]);
+    let server = blog.installation.serve(&[]);
+    for sort in ["-created_at", "created_at"] {
+        let path = format!("/articles/?sort={sort}");
+        let whole = server.client().get(&path).await.expect(StatusCode::OK);
+        let whole: Vec<Value> =
+            whole.as_array().unwrap().iter().map(|article| article["id"].clone()).collect();
+        let (mut found, mut next) = (Vec::new(), Some(format!("{path}&limit=1")));
+        while let Some(page) = next {
+            let response = server.client().get(&page).await;
+            let rows = response.expect(StatusCode::OK);
+            found.extend(rows.as_array().unwrap().iter().map(|article| article["id"].clone()));
+            assert!(found.len() <= whole.len(), "{sort}: {found:?}");
+            next = next_page(response.header("link").unwrap_or_default());
+        }
+        assert_eq!(found, whole, "{sort}");
+    }
+}
+
+/// The path and query of the link to the next page.
+fn next_page(links: &str) -> Option<String> {
+    let link = links.split(", ").find(|link| link.contains("rel=\"next\""))?;
+    let target = link.split(['<', '>']).nth(1)?;
+    Some(target.get(target.find("/articles")?..)?.to_owned())
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_sequence_behind_its_rows_is_named() {
+    let blog = Blog::restore("SELECT setval('users_id_seq', 2)").await;
+    let output = blog.installation.succeed(&["migrate", "up"]);
+    assert!(output.contains("sequence users_id_seq is behind"), "{output}");
+    assert!(output.contains("SELECT setval('users_id_seq', 3)"), "{output}");
+    assert!(!output.contains("articles_id_seq"), "{output}");
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn what_makes_the_tables_behave_differently_is_refused() {
+    for (change, word) in [
+        ("ALTER TABLE users ENABLE ROW LEVEL SECURITY", "row level security on users"),
+        ("ALTER TABLE articles SET UNLOGGED", "UNLOGGED storage on articles"),
+        ("CREATE RULE keep AS ON DELETE TO articles DO INSTEAD NOTHING", "rule keep on articles"),
+        ("ALTER SEQUENCE articles_id_seq MAXVALUE 20", "the sequence of column id on articles"),
+        ("CREATE UNIQUE INDEX one_title ON articles (title)", "unique one_title"),
+        (
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+             CREATE TRIGGER audit BEFORE INSERT ON articles FOR EACH ROW EXECUTE FUNCTION f()",
+            "trigger audit on articles",
+        ),
+    ] {
+        let blog = Blog::restore(change).await;
+        let message = blog.installation.fail(&["migrate", "up"]);
+        assert!(message.contains(word), "{change}: {message}");
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_changed_search_path_creates_no_second_blog() {
+    let blog = Blog::restore("").await;
+    blog.installation.succeed(&["migrate", "up"]);
+    let change = "CREATE SCHEMA empty; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = empty, public', \
+                  current_database()); END $$";
+    blog.db.execute_unprepared(change).await.unwrap();
+    for arguments in [&["migrate", "up"][..], &["migrate", "status"], &["serve"], &["serve", "--migrate"]] {
+        let message = blog.installation.fail(arguments);
+        assert!(
+            message.contains("schema empty has no tables of byline, but public has"),
+            "{arguments:?}: {message}"
+        );
+    }
+    let tables = blog.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'empty'").await;
+    assert_eq!(tables, [""; 0]);
+}

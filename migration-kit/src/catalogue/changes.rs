@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{Column, Constraint, ConstraintKind, Index, Schema, Table};
+use super::{
+    Column, Constraint, ConstraintKind, Index, Object, Schema, Table,
+    objects::{describe_change, object_changes},
+};
 
 /// One change from the existing schema to the wanted one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,19 @@ pub enum Change {
     CreateIndex(String, Index),
     /// An index is not wanted.
     DropIndex(String, Index),
+    /// A trigger, a rule or an option of the table is missing.
+    AddObject(String, Object),
+    /// A trigger, a rule or an option of the table is not wanted.
+    DropObject(String, Object),
+    /// A trigger, a rule or a sequence differs from the wanted one.
+    AlterObject {
+        /// The table.
+        table: String,
+        /// The existing object.
+        from: Object,
+        /// The wanted object.
+        to: Object,
+    },
 }
 
 impl Change {
@@ -51,6 +67,9 @@ impl Change {
         match self {
             Self::CreateTable(table) | Self::DropTable(table) => &table.name,
             Self::AlterColumn { table, .. }
+            | Self::AlterObject { table, .. }
+            | Self::AddObject(table, _)
+            | Self::DropObject(table, _)
             | Self::AddColumn(table, _)
             | Self::DropColumn(table, _)
             | Self::AddConstraint(table, _)
@@ -63,11 +82,17 @@ impl Change {
     /// `+` for an addition, `-` for a removal, `~` for an alteration.
     pub fn sign(&self) -> char {
         match self {
-            Self::CreateTable(_) | Self::AddColumn(..) | Self::AddConstraint(..) | Self::CreateIndex(..) => {
-                '+'
-            }
-            Self::DropTable(_) | Self::DropColumn(..) | Self::DropConstraint(..) | Self::DropIndex(..) => '-',
-            Self::AlterColumn { .. } => '~',
+            Self::CreateTable(_)
+            | Self::AddColumn(..)
+            | Self::AddConstraint(..)
+            | Self::CreateIndex(..)
+            | Self::AddObject(..) => '+',
+            Self::DropTable(_)
+            | Self::DropColumn(..)
+            | Self::DropConstraint(..)
+            | Self::DropIndex(..)
+            | Self::DropObject(..) => '-',
+            Self::AlterColumn { .. } | Self::AlterObject { .. } => '~',
         }
     }
 }
@@ -94,6 +119,9 @@ impl fmt::Display for Change {
             }
             Self::CreateIndex(table, index) => write!(f, "index {index} on {table} is missing"),
             Self::DropIndex(table, index) => write!(f, "index {index} on {table} is not expected"),
+            Self::AddObject(table, object) => write!(f, "{object} on {table} is missing"),
+            Self::DropObject(table, object) => write!(f, "{object} on {table} is not expected"),
+            Self::AlterObject { table, from, to } => describe_change(f, table, from, to),
         }
     }
 }
@@ -136,13 +164,18 @@ impl fmt::Display for Index {
     }
 }
 
-/// The changes that turn `have` into `want`.
+/// The changes that turn `have` into `want`. Objects are compared only if both schemas have theirs.
 pub fn changes(have: &Schema, want: &Schema) -> Vec<Change> {
     let mut steps = Vec::new();
     for (name, table) in &want.tables {
         match have.tables.get(name) {
             None => steps.push(Change::CreateTable(table.clone())),
-            Some(old) => table_changes(old, table, &mut steps),
+            Some(old) => {
+                table_changes(old, table, &mut steps);
+                if !have.without_objects && !want.without_objects {
+                    object_changes(old, table, &mut steps);
+                }
+            }
         }
     }
     for (name, table) in &have.tables {

@@ -1,10 +1,12 @@
 //! Schemas as the database describes them in its catalogue.
 //!
 //! Two schemas are compared only after the same database engine has normalised both. Two spellings of a
-//! default, a cast or a predicate therefore compare equal. Views, triggers, functions and privileges are not
-//! part of a schema here.
+//! default, a cast or a predicate therefore compare equal. Triggers are part of their table, and functions of the
+//! triggers that call them. Views, other functions and privileges are not part of a schema here.
 
 mod changes;
+mod indexes;
+mod objects;
 mod postgres;
 mod sqlite;
 mod statements;
@@ -12,6 +14,9 @@ mod statements;
 use std::collections::BTreeMap;
 
 pub use changes::{Change, changes};
+pub(crate) use indexes::{LONGEST_ENTRY, long_column};
+pub use objects::{Firing, Object, ObjectKind};
+pub(crate) use postgres::sequences_behind;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, TransactionTrait};
 pub use statements::statements;
 
@@ -22,6 +27,9 @@ use super::{Engine, Error};
 pub struct Schema {
     /// The tables by name.
     pub tables: BTreeMap<String, Table>,
+    /// The objects of the tables are not known, so they are not compared: models have none, and a role that
+    /// may not create schemas cannot build them in a scratch schema.
+    pub without_objects: bool,
 }
 
 /// One table.
@@ -37,6 +45,8 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// SQLite's table options after the closing parenthesis (`strict`, `without rowid`).
     pub options: String,
+    /// Triggers, rules, sequences and options of the table.
+    pub objects: Vec<Object>,
 }
 
 /// One column.
@@ -99,6 +109,18 @@ impl Schema {
     #[must_use]
     pub fn filter(mut self, predicate: impl Fn(&str) -> bool) -> Self {
         self.tables.retain(|name, _| predicate(name));
+        self
+    }
+
+    /// The schema with the objects of `other`, for tables that both have.
+    #[must_use]
+    pub(crate) fn with_objects_of(mut self, other: &Self) -> Self {
+        for (name, table) in &mut self.tables {
+            if let Some(other) = other.tables.get(name) {
+                table.objects.clone_from(&other.objects);
+            }
+        }
+        self.without_objects = other.without_objects;
         self
     }
 

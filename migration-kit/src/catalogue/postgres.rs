@@ -2,8 +2,11 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use super::{Column, Constraint, ConstraintKind, Index, Schema, Table};
-use crate::Error;
+use super::{Column, Constraint, ConstraintKind, Firing, Index, Object, ObjectKind, Schema, Table};
+use crate::{
+    Error,
+    engine::{ident, literal},
+};
 
 const COLUMNS: &str = "
 SELECT c.relname::text AS table_name, a.attname::text AS name,
@@ -44,6 +47,90 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k
                   WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x'))
 ORDER BY c.relname, i.relname";
 
+/// Triggers with the functions that they call. `pg_get_functiondef` always names the schema.
+const TRIGGERS: &str = "
+SELECT c.relname::text AS table_name, t.tgname::text AS name, t.tgenabled::text AS firing,
+       pg_catalog.pg_get_triggerdef(t.oid, true) AS definition,
+       CASE WHEN p.prokind = 'f' AND p.pronamespace = c.relnamespace
+            THEN replace(pg_catalog.pg_get_functiondef(p.oid), 'FUNCTION ' || quote_ident(n.nspname) || '.', 'FUNCTION ')
+            ELSE '' END AS function
+FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid AND c.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+WHERE NOT t.tgisinternal
+ORDER BY c.relname, t.tgname";
+
+const RULES: &str = "
+SELECT c.relname::text AS table_name, r.rulename::text AS name, r.ev_enabled::text AS firing,
+       rtrim(pg_catalog.pg_get_ruledef(r.oid, true), ';') AS definition, '' AS function
+FROM pg_catalog.pg_rewrite r
+JOIN pg_catalog.pg_class c ON c.oid = r.ev_class AND c.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+ORDER BY c.relname, r.rulename";
+
+const OPTIONS: &str = "
+SELECT c.relname::text AS table_name, c.relpersistence = 'u' AS unlogged, c.relrowsecurity AS secured,
+       c.relforcerowsecurity AS forced
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+WHERE c.relkind IN ('r', 'p') AND (c.relpersistence = 'u' OR c.relrowsecurity)";
+
+/// Sequences that belong to a column. The first value and the size of the cache do not matter.
+const SEQUENCES: &str = "
+SELECT c.relname::text AS table_name, a.attname::text AS name,
+       'AS ' || format_type(q.seqtypid, NULL) || ' INCREMENT ' || q.seqincrement || ' MINVALUE ' || q.seqmin
+       || ' MAXVALUE ' || q.seqmax || CASE WHEN q.seqcycle THEN ' CYCLE' ELSE ' NO CYCLE' END AS definition
+FROM pg_catalog.pg_sequence q
+JOIN pg_catalog.pg_depend d ON d.objid = q.seqrelid AND d.classid = 'pg_catalog.pg_class'::regclass
+                           AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+ORDER BY c.relname, a.attname";
+
+/// Sequences of columns: what they give next and how far they step. A role that may not read a sequence does
+/// not learn of it.
+const NEXT_VALUES: &str = "
+SELECT c.relname::text AS table_name, a.attname::text AS name, q.seqrelid::regclass::text AS sequence,
+       coalesce(pg_catalog.pg_sequence_last_value(q.seqrelid) + q.seqincrement, q.seqstart) AS next
+FROM pg_catalog.pg_sequence q
+JOIN pg_catalog.pg_depend d ON d.objid = q.seqrelid AND d.classid = 'pg_catalog.pg_class'::regclass
+                           AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.relkind IN ('r', 'p')
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+WHERE q.seqincrement > 0 AND has_sequence_privilege(q.seqrelid, 'USAGE, SELECT') AND has_table_privilege(c.oid, 'SELECT')
+ORDER BY c.relname, a.attname";
+
+/// The sequences of the tables of `schema` whose next value is not above the highest in use, each with the
+/// statement that corrects it.
+pub(crate) async fn sequences_behind(
+    db: &impl ConnectionTrait,
+    schema: &Schema,
+) -> Result<Vec<String>, Error> {
+    let mut behind = Vec::new();
+    for row in rows(db, NEXT_VALUES).await? {
+        let (table, column): (String, String) = (row.try_get("", "table_name")?, row.try_get("", "name")?);
+        let (sequence, next): (String, i64) = (row.try_get("", "sequence")?, row.try_get("", "next")?);
+        if !schema.tables.contains_key(&table) {
+            continue;
+        }
+        let highest = format!("SELECT max({})::bigint AS highest FROM {}", ident(&column), ident(&table));
+        let highest = rows(db, &highest).await?.first().map(|row| row.try_get("", "highest")).transpose()?;
+        if let Some(Some(highest)) = highest
+            && next <= highest
+        {
+            behind.push(format!(
+                "sequence {sequence} is behind: it gives {next} next, but {table}.{column} is {highest} already; \
+                 correct it with SELECT setval({}, {highest})",
+                literal(&sequence)
+            ));
+        }
+    }
+    Ok(behind)
+}
+
 pub(super) async fn load(db: &impl ConnectionTrait) -> Result<Schema, Error> {
     let mut schema = Schema::default();
     for row in rows(db, COLUMNS).await? {
@@ -72,7 +159,42 @@ pub(super) async fn load(db: &impl ConnectionTrait) -> Result<Schema, Error> {
             Index { name: row.try_get("", "name")?, unique: row.try_get("", "is_unique")?, definition };
         table(&mut schema, &row)?.indexes.push(index);
     }
+    objects(db, &mut schema).await?;
     Ok(schema)
+}
+
+async fn objects(db: &impl ConnectionTrait, schema: &mut Schema) -> Result<(), Error> {
+    for (kind, sql) in [(ObjectKind::Trigger, TRIGGERS), (ObjectKind::Rule, RULES)] {
+        for row in rows(db, sql).await? {
+            let object = Object {
+                kind,
+                name: row.try_get("", "name")?,
+                definition: row.try_get("", "definition")?,
+                firing: Firing::from_catalogue(&row.try_get::<String>("", "firing")?),
+                function: row.try_get("", "function")?,
+            };
+            table(schema, &row)?.objects.push(object);
+        }
+    }
+    for row in rows(db, SEQUENCES).await? {
+        let sequence = object(ObjectKind::Sequence, row.try_get("", "name")?, row.try_get("", "definition")?);
+        table(schema, &row)?.objects.push(sequence);
+    }
+    for row in rows(db, OPTIONS).await? {
+        if row.try_get("", "unlogged")? {
+            table(schema, &row)?.objects.push(object(ObjectKind::Unlogged, String::new(), String::new()));
+        }
+        if row.try_get("", "secured")? {
+            let forced = if row.try_get("", "forced")? { "ENABLE, FORCE" } else { "ENABLE" };
+            let secured = object(ObjectKind::RowSecurity, String::new(), forced.to_owned());
+            table(schema, &row)?.objects.push(secured);
+        }
+    }
+    Ok(())
+}
+
+fn object(kind: ObjectKind, name: String, definition: String) -> Object {
+    Object { kind, name, definition, firing: Firing::Normally, function: String::new() }
 }
 
 fn column(row: &QueryResult) -> Result<Column, DbErr> {

@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
-use super::{Column, Constraint, ConstraintKind, Index, Schema, Table};
+use super::{Column, Constraint, ConstraintKind, Firing, Index, Object, ObjectKind, Schema, Table};
 use crate::{
     Error,
     engine::{ident, literal},
@@ -17,6 +17,20 @@ pub(super) async fn load(db: &impl ConnectionTrait) -> Result<Schema, Error> {
         let (name, sql): (String, String) = (row.try_get("", "name")?, row.try_get("", "sql")?);
         let table = table(db, &name, &sql).await?;
         schema.tables.insert(name, table);
+    }
+    let sql = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name";
+    for row in rows(db, sql).await? {
+        let trigger = Object {
+            kind: ObjectKind::Trigger,
+            name: row.try_get("", "name")?,
+            definition: row.try_get("", "sql")?,
+            firing: Firing::Normally,
+            function: String::new(),
+        };
+        // A view has triggers too.
+        if let Some(table) = schema.tables.get_mut(&row.try_get::<String>("", "tbl_name")?) {
+            table.objects.push(trigger);
+        }
     }
     Ok(schema)
 }

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, Column, Constraint, ConstraintKind, Index, Schema, Table, changes};
-use crate::{Engine, engine::ident};
+use super::{Change, Column, Constraint, ConstraintKind, Index, Object, ObjectKind, Schema, Table, changes};
+use crate::{
+    Engine,
+    engine::{ident, literal},
+};
 
 /// The statements that turn `have` into `want` on `engine`. On SQLite a table whose columns or constraints
-/// change is rebuilt, which needs foreign keys switched off before the transaction starts.
+/// change is rebuilt, which needs foreign keys switched off before the transaction starts. Its triggers are
+/// created again.
 pub fn statements(engine: Engine, have: &Schema, want: &Schema) -> Vec<String> {
     let steps = changes(have, want);
     match engine {
@@ -16,9 +20,9 @@ pub fn statements(engine: Engine, have: &Schema, want: &Schema) -> Vec<String> {
 }
 
 fn postgres(steps: &[Change]) -> Vec<String> {
-    let mut out = Vec::new();
-    // In order of dependency: drop foreign keys, then tables, indexes and other constraints; change tables
-    // and columns; add indexes and other constraints, then foreign keys.
+    let mut out = drop_objects(Engine::Postgres, steps);
+    // In order of dependency: drop objects, foreign keys, then tables, indexes and other constraints; change
+    // tables and columns; add indexes and other constraints, then foreign keys, then objects.
     for step in steps {
         match step {
             Change::DropConstraint(table, c) if c.kind == ConstraintKind::Foreign => {
@@ -82,11 +86,37 @@ fn postgres(steps: &[Change]) -> Vec<String> {
             _ => {}
         }
     }
+    out.extend(create_objects(steps));
     out
 }
 
+fn drop_objects(engine: Engine, steps: &[Change]) -> Vec<String> {
+    let drop = |step: &Change| match step {
+        Change::DropObject(table, object) | Change::AlterObject { table, from: object, .. } => {
+            object.drop(table, engine)
+        }
+        _ => Vec::new(),
+    };
+    steps.iter().flat_map(drop).collect()
+}
+
+fn create_objects(steps: &[Change]) -> Vec<String> {
+    let create = |step: &Change| match step {
+        Change::CreateTable(table) => {
+            table.objects.iter().flat_map(|object| object.create(&table.name)).collect()
+        }
+        Change::AlterObject { table, to, .. } if to.kind == ObjectKind::Sequence => {
+            vec![alter_sequence(table, to)]
+        }
+        Change::AddObject(table, object) | Change::AlterObject { table, to: object, .. } => {
+            object.create(table)
+        }
+        _ => Vec::new(),
+    };
+    steps.iter().flat_map(create).collect()
+}
+
 fn sqlite(steps: &[Change], have: &Schema, want: &Schema) -> Vec<String> {
-    let mut out = Vec::new();
     let rebuilt: BTreeSet<&str> = steps
         .iter()
         .filter(|step| match step {
@@ -99,6 +129,8 @@ fn sqlite(steps: &[Change], have: &Schema, want: &Schema) -> Vec<String> {
         })
         .map(Change::table)
         .collect();
+    let in_place: Vec<_> = steps.iter().filter(|step| !rebuilt.contains(step.table())).cloned().collect();
+    let mut out = drop_objects(Engine::Sqlite, &in_place);
     for step in steps {
         match step {
             Change::DropIndex(table, index) if !rebuilt.contains(table.as_str()) => {
@@ -136,6 +168,10 @@ fn sqlite(steps: &[Change], have: &Schema, want: &Schema) -> Vec<String> {
             out.push(create_index(table, index));
         }
     }
+    out.extend(create_objects(&in_place));
+    for table in rebuilt.iter().filter_map(|name| want.tables.get(*name)) {
+        out.extend(table.objects.iter().flat_map(|object| object.create(&table.name)));
+    }
     out
 }
 
@@ -165,6 +201,14 @@ fn rebuild(old: &Table, new: &Table, out: &mut Vec<String>) {
             ident(&old.name)
         ));
     }
+    if numbered(old) && numbered(new) {
+        // Otherwise the numbers of deleted rows would be given again.
+        let (old, new) = (literal(&old.name), literal(&temporary));
+        out.push(format!("DELETE FROM sqlite_sequence WHERE name = {new}"));
+        out.push(format!(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT {new}, seq FROM sqlite_sequence WHERE name = {old}"
+        ));
+    }
     out.push(format!("DROP TABLE {}", ident(&old.name)));
     out.push(format!("ALTER TABLE {} RENAME TO {}", ident(&temporary), ident(&new.name)));
     out.extend(new.indexes.iter().map(|index| create_index(&new.name, index)));
@@ -172,8 +216,7 @@ fn rebuild(old: &Table, new: &Table, out: &mut Vec<String>) {
 
 fn create_table(engine: Engine, table: &Table, name: &str) -> String {
     let mut lines: Vec<_> = table.columns.iter().map(|column| column_definition(engine, column)).collect();
-    let numbered =
-        table.columns.iter().any(|column| column.auto_increment.as_deref() == Some("autoincrement"));
+    let numbered = numbered(table);
     for constraint in &table.constraints {
         let inline = match constraint.kind {
             ConstraintKind::Foreign => engine == Engine::Sqlite,
@@ -186,6 +229,10 @@ fn create_table(engine: Engine, table: &Table, name: &str) -> String {
     }
     let options = if table.options.is_empty() { String::new() } else { format!(" {}", table.options) };
     format!("CREATE TABLE {} (\n  {}\n){options}", ident(name), lines.join(",\n  "))
+}
+
+fn numbered(table: &Table) -> bool {
+    table.columns.iter().any(|column| column.auto_increment.as_deref() == Some("autoincrement"))
 }
 
 fn constraint_clause(constraint: &Constraint) -> String {
@@ -284,18 +331,45 @@ fn alter_column(table: &str, from: &Column, to: &Column, out: &mut Vec<String>) 
     if from.auto_increment == to.auto_increment {
         return;
     }
+    if from.auto_increment.as_deref() == Some("serial") {
+        // Otherwise a later sequence of the column would not be found by the column.
+        let sequence = serial_sequence(table, &to.name);
+        out.push(format!("DO $$ BEGIN EXECUTE 'DROP SEQUENCE ' || {sequence}; END $$"));
+    }
+    let altered =
+        |text: &str| format!("ALTER TABLE {} ALTER COLUMN {} {text}", ident(table), ident(&to.name));
     match to.auto_increment.as_deref() {
-        Some("identity always") => alter("ADD GENERATED ALWAYS AS IDENTITY".into()),
-        Some("identity by default") => alter("ADD GENERATED BY DEFAULT AS IDENTITY".into()),
+        Some("identity always") => out.push(altered("ADD GENERATED ALWAYS AS IDENTITY")),
+        Some("identity by default") => out.push(altered("ADD GENERATED BY DEFAULT AS IDENTITY")),
         Some("serial") => {
             let sequence = ident(&format!("{table}_{}_seq", to.name));
-            alter(format!("SET DEFAULT nextval('{sequence}')"));
-            let at = out.len().saturating_sub(1);
-            out.insert(at, format!("CREATE SEQUENCE {sequence} AS {}", to.data_type));
+            out.push(format!("CREATE SEQUENCE {sequence} AS {}", to.data_type));
+            out.push(altered(&format!("SET DEFAULT nextval('{sequence}')")));
             out.push(format!("ALTER SEQUENCE {sequence} OWNED BY {}.{}", ident(table), ident(&to.name)));
         }
-        _ => {}
+        _ => return,
     }
+    // The new sequence continues after the highest value of existing rows.
+    out.push(format!(
+        "SELECT setval({}, greatest(max({}), 0) + 1, false) FROM {}",
+        serial_sequence(table, &to.name),
+        ident(&to.name),
+        ident(table)
+    ));
+}
+
+/// An expression for the sequence of a column. It is found by the column, because its name may differ.
+fn serial_sequence(table: &str, column: &str) -> String {
+    format!("pg_get_serial_sequence({}, {})", literal(&ident(table)), literal(column))
+}
+
+/// The statement that gives the sequence of a column other bounds.
+fn alter_sequence(table: &str, sequence: &Object) -> String {
+    format!(
+        "DO $$ BEGIN EXECUTE 'ALTER SEQUENCE ' || {} || ' {}'; END $$",
+        serial_sequence(table, &sequence.name),
+        sequence.definition
+    )
 }
 
 /// The group of types among which PostgreSQL converts by assignment.

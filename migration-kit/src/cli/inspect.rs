@@ -36,13 +36,13 @@ pub(super) async fn check(
     let check = migrator.check(&db).await?;
     let models: Vec<_> =
         check.models.iter().map(|(engine, change)| format!("{}: {change}", engine.name())).collect();
-    let live: Vec<_> = check.live.iter().map(ToString::to_string).collect();
-    let extra_indexes: Vec<_> = check.extra_indexes.iter().map(ToString::to_string).collect();
+    let live: Vec<_> =
+        check.live.iter().map(ToString::to_string).chain(check.sequences.iter().cloned()).collect();
     if format.json {
         print_json(
             out,
             &json!({ "passed": check.passed(), "history": check.history, "models": models, "live": live,
-                     "extra_indexes": extra_indexes }),
+                     "notes": check.notes }),
         )?;
     } else {
         for (question, differences) in [
@@ -57,8 +57,8 @@ pub(super) async fn check(
                 writeln!(out, "    {difference}")?;
             }
         }
-        for index in extra_indexes {
-            writeln!(out, "note: {index}; this does not fail the check")?;
+        for note in &check.notes {
+            writeln!(out, "{note}; this does not fail the check")?;
         }
     }
     Ok(if check.passed() { 0 } else { 3 })
@@ -75,7 +75,16 @@ pub(super) async fn diff(
         return write(migrator, &db, settings, args, name, out).await;
     }
     let difference = migrator.diff(&db).await?;
+    let pending = match migrator.state(&db).await? {
+        DatabaseState::Managed(status) => status.pending,
+        DatabaseState::Empty | DatabaseState::Unmanaged { .. } => Vec::new(),
+    };
+    let pending = (!pending.is_empty())
+        .then(|| format!("note: this includes pending migrations: {}", pending.join(", ")));
     if args.sql {
+        if let Some(note) = pending {
+            writeln!(out, "-- {note}")?;
+        }
         for statement in &difference.up {
             writeln!(out, "{statement};")?;
         }
@@ -86,10 +95,8 @@ pub(super) async fn diff(
             writeln!(out, "no difference")?;
         }
         print_changes(out, &difference)?;
-        if let DatabaseState::Managed(status) = migrator.state(&db).await?
-            && !status.pending.is_empty()
-        {
-            writeln!(out, "note: this includes pending migrations: {}", status.pending.join(", "))?;
+        if let Some(note) = pending {
+            writeln!(out, "{note}")?;
         }
     }
     Ok(0)

@@ -256,7 +256,7 @@ mod tests {
             Column { name: "x".into(), data_type: "text".into(), nullable: true, ..Column::default() };
         let table = |columns: Vec<Column>| {
             let table = Table { name: "t".into(), columns, ..Table::default() };
-            Schema { tables: [("t".to_owned(), table)].into() }
+            Schema { tables: [("t".to_owned(), table)].into(), ..Schema::default() }
         };
         let (without, with) = (table(Vec::new()), table(vec![column]));
         let text = migration_from("add_x", &[Difference::between(Engine::Sqlite, &without, &with)]);

@@ -14,6 +14,8 @@ mod erase;
 mod guarantees;
 mod kill;
 mod lint;
+mod objects;
 mod records;
+mod search_path;
 mod snapshots;
 mod support;

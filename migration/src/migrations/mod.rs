@@ -11,6 +11,9 @@ mod m20261123_000008_articles_notify;
 mod m20261123_000009_articles_version_grows;
 mod m20261123_000010_users_notify;
 mod m20261125_000011_articles_state_id;
+mod m20261125_000012_users_email_key_fills;
+mod m20261125_000013_times_in_range;
+mod m20261125_000014_triggers_always;
 
 use sea_orm_migration::{
     SchemaManager,
@@ -43,5 +46,8 @@ pub(crate) fn all() -> Vec<Box<dyn Migration>> {
         Box::new(m20261123_000009_articles_version_grows::ArticlesVersionGrows),
         Box::new(m20261123_000010_users_notify::UsersNotify),
         Box::new(m20261125_000011_articles_state_id::ArticlesStateId),
+        Box::new(m20261125_000012_users_email_key_fills::UsersEmailKeyFills),
+        Box::new(m20261125_000013_times_in_range::TimesInRange),
+        Box::new(m20261125_000014_triggers_always::TriggersAlways),
     ]
 }

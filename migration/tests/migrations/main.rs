@@ -8,10 +8,12 @@
 
 mod build;
 mod cli;
+mod email_key;
 mod kill;
 mod notify;
 mod records;
 mod snapshots;
 mod support;
 mod takeover;
+mod times;
 mod version;

@@ -31,7 +31,7 @@ async fn articles(database: &TestDatabase) {
         database
             .run(&format!(
                 "INSERT INTO users (id, email, username, hashed_password, created_at, updated_at) \
-                 VALUES ({id}, '{name}@x.de', '{name}', 'x', '2024-01-01T00:00:00Z', '2024-01-01T00:00:00Z')"
+                 VALUES ({id}, '{name}@x.de', '{name}', 'x', '2024-01-01T00:00:00+00:00', '2024-01-01T00:00:00+00:00')"
             ))
             .await;
     }
@@ -39,7 +39,7 @@ async fn articles(database: &TestDatabase) {
         database
             .run(&format!(
                 "INSERT INTO articles (id, title, content, published, author_id, created_at, updated_at) \
-                 VALUES ({id}, 't', '0123456789', TRUE, 1, '2024-01-01T00:00:00Z', '2024-01-01T00:00:00Z')"
+                 VALUES ({id}, 't', '0123456789', TRUE, 1, '2024-01-01T00:00:00+00:00', '2024-01-01T00:00:00+00:00')"
             ))
             .await;
     }

@@ -40,8 +40,8 @@ pub async fn register(
         email: Set(email),
         username: Set(username.clone()),
         hashed_password: Set(hashed_password),
-        created_at: Set(now),
-        updated_at: Set(now),
+        created_at: Set(now.into()),
+        updated_at: Set(now.into()),
     };
     let insert = async move |db: &_| match row.insert(db).await {
         Ok(account) => Ok(view(account)),
@@ -54,7 +54,7 @@ pub async fn register(
 pub fn view(account: user::Model) -> UserResponse {
     let user::Model { id, email, username, created_at, updated_at, hashed_password: _, email_key: _ } =
         account;
-    let (created_at, updated_at) = (Timestamp(created_at), Timestamp(updated_at));
+    let (created_at, updated_at) = (Timestamp(created_at.get()), Timestamp(updated_at.get()));
     UserResponse { id, email, username, created_at, updated_at }
 }
 

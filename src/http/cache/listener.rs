@@ -4,7 +4,7 @@
 //! or renames users. Notifications arrive in the order of commits. When the server receives its own
 //! heartbeat, it knows every change that was committed before the heartbeat was sent. From that time on, the
 //! cache is valid for [`HEARTBEAT_TIMEOUT`]: the longest time that a read can be stale after a connection
-//! died silently.
+//! died silently. The statement that sends a heartbeat also checks the triggers.
 //!
 //! **SQLite.** The data version of the writing connection changes when another process commits, and only
 //! then. It is queried every 50 ms; the cache is valid for [`POLL_TIMEOUT`] from then on.
@@ -16,7 +16,7 @@ use std::{
 };
 
 use actix_web::rt::time::{interval, timeout};
-use migration::notify::{CHANNEL, TRIGGERS};
+use migration::notify::CHANNEL;
 use sea_orm::{ConnectionTrait as _, DbErr, Statement};
 use sqlx::{
     PgPool,
@@ -25,7 +25,7 @@ use sqlx::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Cache;
+use super::{Cache, triggers::Triggers};
 use crate::{
     db::{Change, ChangeListener as _, Connections, Db, Topic},
     http::error::Cause,
@@ -75,7 +75,8 @@ async fn watch(db: &Db, cache: &Cache, topic: Topic, token: &CancellationToken) 
     let pool = db.listener();
     let watched = match &pool {
         Some(pool) => {
-            let listened = token.run_until_cancelled(listen(pool, cache, topic)).await;
+            let triggers = Triggers::load().await?;
+            let listened = token.run_until_cancelled(listen(pool, cache, topic, triggers)).await;
             listened.unwrap_or(Ok(())).map_err(Cause::from)
         }
         None => poll(&db.writer, cache, token).await.map_err(Cause::from),
@@ -90,7 +91,12 @@ async fn watch(db: &Db, cache: &Cache, topic: Topic, token: &CancellationToken) 
 }
 
 /// Listens until the connection is lost or a heartbeat is not received in time.
-async fn listen(pool: &PgPool, cache: &Cache, topic: Topic) -> Result<(), sqlx::Error> {
+async fn listen(
+    pool: &PgPool,
+    cache: &Cache,
+    topic: Topic,
+    mut triggers: Triggers,
+) -> Result<(), sqlx::Error> {
     // A connection can also die silently while it is set up.
     let connected = timeout(HEARTBEAT_TIMEOUT, connect(pool)).await;
     let mut listener = connected.map_err(|_| sqlx::Error::PoolTimedOut)??;
@@ -120,9 +126,8 @@ async fn listen(pool: &PgPool, cache: &Cache, topic: Topic) -> Result<(), sqlx::
                 number = number.wrapping_add(1);
                 sent.push_back((number, Instant::now()));
                 let heartbeat = format!("heartbeat {name} {number}");
-                let heartbeat = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(heartbeat);
                 // On the listening connection: notifications that arrive in the meantime are buffered.
-                let heartbeat = heartbeat.execute(&mut listener);
+                let heartbeat = triggers.send_heartbeat(&mut listener, heartbeat, cache);
                 timeout(HEARTBEAT_TIMEOUT, heartbeat).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
             }
         }
@@ -134,19 +139,7 @@ async fn connect(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
-    let existing = "SELECT count(*) FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (name, tab, func) \
-                    JOIN pg_trigger ON tgname = name AND tgrelid = to_regclass(tab) AND tgfoid = to_regproc(func) \
-                    WHERE tgenabled <> 'D'";
-    let existing: i64 = sqlx::query_scalar(existing)
-        .bind(TRIGGERS.map(|trigger| trigger.name))
-        .bind(TRIGGERS.map(|trigger| trigger.table))
-        .bind(TRIGGERS.map(|trigger| trigger.function))
-        .fetch_one(&mut listener)
-        .await?;
-    if usize::try_from(existing).is_ok_and(|existing| existing == TRIGGERS.len()) {
-        return Ok(listener);
-    }
-    Err(sqlx::Error::Configuration("a trigger that notifies of changes is missing or disabled".into()))
+    Ok(listener)
 }
 
 /// Applies a notification. For a heartbeat of this server, returns when it was sent.

@@ -9,6 +9,7 @@
 pub mod listener;
 mod middleware;
 mod store;
+mod triggers;
 
 pub use middleware::{Audience, Cached, serve_cached};
 pub use store::{Cache, Entry, Stamp, Subject};

@@ -5,7 +5,7 @@ use std::{
     mem::size_of,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     time::{Duration, Instant},
 };
@@ -117,6 +117,7 @@ pub struct Cache {
     everything: AtomicU64,
     created: Instant,
     valid_until: AtomicU64,
+    writes_announced: AtomicBool,
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +169,7 @@ impl Cache {
             everything: AtomicU64::new(0),
             created: Instant::now(),
             valid_until: AtomicU64::new(0),
+            writes_announced: AtomicBool::new(true),
         }
     }
 
@@ -231,8 +233,20 @@ impl Cache {
         self.valid_until.store(0, SeqCst);
     }
 
+    /// States whether the database announces writes by other processes. While it does not, nothing is served.
+    /// Returns the previous value.
+    pub fn set_writes_announced(&self, announced: bool) -> bool {
+        self.writes_announced.swap(announced, SeqCst)
+    }
+
+    /// Whether the cache is in use and the database does not announce writes by other processes.
+    pub fn is_out_of_use(&self) -> bool {
+        self.is_on() && !self.writes_announced.load(SeqCst)
+    }
+
     fn is_valid(&self) -> bool {
-        nanoseconds(self.created.elapsed()) < self.valid_until.load(SeqCst)
+        self.writes_announced.load(SeqCst)
+            && nanoseconds(self.created.elapsed()) < self.valid_until.load(SeqCst)
     }
 
     fn stamp(&self, subject: Subject, shows: Option<Topic>) -> Stamp {

@@ -1,11 +1,11 @@
 //! Lists of articles: what a page must hold, the statement that reads it, and its state.
 
 use chrono::{DateTime, Utc};
-use entity::{Visibility, article, user};
+use entity::{StoredTime, Visibility, article, user};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
-    PaginatorTrait as _, QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select,
-    sea_query::{Expr, ExprTrait as _, SelectStatement},
+    PaginatorTrait as _, QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select, Value,
+    sea_query::{Expr, ExprTrait as _, Func, SelectStatement},
 };
 use serde_json::json;
 
@@ -182,8 +182,8 @@ impl Request {
 
     fn key(&self, row: &article::Model) -> DateTime<Utc> {
         match self.page.list.sort {
-            Sort::NewestFirst | Sort::OldestFirst => row.created_at,
-            Sort::RecentlyUpdatedFirst | Sort::LeastRecentlyUpdatedFirst => row.updated_at,
+            Sort::NewestFirst | Sort::OldestFirst => row.created_at.get(),
+            Sort::RecentlyUpdatedFirst | Sort::LeastRecentlyUpdatedFirst => row.updated_at.get(),
         }
     }
 
@@ -219,7 +219,18 @@ impl Request {
         let parts = article::Entity::visible_parts(visibility, self.page.list.published)
             .into_iter()
             .map(|part| self.narrow(part).select_only().columns(columns.iter().copied()).into_query());
-        self.page.keyset(self.key_column(), article::Column::Id, descending).statement(parts.collect())
+        let mut keyset = self.page.keyset(self.key_column(), article::Column::Id, descending);
+        keyset.exact_key = keyset.after.as_ref().and_then(|(key, id)| self.exact_key(key, *id));
+        keyset.statement(parts.collect())
+    }
+
+    /// The key of the row of the cursor, read from the database if the cursor may have been made from a time
+    /// outside the range of [`StoredTime`]. If the row is gone, the key in the cursor.
+    fn exact_key(&self, key: &Value, id: i32) -> Option<Expr> {
+        let is_bound = [StoredTime::MIN, StoredTime::MAX].map(Value::from).contains(key);
+        let row = article::Entity::find_by_id(id).select_only().column(self.key_column()).into_query();
+        let stored = Expr::SubQuery(None, Box::new(row.into()));
+        is_bound.then(|| Func::coalesce([stored, Expr::val(key.clone())]).into())
     }
 
     fn version_columns(&self) -> [article::Column; 5] {

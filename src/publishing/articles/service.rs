@@ -180,8 +180,8 @@ pub(super) fn view(article: article::Model, authors: &Authors) -> ArticleRespons
         published,
         id,
         author_id,
-        created_at: Timestamp(created_at),
-        updated_at: Timestamp(updated_at),
+        created_at: Timestamp(created_at.get()),
+        updated_at: Timestamp(updated_at.get()),
         author: authors.view(author_id),
         state: RowState { version, id: state_id },
     }

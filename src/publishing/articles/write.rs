@@ -29,8 +29,8 @@ pub(super) async fn insert(
         content: Set(content.into_inner()),
         published: Set(published),
         author_id: Set(author.0),
-        created_at: Set(now),
-        updated_at: Set(now),
+        created_at: Set(now.into()),
+        updated_at: Set(now.into()),
         version: Set(1),
         state_id: Set(article::new_state_id()),
     };

@@ -128,8 +128,8 @@ impl TestApp {
             username: Set(name.to_owned()),
             email_key: Set(email_key.map(ToOwned::to_owned)),
             hashed_password: Set(hash.to_owned()),
-            created_at: Set(now),
-            updated_at: Set(now),
+            created_at: Set(now.into()),
+            updated_at: Set(now.into()),
             ..Default::default()
         };
         row.insert(&self.db.writer).await.unwrap().id.into()
