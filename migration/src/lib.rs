@@ -11,7 +11,9 @@ pub mod notify;
 mod wanted;
 
 use migration_kit::{Adoption, Migrator};
-pub use migration_kit::{DatabaseState, Error, Options, Outcome, SchemaStatus};
+pub use migration_kit::{
+    DatabaseState, DatabaseUrl, Engine, Error, InvalidDatabaseUrl, Options, Outcome, SchemaStatus,
+};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 

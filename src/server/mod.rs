@@ -21,7 +21,7 @@ use actix_web::{
 use self::app::{AppState, create_app, document};
 use crate::{
     clock::Clock,
-    config::Settings,
+    config::{HttpSettings, Settings},
     db::Db,
     http::{
         cache::{Cache, listener},
@@ -105,7 +105,8 @@ impl Server {
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
         .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
-        .bind((settings.http.host.as_str(), settings.http.port))?;
+        .bind((settings.http.host.as_str(), settings.http.port))
+        .map_err(|error| bind_error(&settings.http, &error))?;
         let address =
             server.addrs().first().copied().ok_or_else(|| io::Error::other("no address is bound"))?;
         let shutdown_timeout = settings.http.shutdown_timeout;
@@ -148,4 +149,16 @@ impl Server {
         }
         served
     }
+}
+
+/// Names the setting at fault and the address.
+fn bind_error(http: &HttpSettings, error: &io::Error) -> io::Error {
+    let HttpSettings { host, port, .. } = http;
+    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let message = match error.kind() {
+        io::ErrorKind::AddrInUse => format!("PORT: another program listens on {address}: {error}"),
+        io::ErrorKind::PermissionDenied => format!("PORT: {address} cannot be used: {error}"),
+        _ => format!("HOST: {host} is not an address of this machine: {error}"),
+    };
+    io::Error::new(error.kind(), message)
 }

@@ -35,6 +35,7 @@ mod preconditions;
 mod replay;
 mod replicas;
 mod settings;
+mod startup;
 mod support;
 mod takeover;
 mod transactions;

@@ -52,7 +52,7 @@ fn confirmed(settings: &Settings, args: &EraseArgs, out: &mut impl Write) -> Res
             let text = "nothing was changed: not confirmed (without a terminal, pass --yes)";
             return Err(Failure::Refused(text.to_owned()));
         }
-        None => prompt_for_name(out, &target)?,
+        None => prompt_for_name(out, &format!("This deletes every row of {name} ({target})."))?,
     };
     if typed.as_deref() == Some(name.as_str()) {
         return Ok(target);
