@@ -141,8 +141,8 @@ async fn sqlite(
     access: Access,
 ) -> Result<Option<DatabaseConnection>, String> {
     let file = options.get_filename();
-    let is_file =
-        !file.to_string_lossy().contains(":memory:") && !file.to_string_lossy().starts_with("file:");
+    let in_memory = url.expose().contains("mode=memory") || file.to_string_lossy().contains(":memory:");
+    let is_file = !in_memory && !file.to_string_lossy().starts_with("file:");
     let mut options = options.clone().disable_statement_logging();
     if is_file {
         if url.file().is_none() && !file.exists() {
