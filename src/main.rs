@@ -29,8 +29,11 @@ fn main() -> ExitCode {
 
 fn start(cli: Cli) -> Result<ExitCode, Failure> {
     let system = actix_web::rt::System::new();
-    match Settings::load() {
+    match Settings::load(cli.purpose()) {
         Ok(settings) => system.block_on(cli::run(cli, settings)),
-        Err(errors) => Err(system.block_on(cli::add_database_error(&cli, errors)).into()),
+        Err(errors) => {
+            cli::print_warnings(errors.warnings());
+            Err(system.block_on(cli::add_database_error(&cli, errors)).into())
+        }
     }
 }

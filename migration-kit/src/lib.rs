@@ -12,12 +12,14 @@
 //!   [`repair`](Migrator::repair).
 //! - [`catalogue`]: schemas as the database describes them, and what separates two of them.
 //! - [`cli`]: the command line.
+//! - [`DatabaseUrl`]: the URL of a database, also as SQLAlchemy and asyncpg write it.
 //! - [`snapshots`]: the SQL of every migration as files under review.
 
 mod adopt;
 pub mod catalogue;
 pub mod cli;
 mod compare;
+mod database_url;
 mod engine;
 mod erase;
 mod error;
@@ -38,6 +40,7 @@ mod status;
 
 pub use adopt::Adoption;
 pub use compare::{Check, Difference};
+pub use database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use engine::Engine;
 pub use error::{Cause, Error};
 pub use ledger::{Phase, Record};

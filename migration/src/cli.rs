@@ -3,14 +3,17 @@
 use std::io::Write;
 
 use clap::{ArgMatches, FromArgMatches, Subcommand};
-pub use migration_kit::cli::Failure;
-use migration_kit::cli::{self, Help, SourcePaths};
+pub use migration_kit::cli::{Access, Target, prompt_for_name};
+use migration_kit::{
+    DatabaseUrl, Error,
+    cli::{self, Failure, Help, SourcePaths},
+};
 
 /// What the commands need to know in addition to their arguments.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `postgres://…` or `sqlite://…`, in the format of SeaORM.
-    pub database_url: String,
+    /// The database.
+    pub database_url: DatabaseUrl,
     /// In production no table is dropped unless the database's name is typed.
     pub production: bool,
 }
@@ -81,11 +84,30 @@ impl FromArgMatches for Command {
 }
 
 /// Runs one command and returns the exit code of the process.
-pub async fn run(command: Command, settings: &Settings, out: &mut impl Write) -> Result<u8, Failure> {
+///
+/// # Errors
+/// Why the command failed, in one line that names the database if the reason is there.
+pub async fn run(command: Command, settings: &Settings, out: &mut impl Write) -> Result<u8, String> {
     let settings = cli::Settings {
-        database_url: settings.database_url.clone(),
+        database_url: settings.database_url.expose().to_owned(),
         production: settings.production,
         source: SourcePaths { crate_directory: "migration".into(), migrations: "src/migrations".into() },
     };
-    cli::run(&crate::migrator(), command.0, &settings, out).await
+    let finished = cli::run(&crate::migrator(), command.0, &settings, out).await;
+    finished.map_err(|failure| match (&failure, Target::parse(&settings.database_url, "byline")) {
+        (Failure::Kit(error), Ok(target)) if is_about_the_database(error) => format!("{target}: {failure}"),
+        _ => failure.to_string(),
+    })
+}
+
+/// Whether the reason is in the database, and not in the arguments or in a migration.
+fn is_about_the_database(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::UnknownName { .. }
+            | Error::Destructive(_)
+            | Error::NotStatic(_)
+            | Error::NotRendered { .. }
+            | Error::Snapshot { .. }
+    )
 }

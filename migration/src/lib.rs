@@ -13,7 +13,9 @@ pub mod notify;
 mod wanted;
 
 use migration_kit::Migrator;
-pub use migration_kit::{DatabaseState, Error, Options, Outcome, SchemaStatus};
+pub use migration_kit::{
+    DatabaseState, DatabaseUrl, Engine, Error, InvalidDatabaseUrl, Options, Outcome, SchemaStatus,
+};
 use sea_orm::DatabaseConnection;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 

@@ -3,7 +3,10 @@
 use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
-use migration::cli::{Command, Settings, run};
+use migration::{
+    DatabaseUrl,
+    cli::{Command, Settings, run},
+};
 
 /// Byline's migrations
 #[derive(Parser)]
@@ -18,14 +21,29 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Arguments { database_url, command } = Arguments::parse();
-    let production = std::env::var("APP_ENV").is_ok_and(|env| env == "production");
-    match run(command, &Settings { database_url, production }, &mut std::io::stdout()).await {
+    match start(Arguments::parse()).await {
         Ok(code) => code.into(),
         Err(failure) => {
-            // If standard error is closed, the exit code is the only report.
-            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            print(&format!("error: {failure}"));
             ExitCode::FAILURE
         }
     }
+}
+
+async fn start(arguments: Arguments) -> Result<u8, String> {
+    // clap would print an invalid URL with its password.
+    let database_url: DatabaseUrl =
+        arguments.database_url.parse().map_err(|error| format!("the database URL {error}"))?;
+    for parameter in database_url.ignored() {
+        print(&format!(
+            "warning: the parameter {parameter} of the database URL belongs to another driver and is ignored"
+        ));
+    }
+    let production = std::env::var("APP_ENV").is_ok_and(|env| env == "production");
+    run(arguments.command, &Settings { database_url, production }, &mut std::io::stdout()).await
+}
+
+/// If standard error is closed, the exit code is the only report.
+fn print(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

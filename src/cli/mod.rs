@@ -13,10 +13,9 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use migration::DatabaseState;
 
 use crate::{
-    config::{Engine, Environment, Settings, SettingsError},
+    config::{Environment, Purpose, Settings, SettingsError},
     server::app,
 };
 
@@ -46,7 +45,17 @@ enum Command {
     /// Check whether a running server is ready, for container health checks
     Healthcheck,
     /// Add generated users and articles to the database
-    Seed(seed::Amount),
+    Seed(seed::Arguments),
+}
+
+impl Cli {
+    /// What the command needs the settings for.
+    pub fn purpose(&self) -> Purpose {
+        match self.command {
+            None | Some(Command::Serve(_)) => Purpose::Server,
+            Some(_) => Purpose::Command,
+        }
+    }
 }
 
 /// Runs the command.
@@ -55,12 +64,15 @@ enum Command {
 /// The reason why the command failed, in one line.
 pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
     let mut out = io::stdout();
+    if cli.purpose() == Purpose::Command {
+        print_warnings(settings.warnings());
+    }
     match cli.command.unwrap_or(Command::Serve(serve::Arguments::default())) {
+        // The warnings are log lines.
         Command::Serve(arguments) => serve::run(settings, &arguments).await?,
         Command::Migrate(command) => {
-            schema::prepare_directory(&settings)?;
             let kit = migration::cli::Settings {
-                database_url: settings.database.url.expose().to_owned(),
+                database_url: settings.database.url,
                 production: settings.app.environment == Environment::Production,
             };
             return Ok(ExitCode::from(migration::cli::run(command, &kit, &mut out).await?));
@@ -68,16 +80,16 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::User(command) => user::run(&settings, command, &mut out).await?,
         Command::Openapi => writeln!(out, "{}", app::document(&settings).to_pretty_json()?)?,
         Command::Healthcheck => healthcheck::run(&settings).await?,
-        Command::Seed(amount) => {
-            let db = schema::open(&settings).await?;
-            let pool = db.pool();
-            let seeded = seed::run(&pool, settings.auth.bcrypt_cost, &amount).await;
-            pool.close().await?;
-            seeded?;
-            writeln!(out, "{amount}")?;
-        }
+        Command::Seed(arguments) => seed::run_command(&settings, &arguments, &mut out).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints warnings to standard error. If it is closed, they are lost.
+pub fn print_warnings(warnings: &[String]) {
+    for warning in warnings {
+        let _ = writeln!(io::stderr(), "byline: warning: {warning}");
+    }
 }
 
 /// Adds the reason why a server could not use its database to the errors of its settings, so that the
@@ -88,19 +100,10 @@ pub async fn add_database_error(cli: &Cli, mut errors: SettingsError) -> Setting
         Some(Command::Serve(arguments)) => !arguments.migrate,
         Some(_) => false,
     };
-    if let Some(database) = errors.database().filter(|_| serves) {
-        // Inspecting a SQLite file must not create it.
-        let url = database.expose().replace("mode=rwc", "mode=ro");
-        let state = match sea_orm::Database::connect(url).await {
-            Ok(db) => migration::state(&db).await.map_err(|error| error.to_string()),
-            Err(_) if database.engine() == Engine::Sqlite => Ok(DatabaseState::Empty),
-            Err(error) => Err(error.to_string()),
-        };
-        match state.map(|state| schema::obstacle(&state, true, false)) {
-            Ok(None) => {}
-            Ok(Some(obstacle)) => errors.push(obstacle),
-            Err(error) => errors.push(format!("DATABASE_URL: {error}")),
-        }
+    if let Some(database) = errors.database().filter(|_| serves)
+        && let Err(error) = schema::check(database).await
+    {
+        errors.push(error.to_string());
     }
     errors
 }

@@ -1,19 +1,40 @@
 //! Checks and updates the database schema before a command uses it.
 
-use migration::DatabaseState;
+use migration::{
+    DatabaseState, DatabaseUrl,
+    cli::{Access, Target},
+};
 use sea_orm::DatabaseConnection;
 
 use super::Failure;
 use crate::{
-    config::{Engine, Environment, Settings, create_data_dir},
+    config::{Environment, Settings, create_data_dir},
     db::Db,
 };
 
 const PENDING: &str =
     "the database has pending migrations: run `byline migrate up` or `byline serve --migrate`";
 
+/// The database, for messages and for connections of a command.
+pub(super) fn target(url: &DatabaseUrl) -> Result<Target, Failure> {
+    Target::parse(url.expose(), "byline").map_err(|error| format!("DATABASE_URL: {error}").into())
+}
+
+/// The state of the database. Creates nothing.
+///
+/// Connects directly: a pool retries for as long as ACQUIRE_TIMEOUT_SECONDS, and then hides the reason.
+async fn inspect(target: &Target) -> Result<DatabaseState, Failure> {
+    let connected = target.connect(Access::ReadOnly).await;
+    let Some(db) = connected.map_err(|error| format!("DATABASE_URL: {error}"))? else {
+        return Ok(DatabaseState::Empty);
+    };
+    let state = migration::state(&db).await.map_err(|error| format!("DATABASE_URL: {target}: {error}"));
+    db.close().await?;
+    Ok(state?)
+}
+
 /// Why a server must not start on a database in this state; `None` if it may.
-pub(super) fn obstacle(state: &DatabaseState, production: bool, accept_newer: bool) -> Option<String> {
+fn obstacle(state: &DatabaseState, production: bool, accept_newer: bool) -> Option<String> {
     let status = match state {
         DatabaseState::Managed(status) => status,
         DatabaseState::Empty => return production.then(|| PENDING.to_owned()),
@@ -41,28 +62,38 @@ pub(super) fn obstacle(state: &DatabaseState, production: bool, accept_newer: bo
     (production && !status.pending.is_empty()).then(|| PENDING.to_owned())
 }
 
-/// Brings the schema up to date if the operator asked for it with `migrate`, or outside production if the
-/// database is empty or managed by Byline.
-pub(super) async fn prepare(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
-    let pool = db.pool();
-    let prepared = prepare_with(&pool, settings, migrate).await;
-    // The server needs these connections: they count towards its budget.
-    pool.close().await?;
-    prepared
+/// Checks that a server in production can use the database. Changes nothing.
+pub(super) async fn check(url: &DatabaseUrl) -> Result<(), Failure> {
+    let target = target(url)?;
+    let state = inspect(&target).await?;
+    obstacle(&state, true, false).map_or(Ok(()), |obstacle| Err(format!("{target}: {obstacle}").into()))
 }
 
-async fn prepare_with(pool: &DatabaseConnection, settings: &Settings, migrate: bool) -> Result<(), Failure> {
+/// Opens the database. Brings its schema up to date if the operator asked for it with `migrate`, or outside
+/// production if the database is empty or managed by Byline.
+pub(super) async fn open(settings: &Settings, migrate: bool) -> Result<Db, Failure> {
+    let target = target(&settings.database.url)?;
+    let state = inspect(&target).await?;
     let production = settings.app.environment == Environment::Production;
-    let state = migration::state(pool).await?;
     if let Some(obstacle) = obstacle(&state, production && !migrate, settings.database.accept_newer) {
         let will_adopt = migrate && matches!(state, DatabaseState::Unmanaged { .. });
         if !will_adopt {
-            return Err(obstacle.into());
+            return Err(format!("{target}: {obstacle}").into());
         }
     }
-    if matches!(&state, DatabaseState::Managed(status) if status.pending.is_empty()) {
-        return Ok(());
+    create_files(settings)?;
+    let db = Db::lazy(settings)?;
+    if !matches!(&state, DatabaseState::Managed(status) if status.pending.is_empty()) {
+        let pool = db.pool();
+        let applied = apply_pending(&pool).await;
+        // The server needs these connections: they count towards its budget.
+        pool.close().await?;
+        applied.map_err(|error| format!("{target}: {error}"))?;
     }
+    Ok(db)
+}
+
+async fn apply_pending(pool: &DatabaseConnection) -> Result<(), migration::Error> {
     let outcome = migration::up(pool).await?;
     for migration in &outcome.adopted {
         tracing::info!(migration, "adopted: the database already has it");
@@ -76,18 +107,12 @@ async fn prepare_with(pool: &DatabaseConnection, settings: &Settings, migrate: b
     Ok(())
 }
 
-/// The database with an up-to-date schema, for commands that write to it.
-pub(super) async fn open(settings: &Settings) -> Result<Db, Failure> {
-    prepare_directory(settings)?;
-    let db = Db::lazy(settings)?;
-    prepare(settings, &db, false).await?;
-    Ok(db)
-}
-
-/// Creates the data directory, if the database is to be stored in it.
-pub(super) fn prepare_directory(settings: &Settings) -> Result<(), Failure> {
-    if settings.database.url.engine() == Engine::Sqlite {
-        create_data_dir(&settings.app.data_dir)?;
+/// Creates the SQLite file, with access for its owner only, and the data directory if the file is in it.
+fn create_files(settings: &Settings) -> Result<(), Failure> {
+    let Some(file) = settings.database.url.file() else { return Ok(()) };
+    if file.starts_with(&settings.app.data_dir) {
+        create_data_dir(&settings.app.data_dir).map_err(|why| format!("DATA_DIR: {why}"))?;
     }
-    Ok(())
+    let created = settings.database.url.create_file();
+    Ok(created.map_err(|error| format!("DATABASE_URL: {} cannot be created: {error}", file.display()))?)
 }

@@ -1,6 +1,6 @@
 //! `byline seed`: adds generated users and articles, for trials and benchmarks.
 
-use std::fmt;
+use std::{fmt, io::Write};
 
 use chrono::TimeDelta;
 use clap::Args;
@@ -13,12 +13,19 @@ use fake::{
     },
     rand::{SeedableRng as _, rngs::StdRng},
 };
+use migration::cli::{Target, prompt_for_name};
 use sea_orm::{
     ColumnTrait as _, DatabaseConnection, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, Set, TransactionTrait as _,
 };
 
-use crate::{accounts::passwords::Passwords, clock::Clock, http::error::Result};
+use super::{Failure, schema};
+use crate::{
+    accounts::passwords::Passwords,
+    clock::Clock,
+    config::{Environment, Settings},
+    http::error::Result,
+};
 
 /// Rows per statement. A row has 7 values, and SQLite accepts 32,766 values per statement.
 const BATCH: usize = 2000;
@@ -43,10 +50,66 @@ pub struct Amount {
     drafts: u8,
 }
 
+/// Arguments of the command.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    amount: Amount,
+    /// The name of the database, or of the SQLite file. Required in production and on other machines,
+    /// because everyone knows the password of the accounts
+    #[arg(long, value_name = "NAME")]
+    confirm: Option<String>,
+}
+
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "created {} users and {} articles", self.users, self.articles)
     }
+}
+
+/// Runs the command, and reports what it created.
+pub(super) async fn run_command(
+    settings: &Settings,
+    arguments: &Arguments,
+    out: &mut impl Write,
+) -> std::result::Result<(), Failure> {
+    let Arguments { amount, confirm } = arguments;
+    if amount.users == 0 && amount.articles > 0 {
+        return Err("--users 0: articles need at least one user, who is their author".into());
+    }
+    let target = schema::target(&settings.database.url)?;
+    require_confirmation(settings, &target, confirm.as_deref(), out)?;
+    let db = schema::open(settings, false).await?;
+    let pool = db.pool();
+    let seeded = run(&pool, settings.auth.bcrypt_cost, amount).await;
+    pool.close().await?;
+    seeded?;
+    Ok(writeln!(out, "{target}: {amount}")?)
+}
+
+/// Requires the name of the database, like `migrate fresh`, where the accounts would let anyone in.
+fn require_confirmation(
+    settings: &Settings,
+    target: &Target,
+    confirm: Option<&str>,
+    out: &mut impl Write,
+) -> std::result::Result<(), Failure> {
+    if settings.app.environment == Environment::Development && target.is_local() {
+        return Ok(());
+    }
+    let name = target.name();
+    let typed = match confirm {
+        Some(typed) => Some(typed.to_owned()),
+        None => prompt_for_name(out, &format!("This creates accounts with a public password in {target}."))?,
+    };
+    if typed.as_deref() == Some(name.as_str()) {
+        return Ok(());
+    }
+    Err(format!(
+        "{target}: nothing was created: in production and on other machines, confirm accounts with a public \
+         password with the name of the database (--confirm {name})"
+    )
+    .into())
 }
 
 /// Adds users and articles in one transaction.

@@ -11,7 +11,6 @@ use super::{Failure, schema};
 use crate::{
     clock::Clock,
     config::{LogFormat, Settings},
-    db::Db,
     http::telemetry,
     server::Server,
 };
@@ -28,9 +27,7 @@ pub(super) async fn run(settings: Settings, arguments: &Arguments) -> Result<(),
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    schema::prepare_directory(&settings)?;
-    let db = Db::lazy(&settings)?;
-    schema::prepare(&settings, &db, arguments.migrate).await?;
+    let db = schema::open(&settings, arguments.migrate).await?;
     let server = Server::bind(&settings, db, &Clock::system())?;
     announce(&settings, server.address())?;
     Ok(server.run().await?)

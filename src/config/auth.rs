@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use super::declare::settings_group;
 use super::kind::{Kind, choice, number, number_by_environment};
-use super::secret_key;
+use super::{Purpose, secret_key};
 
 /// The algorithm that signs access tokens: `ALGORITHM`. Only HMAC, so that no public key can be used as a
 /// secret.
@@ -38,7 +38,7 @@ settings_group! {
             "change-me-to-the-output-of-openssl-rand-hex-32",
             // `Settings::check` generates the key, once everything else is known to be valid.
             |reader| {
-                if reader.is_production() {
+                if reader.is_production() && reader.purpose() == Purpose::Server {
                     reader.error(
                         "SECRET_KEY",
                         "production requires a key of at least 32 bytes, such as the output of `openssl rand -hex 32`",

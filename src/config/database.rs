@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::database_url::DatabaseUrl;
+use super::DatabaseUrl;
 use super::declare::settings_group;
 use super::kind::{Kind, boolean, number, seconds};
 use super::reader::Reader;
@@ -33,7 +33,7 @@ settings_group! {
 /// The database of the settings, if both `DATABASE_URL` and `DATA_DIR` are valid. For errors about other
 /// settings.
 pub(super) fn valid_url(reader: &Reader<'_>) -> Option<DatabaseUrl> {
-    if reader.has_error("DATABASE_URL") || reader.has_error("DATA_DIR") {
+    if ["DATABASE_URL", "DATA_DIR", ".env"].iter().any(|name| reader.has_error(name)) {
         return None;
     }
     match reader.text("DATABASE_URL") {

@@ -35,6 +35,13 @@ pub struct Declaration {
     pub is_secret: bool,
 }
 
+impl Declaration {
+    /// The environment variable with the path of a file that contains the value, which every secret has.
+    pub fn file_name(&self) -> Option<String> {
+        self.is_secret.then(|| format!("{}_FILE", self.name))
+    }
+}
+
 /// What applies if a setting is not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DefaultValue {
@@ -102,6 +109,10 @@ impl<T> Kind<T> {
 impl<T> Setting<T> {
     /// The value, or `None` after an error was reported.
     pub(super) fn read(&self, name: &'static str, reader: &mut Reader<'_>) -> Option<T> {
+        // A value that is lost is not replaced by the default.
+        if reader.has_error(name) {
+            return None;
+        }
         match (reader.text(name), self.compute) {
             (Some(text), _) => self.kind.read(name, text, reader),
             (None, Some(compute)) => compute(reader),

@@ -1,29 +1,47 @@
 //! Reads `.env` files exactly like python-dotenv 1.0 and pydantic-settings 2, so that the file of the FastAPI
 //! blog works unchanged. Other readers strip the quotes of a JSON list, expand a bare `$` or reject spaces.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-/// Returns the values of a file by lower-case name, with variables expanded, and the lines that cannot be
-/// read.
+/// The content of a file.
+#[derive(Debug, Default)]
+pub(super) struct Dotenv {
+    /// The values by lower-case name, with variables expanded.
+    pub(super) values: HashMap<String, String>,
+    /// The lower-case names that are written without `=`, and thus have no value.
+    pub(super) without_value: HashSet<String>,
+    /// The names of values that other values use as `${NAME}`.
+    pub(super) used: HashSet<String>,
+    /// The lines that cannot be read.
+    pub(super) skipped: Vec<SkippedLine>,
+}
+
+/// A line that cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SkippedLine {
+    /// Its number, from 1.
+    pub(super) number: usize,
+    /// The word at its beginning, which may be a name or a part of a value.
+    pub(super) first_word: String,
+}
+
+/// Parses a file.
 ///
 /// `${NAME}` is an earlier value of the file, or else a variable of `environment`; here names are
-/// case-sensitive. Lines that cannot be read are skipped; the second result has their numbers, from 1.
-pub(super) fn parse(
-    text: &str,
-    environment: &HashMap<String, String>,
-) -> (HashMap<String, String>, Vec<usize>) {
+/// case-sensitive. Lines that cannot be read are skipped.
+pub(super) fn parse(text: &str, environment: &HashMap<String, String>) -> Dotenv {
     // Python reads text files with universal newlines, also within quotes.
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut reader = Reader { text: &text, at: 0 };
     let mut values: Vec<(String, Option<String>)> = Vec::new();
-    let mut unreadable = Vec::new();
+    let mut file = Dotenv::default();
 
     while !reader.rest().is_empty() {
         reader.skip_while(is_space);
         let start = reader.at;
         match reader.binding() {
             Ok(Some((name, value))) => {
-                let value = value.map(|value| expand(&value, &values, environment));
+                let value = value.map(|value| expand(&value, &values, environment, &mut file.used));
                 // A repeated name stays at its first position, as in a Python dict. The order matters for
                 // `NAME` and `name`, which are one setting: the later position wins.
                 match values.iter_mut().find(|(known, _)| *known == name) {
@@ -34,20 +52,28 @@ pub(super) fn parse(
             Ok(None) => {}
             Err(Unreadable) => {
                 reader.skip_while(|c| c != '\n');
-                let before = text.get(..start).unwrap_or_default();
-                unreadable.push(before.matches('\n').count().saturating_add(1));
+                let (before, rest) = text.split_at_checked(start).unwrap_or_default();
+                let rest = rest.strip_prefix("export ").unwrap_or(rest).trim_start();
+                let word = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+                file.skipped.push(SkippedLine {
+                    number: before.matches('\n').count().saturating_add(1),
+                    first_word: word.unwrap_or_default().to_owned(),
+                });
             }
         }
     }
 
-    let mut settings = HashMap::new();
     for (name, value) in values {
-        match value {
-            Some(value) => settings.insert(name.to_lowercase(), value),
-            None => settings.remove(&name.to_lowercase()),
-        };
+        let name = name.to_lowercase();
+        if let Some(value) = value {
+            file.without_value.remove(&name);
+            file.values.insert(name, value);
+        } else {
+            file.values.remove(&name);
+            file.without_value.insert(name);
+        }
     }
-    (settings, unreadable)
+    file
 }
 
 /// A line that python-dotenv skips with a warning.
@@ -207,6 +233,7 @@ fn expand(
     value: &str,
     earlier: &[(String, Option<String>)],
     environment: &HashMap<String, String>,
+    used: &mut HashSet<String>,
 ) -> String {
     let mut expanded = String::with_capacity(value.len());
     let mut rest = value;
@@ -217,6 +244,7 @@ fn expand(
             rest = after;
             continue;
         };
+        used.insert(name.to_owned());
         let known = match earlier.iter().find(|(known, _)| known == name) {
             Some((_, value)) => Some(value.as_deref().unwrap_or_default()),
             None => environment.get(name).map(String::as_str),
@@ -297,14 +325,40 @@ mod tests {
         for (what, text, expected) in AS_PYTHON_READS {
             let expected: HashMap<String, String> =
                 expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            assert_eq!(parse(text, &environment()).0, expected, "{what}: {text:?}");
+            assert_eq!(parse(text, &environment()).values, expected, "{what}: {text:?}");
         }
     }
 
     #[test]
     fn lines_that_cannot_be_read_are_reported_by_number() {
         let text = "A=1\n\n= 2\nB=\"x\ny\"\r\nC='z\n  D E=3\nF=4";
-        assert_eq!(parse(text, &environment()).1, [3, 6, 7]);
-        assert_eq!(parse("A=1\nB # C\n", &environment()).1, Vec::<usize>::new());
+        let numbers = |text: &str| -> Vec<usize> {
+            parse(text, &environment()).skipped.iter().map(|line| line.number).collect()
+        };
+        assert_eq!(numbers(text), [3, 6, 7]);
+        assert_eq!(numbers("A=1\nB # C\n"), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_reported_with_its_first_word() {
+        for (line, word) in [
+            ("PORT: 80", "PORT"),
+            ("export  SECRET_KEY=\"abc", "SECRET_KEY"),
+            ("  DATABASE_URL = 'x' y", "DATABASE_URL"),
+            ("= x", ""),
+            ("'A", ""),
+        ] {
+            let skipped = parse(&format!("{line}\nHOST=::1\n"), &environment());
+            assert_eq!(skipped.values["host"], "::1", "{line}");
+            assert_eq!(skipped.skipped, [SkippedLine { number: 1, first_word: word.to_owned() }], "{line}");
+        }
+    }
+
+    #[test]
+    fn names_without_a_value_and_names_that_values_use_are_reported() {
+        let file = parse("A=1\nB=${A}${HOME_TOWN:-x}\nC\nD\nd=2\nE=3\ne\n", &environment());
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<HashSet<_>>();
+        assert_eq!(file.used, set(&["A", "HOME_TOWN"]));
+        assert_eq!(file.without_value, set(&["c", "e"]));
     }
 }

@@ -1,4 +1,4 @@
-//! The error for invalid settings.
+//! The error for invalid settings, and the warnings about settings.
 
 use std::fmt::Display;
 
@@ -10,10 +10,16 @@ use super::DatabaseUrl;
 #[error("{}", lines.join("\n"))]
 pub struct SettingsError {
     lines: Vec<String>,
+    warnings: Vec<String>,
     database: Option<DatabaseUrl>,
 }
 
 impl SettingsError {
+    /// What needs attention in addition to the errors, and may explain them.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// The database, if the settings are for production and their database URL is valid, so that the caller
     /// can check the database too and report everything at once.
     pub fn database(&self) -> Option<&DatabaseUrl> {
@@ -30,6 +36,20 @@ impl SettingsError {
         self.push(format!("{name}: {why}"));
     }
 
+    /// Adds a warning about one setting.
+    pub(super) fn warn_for(&mut self, name: &str, what: impl Display) {
+        self.warnings.push(format!("{name}: {what}"));
+    }
+
+    /// Adds an error in production, a warning in development.
+    pub(super) fn push_in_production(&mut self, is_production: bool, name: &str, what: impl Display) {
+        if is_production {
+            self.push_for(name, what);
+        } else {
+            self.warn_for(name, what);
+        }
+    }
+
     /// Whether a line is about the setting.
     pub(super) fn is_about(&self, name: &str) -> bool {
         self.lines.iter().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
@@ -41,5 +61,9 @@ impl SettingsError {
 
     pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<String> {
+        self.warnings
     }
 }

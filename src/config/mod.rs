@@ -5,13 +5,12 @@
 //! defaults for production (`config/production.toml`), `.env` in the working directory and the environment;
 //! later ones take precedence. Every value is text until it is validated, from whichever source it comes: a
 //! secret that looks like a number stays unchanged, a list is JSON everywhere, and all errors are reported at
-//! once.
+//! once. A value that cannot be read is never replaced silently by a default.
 
 mod app;
 mod auth;
 mod cache;
 mod database;
-mod database_url;
 mod declare;
 mod dotenv;
 mod error;
@@ -22,16 +21,20 @@ mod origins;
 mod publishing;
 mod reader;
 mod secret_key;
+mod similar;
+mod source_check;
+mod text_file;
 mod value;
 
 use std::path::Path;
 use std::{env, fs};
 
+pub use migration::{DatabaseUrl, Engine};
+
 pub use self::app::{AppSettings, Environment};
 pub use self::auth::{Algorithm, AuthSettings, Registration};
 pub use self::cache::CacheSettings;
 pub use self::database::DatabaseSettings;
-pub use self::database_url::{DatabaseUrl, Engine, InvalidDatabaseUrl};
 use self::declare::settings;
 pub use self::declare::{Declaration, DefaultValue, Group};
 pub use self::error::SettingsError;
@@ -41,6 +44,18 @@ pub use self::origins::{Origin, Origins};
 pub use self::publishing::PublishingSettings;
 use self::reader::{RawSettings, Reader};
 pub use self::secret_key::create_data_dir;
+use self::text_file::TextFile;
+
+/// What the settings are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A server, which signs and verifies tokens. Production requires a secret key; development generates one
+    /// in the data directory.
+    Server,
+    /// A command that serves nothing. Reading its settings creates nothing, and its secret key, if none is
+    /// set, is a random one that is not stored.
+    Command,
+}
 
 settings! {
     /// The whole application.
@@ -60,26 +75,30 @@ settings! {
 }
 
 impl Settings {
-    /// The settings of this process, from `.env` in the working directory and the environment. May create the
-    /// data directory and a secret key in it.
+    /// The settings of this process, from `.env` in the working directory and the environment. For a server,
+    /// may create the data directory and a secret key in it.
     ///
     /// # Errors
     /// If a setting is invalid; reports all of them.
-    pub fn load() -> Result<Self, SettingsError> {
-        let mut error = SettingsError::default();
+    pub fn load(purpose: Purpose) -> Result<Self, SettingsError> {
+        let mut report = SettingsError::default();
         let environment =
-            env::vars_os().filter_map(|(name, value)| reader::variable(&name, value, &mut error)).collect();
-        let file = Path::new(".env");
-        let dotenv = if file.is_file() { fs::read_to_string(file) } else { Ok(String::new()) };
-        let dotenv = dotenv.unwrap_or_else(|why| {
-            error.push_for(".env", why);
-            String::new()
-        });
-        Self::check(environment, &dotenv, error)
+            env::vars_os().filter_map(|(name, value)| reader::variable(&name, value, &mut report)).collect();
+        let path = Path::new(".env");
+        // A link to a file that does not exist is not an absent file: its settings are lost.
+        let dotenv =
+            if fs::symlink_metadata(path).is_ok() { text_file::read(path) } else { Ok(TextFile::default()) };
+        match dotenv {
+            Ok(dotenv) => Self::check(environment, &dotenv, purpose, report),
+            Err(why) => {
+                report.push_for(".env", why);
+                Err(report)
+            }
+        }
     }
 
-    /// The same from `environment` instead of the variables of the process, and from `dotenv`, the text of a
-    /// `.env` file.
+    /// The same for a server, from `environment` instead of the variables of the process, and from `dotenv`,
+    /// the text of a `.env` file.
     ///
     /// # Errors
     /// If a setting is invalid; reports all of them.
@@ -87,49 +106,53 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
         dotenv: Option<&str>,
     ) -> Result<Self, SettingsError> {
-        Self::check(environment.into_iter().collect(), dotenv.unwrap_or_default(), SettingsError::default())
+        let dotenv = dotenv.unwrap_or_default().to_owned().into();
+        Self::check(environment.into_iter().collect(), &dotenv, Purpose::Server, SettingsError::default())
     }
 
-    /// What does not prevent a start but needs attention. Log each once.
+    /// What does not prevent a start but needs attention. Report each once.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Reads and validates all settings. `error` has the errors found before.
+    /// Reads and validates all settings. `report` has the errors found before.
     fn check(
         environment: Vec<(String, String)>,
-        dotenv: &str,
-        mut error: SettingsError,
+        dotenv: &TextFile,
+        purpose: Purpose,
+        mut report: SettingsError,
     ) -> Result<Self, SettingsError> {
-        let (raw, warnings) = match RawSettings::collect(environment, dotenv) {
-            Ok(collected) => collected,
+        let raw = match RawSettings::collect(environment, dotenv, &mut report) {
+            Ok(raw) => raw,
             Err(why) => {
-                error.push(why.to_string());
-                return Err(error);
+                report.push(why.to_string());
+                return Err(report);
             }
         };
-        let mut reader = Reader::new(&raw, error, warnings);
+        let mut reader = Reader::new(&raw, purpose, report);
         let settings = Self::read(&mut reader);
         let database = database::valid_url(&reader).filter(|_| reader.is_production());
         let generates_key = reader.text("SECRET_KEY").is_none();
-        let (mut error, warnings) = reader.finish();
-
-        let Some(mut settings) = settings.filter(|_| error.is_empty()) else {
-            error.set_database(database);
-            return Err(error);
-        };
-        settings.warnings = warnings;
-        // The last step, so that a start that fails creates no file.
-        if generates_key {
-            settings.auth.secret_key = secret_key::load_or_create(&settings.app.data_dir).map_err(|why| {
-                let path = settings.app.data_dir.join("secret_key");
-                error.push_for(
-                    "SECRET_KEY",
-                    format_args!("is not set, and {} cannot be used: {why}", path.display()),
-                );
-                error
-            })?;
+        if let Some(settings) = settings.as_ref().filter(|_| purpose == Purpose::Server) {
+            secret_key::check_permissions(&settings.app.data_dir, &mut reader);
         }
+        let mut report = reader.finish();
+
+        let Some(mut settings) = settings.filter(|_| report.is_empty()) else {
+            report.set_database(database);
+            return Err(report);
+        };
+        if generates_key {
+            // The last step, so that a start that fails creates no file.
+            match secret_key::generate(&settings.app.data_dir, purpose) {
+                Ok(key) => settings.auth.secret_key = key,
+                Err((name, why)) => {
+                    report.push_for(name, why);
+                    return Err(report);
+                }
+            }
+        }
+        settings.warnings = report.into_warnings();
         Ok(settings)
     }
 }

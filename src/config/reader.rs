@@ -7,7 +7,9 @@ use std::fmt::Display;
 use config::{Config, ConfigError, File, FileFormat};
 use serde::Deserialize;
 
-use super::{Settings, SettingsError, dotenv};
+use super::source_check::SourceCheck;
+use super::text_file::TextFile;
+use super::{Purpose, Settings, SettingsError, dotenv};
 
 /// The command that writes the files which follow from the declarations.
 pub(super) const GENERATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --test api generated_files";
@@ -15,44 +17,50 @@ pub(super) const GENERATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --test api gene
 const DEFAULT: &str = include_str!("../../config/default.toml");
 const PRODUCTION: &str = include_str!("../../config/production.toml");
 
+const APP_ENV: &str = "app_env";
+
 /// The text of every setting, from all sources. Names are in lower case.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct RawSettings(HashMap<String, String>);
 
 impl RawSettings {
-    /// Combines the defaults, those for production, the text of a `.env` file and the environment; later
-    /// sources take precedence. The second result is the warnings.
+    /// Combines the defaults, those for production, a `.env` file and the environment; later sources take
+    /// precedence. Adds to `report` what is wrong with the sources themselves.
     pub(super) fn collect(
         environment: Vec<(String, String)>,
-        dotenv: &str,
-    ) -> Result<(Self, Vec<String>), ConfigError> {
-        let lower = environment.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
-        let (dotenv, unreadable) = dotenv::parse(dotenv, &environment.into_iter().collect());
-        let warning = |line| format!(".env: line {line} cannot be read and is skipped");
-        Ok((Self::layered(DEFAULT, dotenv, lower)?, unreadable.into_iter().map(warning).collect()))
+        dotenv: &TextFile,
+        report: &mut SettingsError,
+    ) -> Result<Self, ConfigError> {
+        let lower: HashMap<_, _> =
+            environment.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
+        let file = dotenv::parse(&dotenv.text, &environment.into_iter().collect());
+        let mode = lower.get(APP_ENV).or_else(|| file.values.get(APP_ENV));
+        let mut check = SourceCheck::new(mode.is_some_and(|mode| mode == "production"), report);
+        check.environment(&lower);
+        check.dotenv(&file, dotenv.is_writable_by_others);
+        let mut variables = file.values;
+        variables.extend(lower);
+        check.read_secret_files(&mut variables);
+        Self::layered(DEFAULT, variables)
     }
 
-    /// Combines the sources with `default`, a TOML file. Names are in lower case. An unknown name is an error
-    /// in a file; elsewhere it is ignored, because the environment and `.env` also have variables of other
-    /// programs.
+    /// Combines `default`, a TOML file, and variables, whose names are in lower case. An unknown name is an
+    /// error in the file; a variable may belong to another program.
     pub(super) fn layered(
         default: &str,
-        dotenv: HashMap<String, String>,
-        environment: HashMap<String, String>,
+        mut variables: HashMap<String, String>,
     ) -> Result<Self, ConfigError> {
         let names = names();
-        let known = |mut source: HashMap<String, String>| {
-            source.retain(|name, _| names.contains(name));
-            config::Environment::default().source(Some(source))
-        };
+        variables.retain(|name, _| names.contains(name));
+        let is_production = variables.get(APP_ENV).is_some_and(|mode| mode == "production");
         let file = |text| File::from_str(text, FileFormat::Toml);
-        let variables = Config::builder().add_source(known(dotenv)).add_source(known(environment)).build()?;
 
         let mut layers = Config::builder().add_source(file(default));
-        if variables.get_string("app_env").is_ok_and(|name| name == "production") {
+        if is_production {
             layers = layers.add_source(file(PRODUCTION));
         }
+        let variables = config::Environment::default().source(Some(variables));
         let settings: Self = layers.add_source(variables).build()?.try_deserialize()?;
         match settings.0.keys().find(|name| !names.contains(name)) {
             None => Ok(settings),
@@ -80,7 +88,7 @@ pub(super) fn names() -> Vec<String> {
 pub(super) fn variable(name: &OsStr, value: OsString, error: &mut SettingsError) -> Option<(String, String)> {
     let name = name.to_str()?;
     let value = value.into_string().ok();
-    if value.is_none() && names().contains(&name.to_lowercase()) {
+    if value.is_none() && SourceCheck::knows(name) {
         error.push_for(&name.to_uppercase(), "is not valid UTF-8");
     }
     Some((name.to_owned(), value?))
@@ -89,14 +97,14 @@ pub(super) fn variable(name: &OsStr, value: OsString, error: &mut SettingsError)
 /// What groups read their settings from. Collects errors and warnings.
 pub(super) struct Reader<'a> {
     raw: &'a RawSettings,
-    error: SettingsError,
-    warnings: Vec<String>,
+    purpose: Purpose,
+    report: SettingsError,
 }
 
 impl<'a> Reader<'a> {
     /// Continues with the errors and warnings that were found before.
-    pub(super) fn new(raw: &'a RawSettings, error: SettingsError, warnings: Vec<String>) -> Self {
-        Self { raw, error, warnings }
+    pub(super) fn new(raw: &'a RawSettings, purpose: Purpose, report: SettingsError) -> Self {
+        Self { raw, purpose, report }
     }
 
     /// The text of a setting, if it is set or has a default.
@@ -109,23 +117,28 @@ impl<'a> Reader<'a> {
         self.text("APP_ENV") == Some("production")
     }
 
+    /// What the settings are for.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
     /// Reports an error. `why` is the predicate of a sentence, and contains no secret.
     pub(super) fn error(&mut self, name: &str, why: impl Display) {
-        self.error.push_for(name, why);
+        self.report.push_for(name, why);
     }
 
     /// Whether an error about the setting was reported.
     pub(super) fn has_error(&self, name: &str) -> bool {
-        self.error.is_about(name)
+        self.report.is_about(name)
     }
 
     /// Reports a warning. `what` contains no secret.
     pub(super) fn warning(&mut self, name: &str, what: impl Display) {
-        self.warnings.push(format!("{name}: {what}"));
+        self.report.warn_for(name, what);
     }
 
     /// The errors and the warnings.
-    pub(super) fn finish(self) -> (SettingsError, Vec<String>) {
-        (self.error, self.warnings)
+    pub(super) fn finish(self) -> SettingsError {
+        self.report
     }
 }

@@ -1,6 +1,6 @@
 //! The key that signs access tokens: checks for weak keys, and the generated key for development.
 
-use std::fs::{DirBuilder, OpenOptions, hard_link, read_to_string, remove_file};
+use std::fs::{DirBuilder, OpenOptions, hard_link, metadata, read_to_string, remove_file};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -8,8 +8,15 @@ use std::path::Path;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::Purpose;
+use super::reader::Reader;
+use super::text_file::is_writable_by_others;
+
 /// The minimum length of a key for HS256, in bytes (RFC 7518, section 3.2).
 pub(super) const MIN_BYTES: usize = 32;
+
+/// The file in the data directory.
+const FILE: &str = "secret_key";
 
 /// Parts of placeholders in examples and tutorials, compared without case and punctuation.
 const PLACEHOLDERS: &[&str] = &[
@@ -71,21 +78,67 @@ fn is_patterned(key: &[u8]) -> bool {
 }
 
 /// Creates the data directory, with access for its owner only. An existing directory is left unchanged.
-pub fn create_data_dir(path: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+///
+/// # Errors
+/// Why it cannot be created, as the predicate of a sentence about `DATA_DIR`.
+pub fn create_data_dir(path: &Path) -> std::result::Result<(), String> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    created.map_err(|error| {
+        let path = path.display();
+        match error.kind() {
+            ErrorKind::AlreadyExists => format!("{path} is not a directory"),
+            _ => format!("the directory {path} cannot be created: {error}"),
+        }
+    })
 }
 
-/// Reads the key in `data_dir/secret_key`, or creates it with 244 random bits from the operating system.
+/// Reports a stored key that every user of the machine can replace.
+pub(super) fn check_permissions(data_dir: &Path, reader: &mut Reader<'_>) {
+    let path = data_dir.join(FILE);
+    if metadata(&path).is_ok_and(|metadata| is_writable_by_others(&metadata)) {
+        let path = path.display();
+        let what = format!("every user of this machine can change {path}; run `chmod o-w {path}`");
+        if reader.is_production() {
+            reader.error("SECRET_KEY", what);
+        } else {
+            reader.warning("SECRET_KEY", what);
+        }
+    }
+}
+
+/// The key if none is set: for a server the stored one, which is created if it does not exist; otherwise one
+/// that is not stored.
+///
+/// # Errors
+/// The setting that is at fault, and the predicate of a sentence about it.
+pub(super) fn generate(
+    data_dir: &Path,
+    purpose: Purpose,
+) -> std::result::Result<SecretString, (&'static str, String)> {
+    if purpose == Purpose::Command {
+        return Ok(random().into());
+    }
+    create_data_dir(data_dir).map_err(|why| ("DATA_DIR", why))?;
+    load_or_create(data_dir).map_err(|why| {
+        let path = data_dir.join(FILE);
+        ("SECRET_KEY", format!("is not set, and {} cannot be used: {why}", path.display()))
+    })
+}
+
+/// 244 random bits from the operating system.
+fn random() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+/// Reads the key in `data_dir/secret_key`, or creates it.
 ///
 /// Processes that start at the same time use the same key: each writes a temporary file and hard-links it to
 /// the final name, and only the first link succeeds.
-pub(super) fn load_or_create(data_dir: &Path) -> Result<SecretString> {
-    let path = data_dir.join("secret_key");
+fn load_or_create(data_dir: &Path) -> Result<SecretString> {
+    let path = data_dir.join(FILE);
     if !path.try_exists()? {
-        create_data_dir(data_dir)?;
         let draft = data_dir.join(format!(".secret_key.{}", Uuid::new_v4().simple()));
-        let key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let linked = write_private(&draft, &key).and_then(|()| hard_link(&draft, &path));
+        let linked = write_private(&draft, &random()).and_then(|()| hard_link(&draft, &path));
         remove_file(&draft).ok();
         linked.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) })?;
     }
@@ -151,9 +204,9 @@ mod tests {
     fn a_key_is_generated_once_and_only_its_owner_may_read_it() {
         let home = tempdir().unwrap();
         let dir = home.path().join("new/data");
-        let key = load_or_create(&dir).unwrap();
+        let key = generate(&dir, Purpose::Server).unwrap();
         assert_eq!(weaknesses(key.expose_secret()), Vec::<&str>::new());
-        assert_eq!(load_or_create(&dir).unwrap().expose_secret(), key.expose_secret());
+        assert_eq!(generate(&dir, Purpose::Server).unwrap().expose_secret(), key.expose_secret());
 
         assert_eq!(metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(metadata(dir.join("secret_key")).unwrap().permissions().mode() & 0o777, 0o600);
@@ -168,13 +221,23 @@ mod tests {
             let home = tempdir().unwrap();
             let dir = home.path().join("data");
             let mut keys: Vec<String> = thread::scope(|scope| {
-                let racers: Vec<_> = (0..8).map(|_| scope.spawn(|| load_or_create(&dir).unwrap())).collect();
+                let racers: Vec<_> =
+                    (0..8).map(|_| scope.spawn(|| generate(&dir, Purpose::Server).unwrap())).collect();
                 racers.into_iter().map(|racer| racer.join().unwrap().expose_secret().to_owned()).collect()
             });
             keys.dedup();
             assert_eq!(keys.len(), 1);
             assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
         }
+    }
+
+    #[test]
+    fn a_command_gets_another_key_each_time_and_stores_none() {
+        let home = tempdir().unwrap();
+        let keys = [0, 1].map(|_| generate(home.path(), Purpose::Command).unwrap());
+        assert_ne!(keys[0].expose_secret(), keys[1].expose_secret());
+        assert_eq!(weaknesses(keys[0].expose_secret()), Vec::<&str>::new());
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
     }
 
     #[test]

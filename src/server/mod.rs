@@ -23,7 +23,7 @@ use actix_web::{
 use self::app::{AppState, create_app, document};
 use crate::{
     clock::Clock,
-    config::Settings,
+    config::{HttpSettings, Settings},
     db::Db,
     http::{
         cache::{Cache, listener},
@@ -102,7 +102,8 @@ impl Server {
             let app = create_app(state, policy.clone(), documentation.clone()).configure(further.clone());
             connections::serve(app, stopping.clone())
         };
-        let listeners = connections::listen(&settings.http.host, settings.http.port)?;
+        let listeners = connections::listen(&settings.http.host, settings.http.port)
+            .map_err(|error| bind_error(&settings.http, &error))?;
         let address = listeners.first().map(TcpListener::local_addr);
         let address = address.unwrap_or_else(|| Err(io::Error::other("no address is bound")))?;
         let server = listeners
@@ -148,4 +149,16 @@ impl Server {
         }
         served
     }
+}
+
+/// Names the setting at fault and the address.
+fn bind_error(http: &HttpSettings, error: &io::Error) -> io::Error {
+    let HttpSettings { host, port, .. } = http;
+    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let message = match error.kind() {
+        io::ErrorKind::AddrInUse => format!("PORT: another program listens on {address}: {error}"),
+        io::ErrorKind::PermissionDenied => format!("PORT: {address} cannot be used: {error}"),
+        _ => format!("HOST: {host} is not an address of this machine: {error}"),
+    };
+    io::Error::new(error.kind(), message)
 }

@@ -1,11 +1,14 @@
 //! The commands of the binary, besides serving and migrating.
 
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
 use actix_web::http::StatusCode;
+use sea_orm::DbBackend;
 use serde_json::{Value, json};
 
 use crate::{
     document::document,
-    support::{Installation, PASSWORD, Published, stderr},
+    support::{Installation, PASSWORD, Published, TestDatabase, stderr},
 };
 
 #[actix_web::test]
@@ -110,4 +113,111 @@ async fn a_command_whose_output_is_closed_ends_without_a_message() {
         let output = installation.run_closed(arguments);
         assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(141), ""), "{arguments:?}");
     }
+}
+
+#[actix_web::test]
+async fn seed_needs_the_name_of_the_database_in_production() {
+    let installation = Installation::production().await;
+    installation.succeed(&["migrate", "up"]);
+    let amount = ["seed", "--users", "1", "--articles", "2"];
+    let name = match installation.database.engine() {
+        DbBackend::Sqlite => "byline.db".to_owned(),
+        _ => installation.database.url().rsplit('/').next().unwrap().to_owned(),
+    };
+    for refused in [&[][..], &["--confirm", "production"], &["--confirm", ""]] {
+        let message = installation.fail(&[&amount[..], refused].concat());
+        assert!(message.contains(&format!("--confirm {name}")), "{message}");
+    }
+    let server = installation.serve(&[]);
+    assert_eq!(server.client().get("/articles/").await.expect(StatusCode::OK), json!([]));
+
+    let output = installation.succeed(&[&amount[..], &["--confirm", &name]].concat());
+    assert!(output.contains(&name) && output.contains("1 users and 2 articles"), "{output}");
+}
+
+#[actix_web::test]
+async fn seed_reports_no_articles_that_have_no_author() {
+    let installation = Installation::new().await;
+    let message = installation.fail(&["seed", "--users", "0", "--articles", "5"]);
+    assert!(message.contains("at least one user"), "{message}");
+    let output = installation.succeed(&["seed", "--users", "0", "--articles", "0"]);
+    assert!(output.contains("0 users and 0 articles"), "{output}");
+}
+
+#[actix_web::test]
+async fn commands_that_only_read_create_nothing() {
+    let installation = Installation::new().await;
+    let before = installation.files();
+    for arguments in [
+        &["openapi"][..],
+        &["migrate", "status"],
+        &["migrate", "lint"],
+        &["migrate", "check"],
+        &["migrate", "history"],
+        &["migrate", "up", "--dry-run"],
+        &["migrate", "up", "--sql"],
+        &["migrate", "show", "blog_tables"],
+        &["migrate", "wait", "--timeout", "0"],
+        &["healthcheck"],
+        &["--help"],
+    ] {
+        installation.run(arguments);
+        assert_eq!(installation.files(), before, "{arguments:?}");
+    }
+}
+
+#[actix_web::test]
+async fn commands_that_only_read_leave_a_database_in_use_as_it_is() {
+    let installation = Installation::on(TestDatabase::sqlite());
+    let mut server = installation.serve(&[]);
+    server.terminate();
+    server.wait().await;
+    let before = installation.files();
+    for arguments in [&["migrate", "status"][..], &["migrate", "check"], &["migrate", "history"]] {
+        installation.succeed(arguments);
+        assert_eq!(installation.files(), before, "{arguments:?}");
+    }
+}
+
+#[actix_web::test]
+async fn migrate_needs_no_secret_key() {
+    let installation = Installation::production().await.unset("SECRET_KEY");
+    installation.succeed(&["migrate", "up"]);
+    installation.succeed(&["migrate", "status"]);
+    installation.succeed(&["openapi"]);
+    assert!(!installation.files().iter().any(|file| file.contains("secret_key")));
+    assert!(installation.fail(&[]).starts_with("byline: SECRET_KEY: production requires a key"));
+}
+
+#[actix_web::test]
+async fn every_command_creates_a_sqlite_file_for_its_owner_only() {
+    for arguments in [&["migrate", "up"][..], &["seed", "--users", "1", "--articles", "1"], &["serve"]] {
+        let url = "sqlite://./outside/of/data.db";
+        let installation =
+            Installation::on(TestDatabase::sqlite()).set(&[("DATABASE_URL", url), ("BCRYPT_COST", "4")]);
+        let server = (arguments == ["serve"]).then(|| installation.serve(arguments));
+        if server.is_none() {
+            installation.succeed(arguments);
+        }
+        for entry in fs::read_dir(installation.path("outside/of")).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{arguments:?}: {}", entry.path().display());
+        }
+        let mode = fs::metadata(installation.path("outside")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{arguments:?}");
+    }
+}
+
+#[actix_web::test]
+async fn parameters_of_another_driver_are_reported_by_migrate() {
+    let url = "postgresql+asyncpg://ann:s3cret@127.0.0.1:1/blog?prepared_statement_cache_size=0&ssl=disable";
+    let message =
+        Installation::on(TestDatabase::sqlite()).set(&[("DATABASE_URL", url)]).fail(&["migrate", "status"]);
+    assert_eq!(message.lines().count(), 2, "{message}");
+    assert!(
+        message.starts_with("byline: warning: DATABASE_URL: the parameter prepared_statement_cache_size "),
+        "{message}"
+    );
+    assert!(!message.contains("s3cret"), "{message}");
 }

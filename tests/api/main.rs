@@ -39,6 +39,7 @@ mod replay;
 mod replicas;
 mod roles;
 mod settings;
+mod startup;
 mod support;
 mod takeover;
 mod transactions;

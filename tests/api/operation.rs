@@ -207,6 +207,8 @@ async fn a_port_that_is_taken_is_reported_in_one_line() {
     let port = server.address.port().to_string();
     let message = Installation::new().await.set(&[("PORT", &port)]).fail(&[]);
     assert_eq!(message.lines().count(), 1, "{message}");
+    let expected = format!("byline: PORT: another program listens on 127.0.0.1:{port}: ");
+    assert!(message.starts_with(&expected), "{message}");
 }
 
 /// The request that is in flight waits for bcrypt; the other connections are idle, or have sent nothing yet.

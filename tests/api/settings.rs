@@ -4,7 +4,7 @@
 
 use std::{env, fs, path::Path};
 
-use byline::config::{Declaration, DefaultValue, Settings};
+use byline::config::{Declaration, DefaultValue, Registration, Settings};
 use regex::Regex;
 use tempfile::tempdir;
 
@@ -63,7 +63,8 @@ fn comment(setting: &Declaration) -> String {
         DefaultValue::Text { production: Some(value), .. } => format!(" Default in production: `{value}`."),
         DefaultValue::Computed { description, .. } => format!(" Default: {description}."),
     };
-    format!("# {}\n# Values: {}.{default}\n", setting.meaning, setting.values)
+    let file = setting.file_name().map(|name| format!("# `{name}` names a file with the value instead.\n"));
+    format!("# {}\n# Values: {}.{default}\n{}", setting.meaning, setting.values, file.unwrap_or_default())
 }
 
 /// A TOML value: numbers and booleans as they are, everything else as a string.
@@ -137,7 +138,10 @@ fn readme_table() -> String {
     let mut rows = Vec::new();
     for group in Settings::groups() {
         rows.push(format!("| **{}** | | | |\n", group.title));
-        for Declaration { name, meaning, values, default, .. } in &group.settings {
+        for setting in &group.settings {
+            let Declaration { name, meaning, values, default, .. } = setting;
+            let file =
+                setting.file_name().map(|name| format!(" `{name}` names a file with the value instead."));
             let default = match default {
                 DefaultValue::Text { value, production: None } => format!("`{value}`"),
                 DefaultValue::Text { value, production: Some(production) } => {
@@ -145,7 +149,8 @@ fn readme_table() -> String {
                 }
                 DefaultValue::Computed { description, .. } => (*description).to_owned(),
             };
-            rows.push(format!("| `{name}` | {default} | {values} | {meaning} |\n"));
+            let file = file.unwrap_or_default();
+            rows.push(format!("| `{name}` | {default} | {values} | {meaning}{file} |\n"));
         }
     }
     format!("\n| variable | default | values | meaning |\n|---|---|---|---|\n{}\n", rows.concat())
@@ -224,6 +229,16 @@ fn copying_the_example_file_changes_nothing() {
         assert!(line.is_empty() || line.starts_with('#'), "{line}");
     }
     assert_eq!(settings(Some(&example)), settings(None));
+}
+
+#[test]
+fn copying_the_example_file_opens_nothing_in_production() {
+    let production = [("APP_ENV", "production"), ("SECRET_KEY", "f3b1c7d92e8a4f60b5d81c3e7a9260f4")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let copied = Settings::from_parts(production.clone(), Some(&read(".env.example"))).unwrap();
+    assert_eq!(copied.auth.registration, Registration::Closed);
+    assert_eq!(copied.warnings(), Vec::<String>::new());
+    assert_eq!(format!("{copied:?}"), format!("{:?}", Settings::from_parts(production, None).unwrap()));
 }
 
 #[test]

@@ -1,11 +1,6 @@
 //! Connects to the database, and reports why it can't without printing a password.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    str::FromStr,
-    time::Duration,
-};
+use std::{fmt, fs::File, path::PathBuf, str::FromStr as _, time::Duration};
 
 use percent_encoding::percent_decode_str;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
@@ -16,58 +11,67 @@ use sqlx::{
 };
 
 use super::Failure;
-use crate::Engine;
+use crate::{DatabaseUrl, Engine};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How the connection is used.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads. Creates nothing.
     ReadOnly,
+    /// Reads and writes. Creates the SQLite file if its URL allows that.
     ReadWrite,
 }
 
-/// The database that a URL names.
-pub(super) enum Target {
+/// The database that a URL names. `Display` names it without its password.
+pub struct Target {
+    url: DatabaseUrl,
+    options: Options,
+}
+
+enum Options {
     Postgres(Box<PgConnectOptions>, Certificates),
     Sqlite(Box<SqliteConnectOptions>),
 }
 
 impl Target {
-    /// `program` names the connections in `pg_stat_activity`, unless the URL names them.
-    pub(super) fn parse(url: &str, program: &str) -> Result<Self, Failure> {
-        let invalid = |error: &dyn std::fmt::Display| {
-            Failure::Unreachable(format!("database URL {}: {error}", redacted(url)))
-        };
-        let scheme = url.split(':').next().unwrap_or_default();
-        match scheme {
-            "postgres" | "postgresql" => {
-                let mut options = PgConnectOptions::from_str(url).map_err(|error| invalid(&error))?;
+    /// Reads a URL. `program` names the connections in `pg_stat_activity`, unless the URL names them.
+    ///
+    /// # Errors
+    /// If the URL is invalid, or has a parameter that is not supported.
+    pub fn parse(url: &str, program: &str) -> Result<Self, Failure> {
+        let invalid = |why: &dyn fmt::Display| Failure::Unreachable(format!("the database URL {why}"));
+        let url: DatabaseUrl = url.parse().map_err(|error| invalid(&error))?;
+        if let Some(parameter) = url.ignored().next() {
+            return Err(invalid(&format_args!("has the parameter {parameter}, which is not supported")));
+        }
+        let unusable = |error: sqlx::Error| invalid(&format_args!("cannot be used: {}", message(&error)));
+        let options = match url.engine() {
+            Engine::Postgres => {
+                let mut options = PgConnectOptions::from_str(url.expose()).map_err(unusable)?;
                 if options.get_application_name().is_none() {
                     options = options.application_name(&format!("{program} migrate"));
                 }
-                Ok(Self::Postgres(Box::new(options), Certificates::of(url)))
+                Options::Postgres(Box::new(options), Certificates::of(url.expose()))
             }
-            "sqlite" => {
-                let options = SqliteConnectOptions::from_str(url).map_err(|error| invalid(&error))?;
-                Ok(Self::Sqlite(Box::new(options)))
+            Engine::Sqlite => {
+                Options::Sqlite(Box::new(SqliteConnectOptions::from_str(url.expose()).map_err(unusable)?))
             }
-            _ => Err(invalid(&"expected postgres://… or sqlite://…")),
-        }
+        };
+        Ok(Self { url, options })
     }
 
-    pub(super) fn engine(&self) -> Engine {
-        match self {
-            Self::Postgres(..) => Engine::Postgres,
-            Self::Sqlite(_) => Engine::Sqlite,
-        }
+    /// The kind of database.
+    pub fn engine(&self) -> Engine {
+        self.url.engine()
     }
 
     /// Whether the database is on this machine: a file, or a server on the loopback address or a socket.
-    pub(super) fn is_local(&self) -> bool {
-        match self {
-            Self::Sqlite(_) => true,
-            Self::Postgres(options, _) => {
+    pub fn is_local(&self) -> bool {
+        match &self.options {
+            Options::Sqlite(_) => true,
+            Options::Postgres(options, _) => {
                 let host = options.get_host();
                 options.get_socket().is_some()
                     || host.starts_with('/')
@@ -78,12 +82,12 @@ impl Target {
     }
 
     /// The name to type as confirmation: that of the database, or of the file.
-    pub(super) fn name(&self) -> String {
-        match self {
-            Self::Postgres(options, _) => {
+    pub fn name(&self) -> String {
+        match &self.options {
+            Options::Postgres(options, _) => {
                 options.get_database().unwrap_or_else(|| options.get_username()).to_owned()
             }
-            Self::Sqlite(options) => {
+            Options::Sqlite(options) => {
                 let file = options.get_filename();
                 file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
             }
@@ -92,17 +96,41 @@ impl Target {
 
     /// Connects for reading and writing. Returns `None` if the file does not exist.
     pub(super) async fn connect_if_exists(&self) -> Result<Option<DatabaseConnection>, Failure> {
-        match self {
-            Self::Sqlite(options) if is_file(options) && !options.get_filename().exists() => Ok(None),
+        match &self.options {
+            Options::Sqlite(options) if is_file(&self.url, options) && !options.get_filename().exists() => {
+                Ok(None)
+            }
             _ => self.connect(Access::ReadWrite).await,
         }
     }
 
     /// Connects. Returns `None` if access is read-only and the file does not exist.
-    pub(super) async fn connect(&self, access: Access) -> Result<Option<DatabaseConnection>, Failure> {
-        match self {
-            Self::Postgres(options, certificates) => postgres(options, certificates).await.map(Some),
-            Self::Sqlite(options) => sqlite(options, access).await,
+    ///
+    /// # Errors
+    /// If the database cannot be reached. The message names the database.
+    pub async fn connect(&self, access: Access) -> Result<Option<DatabaseConnection>, Failure> {
+        let connected = match &self.options {
+            Options::Postgres(options, certificates) => postgres(options, certificates).await.map(Some),
+            Options::Sqlite(options) => sqlite(&self.url, options, access).await,
+        };
+        connected.map_err(|why| Failure::Unreachable(format!("{self}: {why}")))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.options {
+            Options::Postgres(options, _) => match options.get_socket() {
+                Some(socket) => write!(f, "PostgreSQL at {}, database {}", socket.display(), self.name()),
+                None => write!(
+                    f,
+                    "PostgreSQL at {}:{}, database {}",
+                    options.get_host(),
+                    options.get_port(),
+                    self.name()
+                ),
+            },
+            Options::Sqlite(options) => write!(f, "SQLite file {}", options.get_filename().display()),
         }
     }
 }
@@ -147,56 +175,54 @@ impl Certificates {
     }
 }
 
+/// Connects to PostgreSQL, or returns the reason why that failed.
 async fn postgres(
     options: &PgConnectOptions,
     certificates: &Certificates,
-) -> Result<DatabaseConnection, Failure> {
+) -> Result<DatabaseConnection, String> {
     let options = options.clone().disable_statement_logging();
-    let server = format!("{}:{}", options.get_host(), options.get_port());
     // A pool would retry until its timeout and then hide the reason, so try one connection first.
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => drop(connection.close().await),
         Ok(Err(error)) => {
             let answered = matches!(error, sqlx::Error::Database(_));
             let files = if answered { String::new() } else { certificates.describe() };
-            return Err(Failure::Unreachable(format!("PostgreSQL at {server}: {}{files}", message(&error))));
+            return Err(format!("{}{files}", message(&error)));
         }
-        Err(_) => return Err(Failure::Unreachable(format!("PostgreSQL at {server}: no answer in 10 s"))),
+        Err(_) => return Err("no answer in 10 s".to_owned()),
     }
     let pool =
         PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
+/// Opens an SQLite file, or returns the reason why that failed.
 async fn sqlite(
+    url: &DatabaseUrl,
     options: &SqliteConnectOptions,
     access: Access,
-) -> Result<Option<DatabaseConnection>, Failure> {
-    let file = options.get_filename().to_owned();
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::Unreachable(format!("SQLite file {}: {error}", file.display()))
-    };
+) -> Result<Option<DatabaseConnection>, String> {
+    let file = options.get_filename();
     let mut options = options.clone().disable_statement_logging();
-    if is_file(&options) {
+    if is_file(url, &options) {
+        if url.file().is_none() && !file.exists() {
+            return Err("the file does not exist, and the mode in the URL forbids its creation".to_owned());
+        }
         match access {
             Access::ReadOnly if !file.exists() => return Ok(None),
-            Access::ReadOnly => options = options.read_only(true),
-            Access::ReadWrite => {
-                let folder = file.parent().unwrap_or(Path::new("."));
-                std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
-                options = options.create_if_missing(true);
-            }
+            Access::ReadOnly => options = options.read_only(true).create_if_missing(false),
+            Access::ReadWrite => url.create_file().map_err(|error| error.to_string())?,
         }
     }
     let connected = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
-    let pool = connected.map_err(|error| failed(&message(&error)))?;
+    let pool = connected.map_err(|error| message(&error))?;
     Ok(Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)))
 }
 
 /// Whether the database is a file, and not in memory.
-fn is_file(options: &SqliteConnectOptions) -> bool {
+fn is_file(url: &DatabaseUrl, options: &SqliteConnectOptions) -> bool {
     let name = options.get_filename().to_string_lossy();
-    !name.contains(":memory:") && !name.starts_with("file:")
+    !url.expose().contains("mode=memory") && !name.contains(":memory:") && !name.starts_with("file:")
 }
 
 fn message(error: &sqlx::Error) -> String {
@@ -206,45 +232,4 @@ fn message(error: &sqlx::Error) -> String {
         other => other.to_string(),
     };
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// A database URL without its password, wherever the password is. In doubt it removes more than the password.
-pub fn redacted(url: &str) -> String {
-    let pairs = url.split('&').map(|pair| {
-        let name = pair.to_lowercase().rfind("password=").map(|at| at.saturating_add("password=".len()));
-        name.and_then(|end| pair.get(..end))
-            .map_or_else(|| pair.to_owned(), |visible| format!("{visible}***"))
-    });
-    let url = pairs.collect::<Vec<_>>().join("&");
-    let Some((before, host)) = url.rsplit_once('@') else { return url };
-    match before.split_once("://") {
-        Some((scheme, rest)) => {
-            let user = rest.split([':', '@', '/', '?']).next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{host}")
-        }
-        None => format!("***@{host}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::redacted;
-
-    #[test]
-    fn a_password_is_never_printed() {
-        for (url, printed) in [
-            ("postgres://ann:s3cret@db/shop?sslmode=require", "postgres://ann:***@db/shop?sslmode=require"),
-            ("postgres://ann:s3@cr/et@db:5432/shop", "postgres://ann:***@db:5432/shop"),
-            ("postgres://ann:s3?cret@db/shop", "postgres://ann:***@db/shop"),
-            ("postgres://db/shop?user=ann&password=s3cret", "postgres://db/shop?user=ann&password=***"),
-            (
-                "postgres://db/shop?Password=s3@cret&sslmode=require",
-                "postgres://db/shop?Password=***&sslmode=require",
-            ),
-            ("sqlite://./data/shop.db?mode=rwc", "sqlite://./data/shop.db?mode=rwc"),
-            ("mysql:ann:s3cret@db", "***@db"),
-        ] {
-            assert_eq!(redacted(url), printed);
-        }
-    }
 }

@@ -93,7 +93,7 @@ impl Consent {
                 if yes { Ok(()) } else { Err(not_confirmed()) }
             }
             Self::AskName => {
-                let typed = prompt_for_name(out, target)?;
+                let typed = prompt_for_name(out, &format!("This deletes every row of {name} ({target})."))?;
                 if typed == Some(name) { Ok(()) } else { Err(not_named(target)) }
             }
         }

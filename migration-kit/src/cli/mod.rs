@@ -20,15 +20,16 @@ use std::{io::Write, path::PathBuf, time::Duration};
 
 pub use self::{
     args::{Command, DiffArgs, DownArgs, EngineArg, EraseArgs, FormatArgs, SourceArgs, TimeoutArgs, UpArgs},
-    connect::redacted,
+    connect::{Access, Target},
     help::{Help, with_help},
+    output::prompt_for_name,
 };
 use crate::{Error, Migrator, Repair};
 
 /// What the commands need to know in addition to their arguments.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `postgres://…` or `sqlite://…`, in the format of SeaORM.
+    /// The URL of the database, in any form that [`DatabaseUrl`](crate::DatabaseUrl) reads.
     pub database_url: String,
     /// In production no table is dropped unless the database's name is typed.
     pub production: bool,

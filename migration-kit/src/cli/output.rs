@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::Value;
 
-use super::{Failure, connect::Target};
+use super::Failure;
 
 /// The colour of a word.
 #[derive(Clone, Copy)]
@@ -76,9 +76,13 @@ pub(super) fn confirm(out: &mut impl Write, question: &str) -> Result<bool, Fail
     Ok(answer.is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")))
 }
 
-/// Asks for the database's name on the terminal. Without a terminal there is none.
-pub(super) fn prompt_for_name(out: &mut impl Write, target: &Target) -> Result<Option<String>, Failure> {
-    prompt(out, &format!("This deletes every row of {}. Type its name to continue: ", target.name()))
+/// Prints what is about to happen, and asks for the database's name on the terminal. Without a terminal there
+/// is none.
+///
+/// # Errors
+/// If the terminal cannot be used.
+pub fn prompt_for_name(out: &mut impl Write, consequence: &str) -> Result<Option<String>, Failure> {
+    prompt(out, &format!("{consequence} Type the name of the database to continue: "))
 }
 
 /// Whether questions can be asked.

@@ -35,7 +35,8 @@ pub(super) async fn status(
     format: FormatArgs,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let state = load_state(migrator, settings).await?;
+    let target = Target::parse(&settings.database_url, migrator.program)?;
+    let state = load_state(migrator, &target).await?;
     let no_status = SchemaStatus::default();
     let (database, status) = match &state {
         DatabaseState::Empty => ("empty", &no_status),
@@ -52,6 +53,7 @@ pub(super) async fn status(
                      "migrations": migrations }),
         )?;
     } else {
+        writeln!(out, "{target}")?;
         if let DatabaseState::Unmanaged { tables } = &state {
             writeln!(
                 out,
@@ -75,11 +77,12 @@ pub(super) async fn history(
     format: FormatArgs,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    let DatabaseState::Managed(status) = load_state(migrator, settings).await? else {
+    let target = Target::parse(&settings.database_url, migrator.program)?;
+    let DatabaseState::Managed(status) = load_state(migrator, &target).await? else {
         if format.json {
             print_json(out, &json!([]))?;
         } else {
-            writeln!(out, "no migration was applied to this database")?;
+            writeln!(out, "{target}: no migration was applied to this database")?;
         }
         return Ok(0);
     };
@@ -106,7 +109,8 @@ pub(super) async fn show(
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
     let migration = migrator.by_name(name)?;
-    let status = match load_state(migrator, settings).await? {
+    let target = Target::parse(&settings.database_url, migrator.program)?;
+    let status = match load_state(migrator, &target).await? {
         DatabaseState::Managed(status) => status,
         DatabaseState::Empty | DatabaseState::Unmanaged { .. } => SchemaStatus::default(),
     };
@@ -163,12 +167,12 @@ pub(super) async fn wait(
     loop {
         let reason = match tokio::time::timeout(limit, reason_not_ready(migrator, &target)).await {
             Ok(Ok(None)) => {
-                writeln!(out, "{} is reachable and up to date", target.name())?;
+                writeln!(out, "{target} is reachable and up to date")?;
                 return Ok(0);
             }
-            Ok(Ok(Some(reason))) => reason,
+            Ok(Ok(Some(reason))) => format!("{target}: {reason}"),
             Ok(Err(failure)) => failure.to_string(),
-            Err(_) => "no answer".to_owned(),
+            Err(_) => format!("{target}: no answer"),
         };
         if started.elapsed() >= timeout {
             writeln!(out, "timed out: {reason}")?;
@@ -250,8 +254,8 @@ async fn render_if_static(
     }
 }
 
-async fn load_state(migrator: &Migrator, settings: &Settings) -> Result<DatabaseState, Failure> {
-    match Target::parse(&settings.database_url, migrator.program)?.connect(Access::ReadOnly).await? {
+async fn load_state(migrator: &Migrator, target: &Target) -> Result<DatabaseState, Failure> {
+    match target.connect(Access::ReadOnly).await? {
         Some(db) => Ok(migrator.state(&db).await?),
         None => Ok(DatabaseState::Empty),
     }

@@ -1,6 +1,9 @@
 //! The command line as administrators and pipelines use it.
 
-use std::process::{Command, Output};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Output},
+};
 
 use migration_kit::{Engine, catalogue::Schema};
 
@@ -149,11 +152,16 @@ fn bad_input_gets_one_clear_line_and_no_password() {
     for (url, arguments, expected) in [
         ("postgres://ann:s3cret@127.0.0.1:1/blog", &["status"][..], "127.0.0.1:1"),
         ("mysql://ann:s3cret@localhost/blog", &["up"], "postgres://"),
-        ("postgres://ann:s3cret@localhost:port/blog", &["status"], "ann:***@localhost:port"),
+        ("postgres://ann:s3cret@127.0.0.1:1/blog", &["status"], "database blog"),
+        ("postgres://ann:s3cret@localhost:port/blog", &["status"], "no port from 1 to 65535"),
+        ("postgres://ann:s3cret", &["status"], "no port from 1 to 65535"),
+        ("postgres://ann:x@s3cret/s3cret@localhost/blog", &["up"], "%2F"),
+        ("postgres://ann:x@s3cret?s3cret@localhost/blog", &["wait", "--timeout", "0"], "%3F"),
+        ("s3cret", &["status"], "postgres://"),
         ("sqlite://nowhere.db", &["up", "--to", "nope"], "no migration named \"nope\""),
         ("sqlite://nowhere.db", &["show", "nope"], "history"),
         ("sqlite://nowhere.db", &["repair", "blog_tables"], "--done or --undone"),
-        ("sqlite://nowhere.db", &["adopt"], "holds no table of byline"),
+        ("sqlite://nowhere.db", &["adopt"], "SQLite file nowhere.db: the database holds no table of byline"),
         ("sqlite://nowhere.db", &["new", "Bad-Name"], "lower-case letters"),
         (junk.as_str(), &["status"], "not a database"),
     ] {
@@ -210,4 +218,52 @@ fn a_new_migration_is_written_and_registered() {
     // The crate need not re-export anything for the file to compile.
     let migration = std::fs::read_to_string(folder.join(format!("{module}.rs"))).unwrap();
     assert!(migration.contains("use migration_kit::Migration;"), "{migration}");
+}
+
+#[test]
+fn parameters_of_other_drivers_are_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = "postgresql+asyncpg://ann:s3cret@127.0.0.1:1/blog?command_timeout=5&statement_cache_size=0";
+    let mut program = Command::new(env!("CARGO_BIN_EXE_migration"));
+    let answer = run_with(program.current_dir(folder.path()), url, &["status"]);
+    assert_eq!(answer.code, 1);
+    let lines: Vec<&str> = answer.err.lines().collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].starts_with("warning: the parameter command_timeout "), "{lines:?}");
+    assert!(lines[1].starts_with("warning: the parameter statement_cache_size "), "{lines:?}");
+    assert!(lines[2].starts_with("error: PostgreSQL at 127.0.0.1:1, database blog: "), "{lines:?}");
+    assert!(!answer.err.contains("s3cret"), "{lines:?}");
+}
+
+#[test]
+fn a_sqlite_file_is_created_by_up_only_and_for_its_owner_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new/blog.db");
+    let url = format!("sqlite://{}", file.display());
+    for arguments in [&["status"][..], &["check"], &["lint"], &["history"], &["diff"], &["up", "--dry-run"]] {
+        run(&url, arguments);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{arguments:?}");
+    }
+    assert_eq!(run(&url, &["up"]).code, 0);
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for arguments in [&["status"][..], &["check"], &["history"], &["diff"]] {
+        run(&url, arguments);
+        let files = std::fs::read_dir(file.parent().unwrap()).unwrap().count();
+        assert_eq!(files, 1, "{arguments:?} leaves a file");
+    }
+}
+
+#[test]
+fn a_relative_path_of_sqlalchemy_is_relative() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("work")).unwrap();
+    for (url, file) in
+        [("sqlite:///./a.db", "work/a.db"), ("sqlite:///../b.db", "b.db"), ("sqlite://c/d.db", "work/c/d.db")]
+    {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_migration"));
+        let answer = run_with(program.current_dir(folder.path().join("work")), url, &["up"]);
+        assert_eq!(answer.code, 0, "{url}: {}", answer.err);
+        assert!(folder.path().join(file).exists(), "{url}");
+    }
 }

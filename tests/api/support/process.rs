@@ -51,6 +51,11 @@ impl Installation {
         Self { database: database.into(), settings }
     }
 
+    /// The same directory, database and settings.
+    pub(crate) fn another(&self) -> Self {
+        Self { database: Arc::clone(&self.database), settings: self.settings.clone() }
+    }
+
     /// Sets variables of the environment.
     #[must_use]
     pub(crate) fn set(mut self, settings: &[(&str, &str)]) -> Self {
@@ -81,6 +86,25 @@ impl Installation {
             .current_dir(self.database.directory());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// Writes a file in the directory of the processes.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// The names of the files in the directory of the processes, and in `data`.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let mut files = Vec::new();
+        for directory in ["", "data"] {
+            let entries = std::fs::read_dir(self.path(directory)).into_iter().flatten();
+            files.extend(entries.map(|entry| {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if directory.is_empty() { name } else { format!("{directory}/{name}") }
+            }));
+        }
+        files.sort_unstable();
+        files
     }
 
     /// Runs a command to its end.

@@ -1,27 +1,28 @@
-//! The URL of the database: the forms found in existing `.env` files, converted to the form that sqlx reads.
+//! The URL of a database: the forms found in existing configuration files, converted to the form that sqlx
+//! reads.
 //!
-//! PostgreSQL URLs are split like SQLAlchemy's `make_url` splits them, because the FastAPI blog used
-//! SQLAlchemy: a password may contain unescaped `#`, `?`, `/`, `$` and spaces. sqlx splits by RFC 3986 and
-//! would end the password there.
+//! The `url` crate parses PostgreSQL URLs, as it does for Pydantic's `PostgresDsn`. What SQLAlchemy and
+//! asyncpg understand in addition is translated: their schemes, their parameters, and relative SQLite paths.
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
+use std::{
+    collections::BTreeSet,
+    fmt,
+    fs::{DirBuilder, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
-use form_urlencoded::Serializer;
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::{postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
+use url::{
+    Host, ParseError, Url,
+    form_urlencoded::{self, Serializer},
+};
 
-/// The kinds of database that Byline supports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// A PostgreSQL server.
-    Postgres,
-    /// An SQLite file, or an SQLite database in memory.
-    Sqlite,
-}
+use crate::Engine;
 
 /// The URL of a database. `Display` and `Debug` omit the password and the parameters.
 #[derive(Clone)]
@@ -30,15 +31,18 @@ pub struct DatabaseUrl {
     url: SecretString,
     display: String,
     ignored: BTreeSet<String>,
+    /// The SQLite file, if it may be created.
+    file: Option<PathBuf>,
 }
 
-/// Why a text is not a valid [`DatabaseUrl`]. The message contains no part of the text that may be secret.
+/// Why a text is not a valid [`DatabaseUrl`], as the predicate of a sentence. Contains no part of the text,
+/// because in a malformed URL any part may belong to the password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidDatabaseUrl(String);
 
-/// Characters that need no escape in a user name, a password, a path or a host.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const POSTGRES_SCHEMES: [&str; 5] =
+    ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg", "postgresql+psycopg2"];
 
 /// Characters that sqlx would not read as part of a file name.
 const NOT_IN_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
@@ -62,11 +66,20 @@ const SUPPORTED: &[&str] = &[
 
 const TLS_MODES: &[&str] = &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
+const UNESCAPED: &str =
+    "has a / ? or # in the user name or the password; write / as %2F, ? as %3F and # as %23";
+
 impl DatabaseUrl {
     /// The SQLite file at `path`, created if it does not exist.
     pub fn sqlite_file(path: &str) -> Self {
         let url = format!("sqlite://{}?mode=rwc", utf8_percent_encode(path, NOT_IN_PATH));
-        Self { engine: Engine::Sqlite, display: url.clone(), url: url.into(), ignored: BTreeSet::new() }
+        Self {
+            engine: Engine::Sqlite,
+            display: url.clone(),
+            url: url.into(),
+            ignored: BTreeSet::new(),
+            file: Some(path.into()),
+        }
     }
 
     /// The kind of database.
@@ -83,25 +96,41 @@ impl DatabaseUrl {
     pub fn ignored(&self) -> impl Iterator<Item = &str> {
         self.ignored.iter().map(String::as_str)
     }
+
+    /// The path of the SQLite file, if the URL allows its creation.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Creates the SQLite file with access for its owner only, and its directory likewise. Existing ones are
+    /// left unchanged. SQLite would create the file with access for everyone, and gives the files next to it
+    /// the same mode.
+    ///
+    /// # Errors
+    /// If the file does not exist and cannot be created.
+    pub fn create_file(&self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        if file.try_exists()? {
+            return Ok(());
+        }
+        if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        }
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
+    }
 }
 
 impl FromStr for DatabaseUrl {
     type Err = InvalidDatabaseUrl;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
         if text.starts_with("sqlite:") {
             return sqlite(text);
         }
-        match text.split_once("://") {
-            Some((
-                "postgres"
-                | "postgresql"
-                | "postgresql+asyncpg"
-                | "postgresql+psycopg"
-                | "postgresql+psycopg2",
-                rest,
-            )) => Parts::split(rest)?.into_url(),
-            Some((scheme, _)) if scheme.starts_with("sqlite+") => {
+        match text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()) {
+            Some(scheme) if POSTGRES_SCHEMES.contains(&scheme.as_str()) => Parts::read(text)?.into_url(),
+            Some(scheme) if scheme.starts_with("sqlite+") => {
                 Err(invalid("names a Python driver for SQLite; use sqlite://PATH"))
             }
             _ => {
@@ -129,19 +158,34 @@ fn invalid(why: impl Into<String>) -> InvalidDatabaseUrl {
 
 fn sqlite(text: &str) -> Result<DatabaseUrl, InvalidDatabaseUrl> {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    let mut path = path.to_owned();
+    // SQLAlchemy's forms of a relative path and of a database in memory. Everywhere else the third slash
+    // begins an absolute path.
+    if path == "sqlite:///:memory:" {
+        "sqlite::memory:".clone_into(&mut path);
+    } else if path.starts_with("sqlite:///./") || path.starts_with("sqlite:///../") {
+        path = path.replacen("sqlite:///", "sqlite://", 1);
+    }
     let names_mode = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "mode");
     let is_memory = path.ends_with(":memory:");
-    if matches!(path, "sqlite:" | "sqlite://") && !names_mode {
+    if matches!(path.as_str(), "sqlite:" | "sqlite://") && !names_mode {
         return Err(invalid("names no file; use sqlite://PATH"));
     }
     let url = match query {
-        _ if names_mode || is_memory => text.to_owned(),
+        "" if is_memory => path,
         "" => format!("{path}?mode=rwc"),
-        _ => format!("{text}&mode=rwc"),
+        _ if names_mode || is_memory => format!("{path}?{query}"),
+        _ => format!("{path}?{query}&mode=rwc"),
     };
-    SqliteConnectOptions::from_str(&url).map_err(|error| invalid(format!("cannot be used: {error}")))?;
+    let options =
+        SqliteConnectOptions::from_str(&url).map_err(|error| invalid(format!("cannot be used: {error}")))?;
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let creates = form_urlencoded::parse(query.as_bytes()).any(|pair| pair == ("mode".into(), "rwc".into()));
+    let file =
+        Some(options.get_filename()).filter(|file| creates && !file.to_string_lossy().starts_with("file:"));
     Ok(DatabaseUrl {
         engine: Engine::Sqlite,
+        file: file.map(Path::to_owned),
         display: url.clone(),
         url: url.into(),
         ignored: BTreeSet::new(),
@@ -162,41 +206,29 @@ struct Parts {
 }
 
 impl Parts {
-    /// Splits the part of a URL that follows `://`.
-    fn split(rest: &str) -> Result<Self, InvalidDatabaseUrl> {
-        let mut parts = Self::default();
-        let (credentials, rest) = split_credentials(rest);
-        // This part is probably not the name of a database but a part of the credentials, so the message
-        // omits it.
-        if credentials.is_none() && rest.split('?').next().is_some_and(|rest| rest.contains('@')) {
-            return Err(invalid("has a / before the @; in a user name, write it as %2F"));
+    fn read(text: &str) -> Result<Self, InvalidDatabaseUrl> {
+        let (url, has_host) = parse(text)?;
+        // An @ here ends the password, which then contains a character that ends the authority of a URL.
+        if url.path().contains('@') || url.fragment().is_some() {
+            return Err(invalid(UNESCAPED));
         }
-        if let Some((user, password)) = credentials {
-            parts.user = Some(decode(user)).filter(|user| !user.is_empty());
-            parts.password = password.map(decode);
-        }
-
-        let (address, rest) =
-            rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len())).unwrap_or_default();
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        parts.database = path.strip_prefix('/').map(decode).filter(|name| !name.is_empty());
-
-        let bracketed = address.strip_prefix('[').and_then(|address| address.rsplit_once(']'));
-        let bracketed = bracketed.filter(|(host, _)| !host.is_empty());
-        let (host, port) = match bracketed {
-            Some((host, "")) => (host, ""),
-            Some((host, port)) => (
-                host,
-                port.strip_prefix(':').ok_or_else(|| invalid("has unexpected text between host and port"))?,
-            ),
-            None => address.split_once(':').unwrap_or((address, "")),
+        let mut parts = Self {
+            user: Some(decode(url.username())).filter(|user| !user.is_empty()),
+            password: url.password().map(decode),
+            database: Some(decode(url.path().trim_start_matches('/'))).filter(|name| !name.is_empty()),
+            ..Self::default()
         };
-        parts.set_host(&decode(host))?;
-        parts.set_port(port)?;
-
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match url.host().filter(|_| has_host) {
+            Some(Host::Ipv6(address)) => parts.host = Some(address.to_string()),
+            Some(host) => parts.set_host(&decode(&host.to_string()))?,
+            None => {}
+        }
+        if let Some(port) = url.port() {
+            parts.set_port(&port.to_string())?;
+        }
+        for (name, value) in url.query_pairs() {
             // SQLAlchemy ignores a parameter without a value.
-            if !value.is_empty() {
+            if !value.is_empty() || name.contains('@') {
                 parts.set(&name, value.into_owned())?;
             }
         }
@@ -204,9 +236,8 @@ impl Parts {
     }
 
     fn set_host(&mut self, host: &str) -> Result<(), InvalidDatabaseUrl> {
-        // The message omits the text: with an @ in it, it is probably a part of the password.
         if host.contains('@') {
-            return Err(invalid("has more than one @; in a user name or password, write it as %40"));
+            return Err(invalid(UNESCAPED));
         }
         if host.contains(',') {
             return Err(invalid("names several hosts; only one is supported"));
@@ -218,14 +249,9 @@ impl Parts {
     }
 
     fn set_port(&mut self, port: &str) -> Result<(), InvalidDatabaseUrl> {
-        // The message omits the text: if the @ is missing, it is the beginning of the password.
         if !port.is_empty() {
             let port = port.trim().parse().ok().filter(|port| *port > 0);
-            self.port = Some(port.ok_or_else(|| {
-                invalid(
-                    "has no port from 1 to 65535 after the colon of the host (is the @ before the host missing?)",
-                )
-            })?);
+            self.port = Some(port.ok_or_else(invalid_port)?);
         }
         Ok(())
     }
@@ -248,6 +274,8 @@ impl Parts {
             _ if SUPPORTED.contains(&name) || name.starts_with("options[") => {
                 self.parameters.push((name.to_owned(), value));
             }
+            // Not a parameter but the rest of the password.
+            _ if name.contains('@') || value.contains('@') => return Err(invalid(UNESCAPED)),
             _ => {
                 self.ignored.insert(name.to_owned());
             }
@@ -255,51 +283,32 @@ impl Parts {
         Ok(())
     }
 
+    /// Writes every part as a parameter: a user without a host, an IPv6 address and the directory of a socket
+    /// have no place elsewhere that sqlx understands.
     fn into_url(self) -> Result<DatabaseUrl, InvalidDatabaseUrl> {
-        let mut authority = String::new();
-        let mut query = Serializer::new(String::new());
         let port = self.port.map(|port| port.to_string());
-
-        // A URL without a host has no place for a user, and sqlx does not remove the brackets of an IPv6
-        // address. In both cases everything goes into parameters.
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-        if let Some(host) = self.host.as_deref().filter(|host| host.chars().all(plain)) {
-            if let Some(user) = &self.user {
-                authority.push_str(&encode(user));
-            }
-            if let Some(password) = &self.password {
-                authority.push(':');
-                authority.push_str(&encode(password));
-            }
-            if self.user.is_some() || self.password.is_some() {
-                authority.push('@');
-            }
-            authority.push_str(host);
-            if let Some(port) = &port {
-                authority.push(':');
-                authority.push_str(port);
-            }
-        } else {
-            let all =
-                [("host", &self.host), ("port", &port), ("user", &self.user), ("password", &self.password)];
-            for (name, value) in all {
-                if let Some(value) = value {
-                    query.append_pair(name, value);
-                }
+        let parts = [
+            ("host", &self.host),
+            ("port", &port),
+            ("user", &self.user),
+            ("password", &self.password),
+            ("dbname", &self.database),
+        ];
+        let mut query = Serializer::new(String::new());
+        for (name, value) in parts {
+            if let Some(value) = value {
+                query.append_pair(name, value);
             }
         }
         query.extend_pairs(&self.parameters);
-
-        let path = encode(self.database.as_deref().unwrap_or_default());
-        let query = query.finish();
-        let mark = if query.is_empty() { "" } else { "?" };
-        let url = format!("postgres://{authority}/{path}{mark}{query}");
+        let url = format!("postgres://?{}", query.finish());
         PgConnectOptions::from_str(&url).map_err(|error| invalid(format!("cannot be used: {error}")))?;
         Ok(DatabaseUrl {
             engine: Engine::Postgres,
             url: url.into(),
             display: self.display(),
             ignored: self.ignored,
+            file: None,
         })
     }
 
@@ -317,18 +326,33 @@ impl Parts {
     }
 }
 
-/// Splits the user and the password from the rest after their `@`, like SQLAlchemy: the user ends at the
-/// first `:` or `/`, the password at the first `@`. Without a password, the user ends at the last `@` before
-/// the first `:` or `/`.
-fn split_credentials(text: &str) -> (Option<(&str, Option<&str>)>, &str) {
-    let (user, rest) = text.split_at_checked(text.find([':', '/']).unwrap_or(text.len())).unwrap_or_default();
-    if let Some((password, rest)) = rest.strip_prefix(':').and_then(|rest| rest.split_once('@')) {
-        return (Some((user, Some(password))), rest);
+/// Parses a URL, with or without a host: if there are credentials, the `url` crate requires a host, but the
+/// parameter `host` may follow instead. The second result is whether the URL has a host.
+fn parse(text: &str) -> Result<(Url, bool), InvalidDatabaseUrl> {
+    let (url, has_host) = match Url::parse(text) {
+        Err(ParseError::EmptyHost) => (Url::parse(&with_host(text).unwrap_or_default()), false),
+        parsed => (parsed, true),
+    };
+    match url {
+        Ok(url) => Ok((url, has_host)),
+        Err(ParseError::InvalidPort) => Err(invalid_port()),
+        Err(error) => Err(invalid(format!("is malformed: {error}"))),
     }
-    match user.rfind('@').and_then(|at| text.split_at_checked(at)) {
-        Some((user, rest)) => (Some((user, None)), rest.strip_prefix('@').unwrap_or(rest)),
-        None => (None, text),
-    }
+}
+
+fn with_host(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rfind('@').map_or(0, |at| at.saturating_add(1));
+    let (credentials, rest) = rest.split_at_checked(host)?;
+    Some(format!("{scheme}://{credentials}localhost{rest}"))
+}
+
+fn invalid_port() -> InvalidDatabaseUrl {
+    invalid(
+        "has no port from 1 to 65535 after the colon of the host (is the @ before the host missing, or is a \
+         / ? or # in the password? Write them as %2F, %3F and %23)",
+    )
 }
 
 /// Reads `ssl` (asyncpg) or `sslmode` (libpq, sqlx). True means encrypted, false means not encrypted.
@@ -348,10 +372,6 @@ fn tls_mode(value: &str) -> Result<String, InvalidDatabaseUrl> {
 /// Decodes percent escapes. A percent sign that starts no escape stays unchanged.
 fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-fn encode(text: &str) -> String {
-    utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
 #[cfg(test)]
