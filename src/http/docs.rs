@@ -145,6 +145,7 @@ async fn serve_redoc(base: Base, docs: Data<Documentation>) -> HttpResponse {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title} - Redoc</title>
+<link rel="icon" type="image/png" href="{root}docs/favicon-32x32.png">
 </head>
 <body style="margin: 0">
 <redoc spec-url="{root}openapi.json"></redoc>
