@@ -4,7 +4,10 @@ use std::io::Write;
 
 use clap::{ArgMatches, FromArgMatches, Subcommand};
 pub use migration_kit::cli::Failure;
-use migration_kit::cli::{self, Help, SourcePaths};
+use migration_kit::{
+    DatabaseState,
+    cli::{self, Help, SourcePaths},
+};
 
 /// What the commands need to know in addition to their arguments.
 #[derive(Clone, Debug)]
@@ -86,4 +89,9 @@ pub async fn run(command: Command, settings: &Settings, out: &mut impl Write) ->
         source: SourcePaths { crate_directory: "migration".into(), migrations: "src/migrations".into() },
     };
     cli::run(&crate::migrator(), command.0, &settings, out).await
+}
+
+/// The state of the database at `url`, read without creating any file.
+pub async fn read_state(url: &str) -> Result<DatabaseState, Failure> {
+    cli::read_state(&crate::migrator(), url).await
 }

@@ -11,7 +11,7 @@ pub mod notify;
 mod wanted;
 
 use migration_kit::{Adoption, Migrator};
-pub use migration_kit::{DatabaseState, Error, Options, Outcome, SchemaStatus};
+pub use migration_kit::{DatabaseState, Error, Options, Outcome, SchemaStatus, close_pools_after, read_only};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -58,7 +58,7 @@ impl MigratorTrait for SeaOrmMigrator {
 }
 
 /// The state of the database. Reads only, so the role needs no right to create anything.
-pub async fn state(db: &DatabaseConnection) -> Result<DatabaseState, Error> {
+pub async fn state(db: &impl ConnectionTrait) -> Result<DatabaseState, Error> {
     migrator().state(db).await
 }
 

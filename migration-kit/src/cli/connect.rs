@@ -10,7 +10,7 @@ use sqlx::{
 };
 
 use super::Failure;
-use crate::Engine;
+use crate::{Engine, pools::close_after_run, read_only};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -82,15 +82,18 @@ impl Target {
 
     /// Connects. Returns `None` if access is read-only and the file does not exist.
     pub(super) async fn connect(&self, access: Access) -> Result<Option<DatabaseConnection>, Failure> {
-        match self {
+        let db = match self {
             Self::Postgres(options) => postgres(options).await.map(Some),
             Self::Sqlite(options) => sqlite(options, access).await,
-        }
+        }?;
+        db.iter().for_each(close_after_run);
+        Ok(db)
     }
 }
 
 async fn postgres(options: &PgConnectOptions) -> Result<DatabaseConnection, Failure> {
-    let options = options.clone().disable_statement_logging();
+    // PgBouncer refuses a connection that sets this parameter, and no migration reads floats as text.
+    let options = options.clone().extra_float_digits(None).disable_statement_logging();
     let server = format!("{}:{}", options.get_host(), options.get_port());
     // A pool would retry until its timeout and then hide the reason, so try one connection first.
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
@@ -101,7 +104,7 @@ async fn postgres(options: &PgConnectOptions) -> Result<DatabaseConnection, Fail
         Err(_) => return Err(Failure::Unreachable(format!("PostgreSQL at {server}: no answer in 10 s"))),
     }
     let pool =
-        PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options);
+        PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
@@ -119,7 +122,7 @@ async fn sqlite(
     if is_file {
         match access {
             Access::ReadOnly if !file.exists() => return Ok(None),
-            Access::ReadOnly => options = options.read_only(true),
+            Access::ReadOnly => options = read_only(options),
             Access::ReadWrite => {
                 let folder = file.parent().unwrap_or(Path::new("."));
                 std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;

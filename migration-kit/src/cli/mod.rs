@@ -21,8 +21,9 @@ pub use self::{
     args::{Command, DiffArgs, DownArgs, EngineArg, EraseArgs, FormatArgs, SourceArgs, TimeoutArgs, UpArgs},
     connect::redacted,
     help::{Help, with_help},
+    report::read_state,
 };
-use crate::{Error, Migrator};
+use crate::{Error, Migrator, close_pools_after};
 
 /// What the commands need to know in addition to their arguments.
 #[derive(Clone, Debug)]
@@ -46,6 +47,15 @@ pub struct SourcePaths {
 
 /// Runs one command and returns the exit code of the process.
 pub async fn run(
+    migrator: &Migrator,
+    command: Command,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Result<u8, Failure> {
+    close_pools_after(dispatch(migrator, command, settings, out)).await
+}
+
+async fn dispatch(
     migrator: &Migrator,
     command: Command,
     settings: &Settings,

@@ -13,7 +13,8 @@ use super::{
     output::{Style, print_json, print_table},
 };
 use crate::{
-    DatabaseState, Direction, Engine, Error, Migration, Migrator, Phase, Record, SchemaStatus, render,
+    DatabaseState, Direction, Engine, Error, Migration, Migrator, Phase, Record, SchemaStatus,
+    close_pools_after, render,
 };
 
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -150,7 +151,7 @@ pub(super) async fn wait(
     let target = Target::parse(&settings.database_url)?;
     let started = Instant::now();
     loop {
-        let reason = match reason_not_ready(migrator, &target).await {
+        let reason = match close_pools_after(reason_not_ready(migrator, &target)).await {
             Ok(None) => {
                 writeln!(out, "{} is reachable and up to date", target.name())?;
                 return Ok(0);
@@ -238,10 +239,19 @@ async fn render_if_static(
 }
 
 async fn load_state(migrator: &Migrator, settings: &Settings) -> Result<DatabaseState, Failure> {
-    match Target::parse(&settings.database_url)?.connect(Access::ReadOnly).await? {
-        Some(db) => Ok(migrator.state(&db).await?),
-        None => Ok(DatabaseState::Empty),
-    }
+    read_state(migrator, &settings.database_url).await
+}
+
+/// The state of the database at `url`. A SQLite file that does not exist is an empty database, and no file is
+/// created next to one that does.
+pub async fn read_state(migrator: &Migrator, url: &str) -> Result<DatabaseState, Failure> {
+    close_pools_after(async {
+        match Target::parse(url)?.connect(Access::ReadOnly).await? {
+            Some(db) => Ok(migrator.state(&db).await?),
+            None => Ok(DatabaseState::Empty),
+        }
+    })
+    .await
 }
 
 fn rows<'a>(migrator: &'a Migrator, status: &'a SchemaStatus) -> Vec<Row<'a>> {
