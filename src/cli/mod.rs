@@ -13,10 +13,10 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use migration::DatabaseState;
 
 use crate::{
-    config::{Engine, Environment, Settings, SettingsError},
+    config::{Environment, Settings, SettingsError},
+    db::NO_SESSION,
     server::app,
 };
 
@@ -60,7 +60,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Migrate(command) => {
             schema::prepare_directory(&settings)?;
             let kit = migration::cli::Settings {
-                database_url: settings.database.url.expose().to_owned(),
+                database_url: settings.database.session_url().ok_or(NO_SESSION)?.expose().to_owned(),
                 production: settings.app.environment == Environment::Production,
             };
             return Ok(ExitCode::from(migration::cli::run(command, &kit, &mut out).await?));
@@ -70,7 +70,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Healthcheck => healthcheck::run(&settings).await?,
         Command::Seed(amount) => {
             let db = schema::open(&settings).await?;
-            let pool = db.pool();
+            let pool = db.pool()?;
             let seeded = seed::run(&pool, settings.auth.bcrypt_cost, &amount).await;
             pool.close().await?;
             seeded?;
@@ -89,13 +89,7 @@ pub async fn add_database_error(cli: &Cli, mut errors: SettingsError) -> Setting
         Some(_) => false,
     };
     if let Some(database) = errors.database().filter(|_| serves) {
-        // Inspecting a SQLite file must not create it.
-        let url = database.expose().replace("mode=rwc", "mode=ro");
-        let state = match sea_orm::Database::connect(url).await {
-            Ok(db) => migration::state(&db).await.map_err(|error| error.to_string()),
-            Err(_) if database.engine() == Engine::Sqlite => Ok(DatabaseState::Empty),
-            Err(error) => Err(error.to_string()),
-        };
+        let state = migration::cli::read_state(database.expose()).await;
         match state.map(|state| schema::obstacle(&state, true, false)) {
             Ok(None) => {}
             Ok(Some(obstacle)) => errors.push(obstacle),

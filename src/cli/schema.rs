@@ -1,7 +1,6 @@
 //! Checks and updates the database schema before a command uses it.
 
 use migration::DatabaseState;
-use sea_orm::DatabaseConnection;
 
 use super::Failure;
 use crate::{
@@ -44,16 +43,12 @@ pub(super) fn obstacle(state: &DatabaseState, production: bool, accept_newer: bo
 /// Brings the schema up to date if the operator asked for it with `migrate`, or outside production if the
 /// database is empty or managed by Byline.
 pub(super) async fn prepare(settings: &Settings, db: &Db, migrate: bool) -> Result<(), Failure> {
-    let pool = db.pool();
-    let prepared = prepare_with(&pool, settings, migrate).await;
     // The server needs these connections: they count towards its budget.
-    pool.close().await?;
-    prepared
-}
-
-async fn prepare_with(pool: &DatabaseConnection, settings: &Settings, migrate: bool) -> Result<(), Failure> {
+    let connections = db.preliminary();
+    let state = migration::state(&connections).await;
+    connections.close().await;
+    let state = state?;
     let production = settings.app.environment == Environment::Production;
-    let state = migration::state(pool).await?;
     if let Some(obstacle) = obstacle(&state, production && !migrate, settings.database.accept_newer) {
         let will_adopt = migrate && matches!(state, DatabaseState::Unmanaged { .. });
         if !will_adopt {
@@ -63,7 +58,10 @@ async fn prepare_with(pool: &DatabaseConnection, settings: &Settings, migrate: b
     if matches!(&state, DatabaseState::Managed(status) if status.pending.is_empty()) {
         return Ok(());
     }
-    let outcome = migration::up(pool).await?;
+    let pool = db.pool()?;
+    let migrated = migration::close_pools_after(migration::up(&pool)).await;
+    pool.close().await?;
+    let outcome = migrated?;
     for migration in &outcome.adopted {
         tracing::info!(migration, "adopted: the database already has it");
     }

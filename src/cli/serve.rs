@@ -30,9 +30,14 @@ pub(super) async fn run(settings: Settings, arguments: &Arguments) -> Result<(),
     }
     schema::prepare_directory(&settings)?;
     let db = Db::lazy(&settings)?;
+    db.check_sessions().await?;
     schema::prepare(&settings, &db, arguments.migrate).await?;
-    let server = Server::bind(&settings, db, &Clock::system())?;
-    announce(&settings, server.address())?;
+    let server = Server::bind(&settings, db.clone(), &Clock::system())?;
+    db.open_writer().await?;
+    if let Err(error) = announce(&settings, server.address()) {
+        db.close().await;
+        return Err(error.into());
+    }
     Ok(server.run().await?)
 }
 

@@ -29,7 +29,7 @@ use std::{env, fs};
 pub use self::app::{AppSettings, Environment};
 pub use self::auth::{Algorithm, AuthSettings, Registration};
 pub use self::cache::CacheSettings;
-pub use self::database::DatabaseSettings;
+pub use self::database::{DatabaseSettings, PgBouncer};
 pub use self::database_url::{DatabaseUrl, Engine, InvalidDatabaseUrl};
 use self::declare::settings;
 pub use self::declare::{Declaration, DefaultValue, Group};

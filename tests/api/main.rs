@@ -30,6 +30,8 @@ mod lists;
 mod logging;
 mod operation;
 mod paging;
+#[cfg(feature = "long-tests")]
+mod pgbouncer;
 mod plans;
 mod preconditions;
 mod replay;
