@@ -1,6 +1,8 @@
 //! The commands of the binary, one file each.
 
+mod backup;
 mod healthcheck;
+mod restore;
 mod schema;
 pub mod seed;
 mod serve;
@@ -47,6 +49,10 @@ enum Command {
     Healthcheck,
     /// Add generated users and articles to the database
     Seed(seed::Amount),
+    /// Copy the SQLite database to a file, also while a server uses it
+    Backup(backup::Arguments),
+    /// Replace the SQLite database by a backup, while no server runs
+    Restore(restore::Arguments),
 }
 
 /// Runs the command.
@@ -76,6 +82,8 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
             seeded?;
             writeln!(out, "{amount}")?;
         }
+        Command::Backup(arguments) => backup::run(&settings, &arguments, &mut out).await?,
+        Command::Restore(arguments) => restore::run(&settings, &arguments, &mut out).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ mod changes;
 mod connections;
 pub mod keyset;
 mod postgres;
+pub mod sqlite_file;
 mod transaction;
 
 use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};

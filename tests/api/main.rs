@@ -9,6 +9,7 @@
 mod article_errors;
 mod articles;
 mod auth;
+mod backup;
 mod cache;
 mod cache_headers;
 mod commands;
