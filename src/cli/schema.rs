@@ -59,7 +59,7 @@ pub(super) async fn prepare(settings: &Settings, db: &Db, migrate: bool) -> Resu
         return Ok(());
     }
     let pool = db.pool()?;
-    let migrated = migration::close_pools_after(migration::up(&pool)).await;
+    let migrated = migration::close_pools_after(Box::pin(migration::up(&pool))).await;
     pool.close().await?;
     let outcome = migrated?;
     for migration in &outcome.adopted {

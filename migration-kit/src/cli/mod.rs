@@ -52,7 +52,7 @@ pub async fn run(
     settings: &Settings,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    close_pools_after(dispatch(migrator, command, settings, out)).await
+    close_pools_after(Box::pin(dispatch(migrator, command, settings, out))).await
 }
 
 async fn dispatch(
