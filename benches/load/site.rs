@@ -84,7 +84,7 @@ impl Site {
     async fn fill(&mut self) -> Result<(), Failure> {
         let variables = self.variables().map(|(name, value)| (name.to_owned(), value));
         let settings = Settings::from_parts(variables, None)?;
-        let (db, now) = (&Db::lazy(&settings)?.pool(), Clock::system().now());
+        let (db, now) = (&Db::lazy(&settings)?.pool()?, Clock::system().now());
         migration::up(db).await?;
         let articles = self.articles.to_string();
         let seed = Seed::try_parse_from(["seed", "--users", "1", "--articles", &articles, "--drafts", "0"])?;

@@ -7,7 +7,7 @@ use sea_orm::{
     SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
 };
 
-use super::{Engine, Error, Timeouts, engine::literal};
+use super::{Engine, Error, Timeouts, engine::literal, pools::close_after_run};
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -61,6 +61,9 @@ impl Session {
                 }
             }
         };
+        if owned {
+            close_after_run(&own);
+        }
         let session =
             Self { db: own, engine, lock_key: lock_key.to_owned(), timeouts, owned, foreign_keys_off };
         if foreign_keys_off && engine == Engine::Sqlite {

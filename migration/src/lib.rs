@@ -15,6 +15,7 @@ mod wanted;
 use migration_kit::Migrator;
 pub use migration_kit::{
     DatabaseState, DatabaseUrl, Engine, Error, InvalidDatabaseUrl, Options, Outcome, SchemaStatus,
+    close_pools_after, read_only,
 };
 use sea_orm::DatabaseConnection;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -42,7 +43,7 @@ impl MigratorTrait for SeaOrmMigrator {
 }
 
 /// The state of the database. Reads only, so the role needs no right to create anything.
-pub async fn state(db: &DatabaseConnection) -> Result<DatabaseState, Error> {
+pub async fn state(db: &impl ConnectionTrait) -> Result<DatabaseState, Error> {
     migrator().state(db).await
 }
 

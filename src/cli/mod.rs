@@ -1,6 +1,8 @@
 //! The commands of the binary, one file each.
 
+mod backup;
 mod healthcheck;
+mod restore;
 mod schema;
 pub mod seed;
 mod serve;
@@ -16,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     config::{Environment, Purpose, Settings, SettingsError},
+    db::NO_SESSION,
     server::app,
 };
 
@@ -46,6 +49,10 @@ enum Command {
     Healthcheck,
     /// Add generated users and articles to the database
     Seed(seed::Arguments),
+    /// Copy the SQLite database to a file, also while a server uses it
+    Backup(backup::Arguments),
+    /// Replace the SQLite database by a backup, while no server runs
+    Restore(restore::Arguments),
 }
 
 impl Cli {
@@ -72,7 +79,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => serve::run(settings, &arguments).await?,
         Command::Migrate(command) => {
             let kit = migration::cli::Settings {
-                database_url: settings.database.url,
+                database_url: settings.database.session_url().ok_or(NO_SESSION)?.clone(),
                 production: settings.app.environment == Environment::Production,
             };
             return Ok(ExitCode::from(migration::cli::run(command, &kit, &mut out).await?));
@@ -81,6 +88,8 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Openapi => writeln!(out, "{}", app::document(&settings).to_pretty_json()?)?,
         Command::Healthcheck => healthcheck::run(&settings).await?,
         Command::Seed(arguments) => seed::run_command(&settings, &arguments, &mut out).await?,
+        Command::Backup(arguments) => backup::run(&settings, &arguments, &mut out).await?,
+        Command::Restore(arguments) => restore::run(&settings, &arguments, &mut out).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -33,6 +33,14 @@ async fn inspect(target: &Target) -> Result<DatabaseState, Failure> {
     Ok(state?)
 }
 
+/// The state of a database behind a pooler of transactions, which only the server's own connections can use.
+async fn inspect_pooled(settings: &Settings) -> Result<DatabaseState, Failure> {
+    let connections = Db::lazy(settings)?.preliminary();
+    let state = migration::state(&connections).await;
+    connections.close().await;
+    Ok(state.map_err(|error| format!("DATABASE_URL: {error}"))?)
+}
+
 /// Why a server must not start on a database in this state; `None` if it may.
 fn obstacle(state: &DatabaseState, production: bool, accept_newer: bool) -> Option<String> {
     let status = match state {
@@ -72,8 +80,12 @@ pub(super) async fn check(url: &DatabaseUrl) -> Result<(), Failure> {
 /// Opens the database. Brings its schema up to date if the operator asked for it with `migrate`, or outside
 /// production if the database is empty or managed by Byline.
 pub(super) async fn open(settings: &Settings, migrate: bool) -> Result<Db, Failure> {
-    let target = target(&settings.database.url)?;
-    let state = inspect(&target).await?;
+    let database = &settings.database;
+    let target = target(database.session_url().unwrap_or(&database.url))?;
+    let state = match database.session_url() {
+        Some(_) => inspect(&target).await?,
+        None => inspect_pooled(settings).await?,
+    };
     let production = settings.app.environment == Environment::Production;
     if let Some(obstacle) = obstacle(&state, production && !migrate, settings.database.accept_newer) {
         let will_adopt = migrate && matches!(state, DatabaseState::Unmanaged { .. });
@@ -84,7 +96,7 @@ pub(super) async fn open(settings: &Settings, migrate: bool) -> Result<Db, Failu
     create_files(settings)?;
     let db = Db::lazy(settings)?;
     if !matches!(&state, DatabaseState::Managed(status) if status.pending.is_empty()) {
-        let pool = db.pool();
+        let pool = db.pool()?;
         let applied = apply_pending(&pool).await;
         // The server needs these connections: they count towards its budget.
         pool.close().await?;
@@ -94,7 +106,7 @@ pub(super) async fn open(settings: &Settings, migrate: bool) -> Result<Db, Failu
 }
 
 async fn apply_pending(pool: &DatabaseConnection) -> Result<(), migration::Error> {
-    let outcome = migration::up(pool).await?;
+    let outcome = migration::close_pools_after(Box::pin(migration::up(pool))).await?;
     for migration in &outcome.adopted {
         tracing::info!(migration, "adopted: the database already has it");
     }

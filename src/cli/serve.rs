@@ -28,8 +28,13 @@ pub(super) async fn run(settings: Settings, arguments: &Arguments) -> Result<(),
         tracing::warn!("{warning}");
     }
     let db = schema::open(&settings, arguments.migrate).await?;
-    let server = Server::bind(&settings, db, &Clock::system())?;
-    announce(&settings, server.address())?;
+    db.check_sessions().await?;
+    let server = Server::bind(&settings, db.clone(), &Clock::system())?;
+    db.open_writer().await?;
+    if let Err(error) = announce(&settings, server.address()) {
+        db.close().await;
+        return Err(error.into());
+    }
     Ok(server.run().await?)
 }
 

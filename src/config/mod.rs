@@ -34,7 +34,7 @@ pub use migration::{DatabaseUrl, Engine};
 pub use self::app::{AppSettings, Environment};
 pub use self::auth::{Algorithm, AuthSettings, Registration};
 pub use self::cache::CacheSettings;
-pub use self::database::DatabaseSettings;
+pub use self::database::{DatabaseSettings, PgBouncer};
 use self::declare::settings;
 pub use self::declare::{Declaration, DefaultValue, Group};
 pub use self::error::SettingsError;

@@ -9,6 +9,8 @@ mod budget;
 mod changes;
 mod connections;
 pub mod keyset;
+mod postgres;
+pub mod sqlite_file;
 mod transaction;
 mod unique;
 
@@ -16,12 +18,10 @@ use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, Statement};
 use sqlx::{
-    ConnectOptions as _, Connection as _, Database, PgPool,
+    ConnectOptions as _, PgPool,
     pool::PoolOptions,
-    postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
-use tokio::time::timeout;
 
 pub use self::{
     changes::{Change, ChangeListener, Topic},
@@ -29,19 +29,17 @@ pub use self::{
     transaction::{Transaction, Writer},
     unique::violated_unique,
 };
+use self::{connections::Limits, postgres::Postgres};
 use crate::config::{Engine, Settings};
 
 /// How long SQLite waits for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that was idle for longer than this is pinged before its next use.
-const FRESH_FOR: Duration = Duration::from_secs(1);
-
-/// A connection that takes longer to answer a ping is closed.
-const PING_TIMEOUT: Duration = Duration::from_millis(500);
-
 /// Idle connections are closed after this time.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// The longest wait for a connection to PostgreSQL to close. A dead network connection can take minutes.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Maximum number of connections of one worker that read a SQLite file. Each has its own thread and page
 /// cache. Reads hardly ever wait for the disk, so more connections would only wait for a core.
@@ -58,6 +56,10 @@ const SQLITE_LOG: u32 = 64 << 20;
 /// Number of rows that the thread of a reader buffers for its worker: one page of a list by default, so that
 /// the thread does not wait for a busy worker.
 const SQLITE_ROWS: usize = 128;
+
+/// Why a command cannot run.
+pub const NO_SESSION: &str = "PGBOUNCER is `transaction`, and this needs a session of PostgreSQL: set \
+                          DATABASE_DIRECT_URL to PostgreSQL itself";
 
 /// The connections for reads and writes. Clones share the same connections; cloning only increments reference
 /// counts.
@@ -79,7 +81,7 @@ struct Source {
 }
 
 enum Server {
-    Postgres(Box<PgConnectOptions>),
+    Postgres(Box<Postgres>),
     Sqlite { options: Box<SqliteConnectOptions>, writer: Connections },
 }
 
@@ -91,16 +93,9 @@ impl Db {
     pub fn lazy(settings: &Settings) -> Result<Self, DbErr> {
         let unreadable = |error: sqlx::Error| DbErr::Custom(format!("DATABASE_URL: {error}"));
         let url = settings.database.url.expose();
+        let acquire_timeout = settings.database.acquire_timeout;
         let server = match settings.database.url.engine() {
-            Engine::Postgres => {
-                let timeout = settings.database.statement_timeout.as_millis().to_string();
-                let options = PgConnectOptions::from_str(url)
-                    .map_err(unreadable)?
-                    .application_name("byline")
-                    .options([("statement_timeout", timeout.as_str()), ("timezone", "UTC")])
-                    .disable_statement_logging();
-                Server::Postgres(Box::new(options))
-            }
+            Engine::Postgres => Server::Postgres(Box::new(Postgres::new(&settings.database)?)),
             Engine::Sqlite => {
                 let options = SqliteConnectOptions::from_str(url)
                     .map_err(unreadable)?
@@ -112,16 +107,13 @@ impl Db {
                     .disable_statement_logging();
                 // Never closed while it works: its data version, which shows writes by other processes,
                 // starts over with a new connection.
-                let pool = pool::<sqlx::Sqlite>(1, settings.database.acquire_timeout)
-                    .idle_timeout(None)
-                    .max_lifetime(None);
-                let writer = pool.connect_lazy_with(options.clone()).into();
+                let limits = Limits { idle_timeout: Duration::MAX, ..sqlite_limits(1, acquire_timeout) };
+                let writer = Connections::sqlite(options.clone(), limits);
                 Server::Sqlite { options: Box::new(options), writer }
             }
         };
         let connections = settings.database.connections.max(1);
-        let source =
-            Arc::new(Source { server, acquire_timeout: settings.database.acquire_timeout, connections });
+        let source = Arc::new(Source { server, acquire_timeout, connections });
         let mut alone = source.divide(1).into_iter();
         let (reader, writer) = alone.next().ok_or_else(|| DbErr::Custom("no connections".to_owned()))?;
         Ok(Self { reader, writer, source })
@@ -136,38 +128,93 @@ impl Db {
         groups.into_iter().cycle().take(workers).map(worker).collect()
     }
 
-    /// Whether this process can detect writes by other processes. On PostgreSQL, the listener needs its own
-    /// connection, which a budget of one does not allow.
-    pub fn can_listen(&self) -> bool {
-        self.source.listener() > 0 || matches!(self.source.server, Server::Sqlite { .. })
-    }
-
-    /// A pool of one connection for the listener, if the database is PostgreSQL and the budget allows it.
-    pub fn listener(&self) -> Option<PgPool> {
+    /// Why this process cannot detect writes by other processes; `None` if it can. On PostgreSQL, the listener
+    /// needs its own connection and a session.
+    pub fn obstacle_to_listening(&self) -> Option<&'static str> {
         match &self.source.server {
-            Server::Postgres(options) if self.source.listener() > 0 => Some(
-                PoolOptions::new()
-                    .max_connections(1)
-                    .acquire_timeout(self.source.acquire_timeout)
-                    .idle_timeout(None)
-                    .max_lifetime(None)
-                    .connect_lazy_with(PgConnectOptions::clone(options)),
+            Server::Postgres(postgres) if postgres.session.is_none() => Some(
+                "PGBOUNCER is `transaction`, and without DATABASE_DIRECT_URL no connection can listen for changes",
             ),
+            Server::Postgres(_) if self.source.listener() == 0 => {
+                Some("DATABASE_CONNECTIONS is 1, which leaves no connection to listen for changes")
+            }
             _ => None,
         }
     }
 
-    /// A pool with transactions, for the command line. It must be closed before a server uses the budget.
-    pub fn pool(&self) -> DatabaseConnection {
+    /// A pool of one connection for the listener, if the database is PostgreSQL and the process can listen.
+    pub fn listener(&self) -> Option<PgPool> {
         match &self.source.server {
-            Server::Postgres(options) => {
-                let pool = pool::<sqlx::Postgres>(2, self.source.acquire_timeout);
-                pool.connect_lazy_with(PgConnectOptions::clone(options)).into()
+            Server::Postgres(postgres) if self.source.listener() > 0 => {
+                postgres.session.as_ref().map(|options| {
+                    PoolOptions::new()
+                        .max_connections(1)
+                        .acquire_timeout(self.source.acquire_timeout)
+                        .idle_timeout(None)
+                        .max_lifetime(None)
+                        .connect_lazy_with(options.clone())
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// A pool of one connection with SeaORM's transactions, for commands. It must be closed before a server
+    /// uses the budget.
+    ///
+    /// # Errors
+    /// If no connection has a session.
+    pub fn pool(&self) -> Result<DatabaseConnection, DbErr> {
+        let timeout = self.source.acquire_timeout;
+        Ok(match &self.source.server {
+            Server::Postgres(postgres) => {
+                let options =
+                    postgres.session.as_ref().ok_or_else(|| DbErr::Custom(NO_SESSION.to_owned()))?;
+                let pool = PoolOptions::<sqlx::Postgres>::new().max_connections(1).acquire_timeout(timeout);
+                pool.connect_lazy_with(options.clone()).into()
             }
             Server::Sqlite { options, .. } => {
-                let pool = pool::<sqlx::Sqlite>(1, self.source.acquire_timeout);
+                let pool = PoolOptions::<sqlx::Sqlite>::new().max_connections(1).acquire_timeout(timeout);
                 pool.connect_lazy_with(SqliteConnectOptions::clone(options)).into()
             }
+        })
+    }
+
+    /// Connections for a look at the database before a server starts. They must be closed before it uses the
+    /// budget.
+    pub fn preliminary(&self) -> Connections {
+        match &self.source.server {
+            Server::Postgres(postgres) => self.source.postgres(postgres, self.source.connections.min(2)),
+            Server::Sqlite { options, .. } => Connections::sqlite(
+                SqliteConnectOptions::clone(options),
+                sqlite_limits(1, self.source.acquire_timeout),
+            ),
+        }
+    }
+
+    /// Checks, before a server starts, that connections to PostgreSQL have the properties that it relies on.
+    ///
+    /// # Errors
+    /// If they do not, or the database does not respond.
+    pub async fn check_sessions(&self) -> Result<(), DbErr> {
+        let Server::Postgres(postgres) = &self.source.server else { return Ok(()) };
+        let connections = self.preliminary();
+        let obstacle = postgres.obstacle(&connections, self.source.connections > 1).await;
+        connections.close().await;
+        match obstacle? {
+            Some(obstacle) => Err(DbErr::Custom(obstacle)),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the writer of a SQLite database. Its lock on the file shows that a server runs, even if it is idle.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub async fn open_writer(&self) -> Result<(), DbErr> {
+        match &self.source.server {
+            Server::Postgres(_) => Ok(()),
+            Server::Sqlite { writer, .. } => ping(writer).await,
         }
     }
 
@@ -176,8 +223,7 @@ impl Db {
     /// # Errors
     /// If the database does not respond.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        let backend = self.reader.get_database_backend();
-        self.reader.execute_raw(Statement::from_string(backend, "SELECT 1")).await.map(drop)
+        ping(&self.reader).await
     }
 
     /// Closes all connections and waits for those in use. No statement runs afterwards. SQLite removes its
@@ -191,8 +237,8 @@ impl Db {
 impl Source {
     /// Number of connections of the listener.
     fn listener(&self) -> u32 {
-        match self.server {
-            Server::Postgres(_) => u32::from(self.connections > 1),
+        match &self.server {
+            Server::Postgres(postgres) => u32::from(self.connections > 1 && postgres.session.is_some()),
             Server::Sqlite { .. } => 0,
         }
     }
@@ -200,12 +246,12 @@ impl Source {
     /// A reader and a writer for each group of workers.
     fn divide(&self, workers: usize) -> Vec<(Connections, Connections)> {
         match &self.server {
-            Server::Postgres(options) => budget::postgres(self.connections, self.listener(), workers)
+            Server::Postgres(postgres) => budget::postgres(self.connections, self.listener(), workers)
                 .into_iter()
                 .map(|share| {
-                    let reader = self.postgres(options, share.readers);
+                    let reader = self.postgres(postgres, share.readers);
                     let single = share.writers == 0;
-                    let writer = if single { reader.clone() } else { self.postgres(options, share.writers) };
+                    let writer = if single { reader.clone() } else { self.postgres(postgres, share.writers) };
                     (reader, writer)
                 })
                 .collect(),
@@ -220,8 +266,14 @@ impl Source {
         }
     }
 
-    fn postgres(&self, options: &PgConnectOptions, connections: u32) -> Connections {
-        pool::<sqlx::Postgres>(connections, self.acquire_timeout).connect_lazy_with(options.clone()).into()
+    fn postgres(&self, postgres: &Postgres, connections: u32) -> Connections {
+        let limits = Limits {
+            connections,
+            acquire_timeout: self.acquire_timeout,
+            idle_timeout: IDLE_TIMEOUT,
+            close_timeout: CLOSE_TIMEOUT,
+        };
+        Connections::postgres(postgres.options.clone(), limits, postgres.pooling.clone())
     }
 
     fn sqlite_readers(&self, options: &SqliteConnectOptions, connections: u32) -> Connections {
@@ -230,7 +282,7 @@ impl Source {
             .pragma("query_only", "ON")
             .row_buffer_size(SQLITE_ROWS)
             .pragma("cache_size", format!("-{SQLITE_PAGE_CACHE}"));
-        pool::<sqlx::Sqlite>(connections, self.acquire_timeout).connect_lazy_with(options).into()
+        Connections::sqlite(options, sqlite_limits(connections, self.acquire_timeout))
     }
 }
 
@@ -240,22 +292,13 @@ impl fmt::Debug for Source {
     }
 }
 
-fn pool<D: Database>(connections: u32, acquire_timeout: Duration) -> PoolOptions<D> {
-    PoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(acquire_timeout)
-        .idle_timeout(IDLE_TIMEOUT)
-        .test_before_acquire(false)
-        .before_acquire(|connection: &mut D::Connection, meta| {
-            Box::pin(async move {
-                // A connection that was idle may be dead; one in steady use needs no ping.
-                if meta.idle_for > FRESH_FOR {
-                    // A request must not wait its whole acquire timeout for every dead network connection.
-                    timeout(PING_TIMEOUT, connection.ping())
-                        .await
-                        .map_err(|_| sqlx::Error::PoolTimedOut)??;
-                }
-                Ok(true)
-            })
-        })
+/// A connection closes when its statement has ended. Waiting for that bounds the number of threads, each of
+/// which runs one connection.
+fn sqlite_limits(connections: u32, acquire_timeout: Duration) -> Limits {
+    Limits { connections, acquire_timeout, idle_timeout: IDLE_TIMEOUT, close_timeout: Duration::MAX }
+}
+
+async fn ping(connections: &Connections) -> Result<(), DbErr> {
+    let backend = connections.get_database_backend();
+    connections.execute_raw(Statement::from_string(backend, "SELECT 1")).await.map(drop)
 }

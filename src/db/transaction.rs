@@ -175,10 +175,8 @@ impl Transaction {
     async fn begin(connections: &Connections) -> Result<Self, DbErr> {
         let backend = connections.get_database_backend();
         let mut connection = connections.check_out().await?;
-        // On SQLite, the transaction starts as a writer: one that starts as a reader cannot write any more
-        // after another process has written.
-        let begin = if backend == DbBackend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
-        match connection.execute_unprepared(begin).await {
+        let begin = connection.begin().to_owned();
+        match connection.execute_unprepared(&begin).await {
             Ok(_) => Ok(Self { connection: sync::Mutex::new(connection), backend, record: Mutex::default() }),
             Err(error) if backend == DbBackend::Sqlite && error.as_database_error().is_some() => {
                 // Another process is writing. The connection stays open, because its data version shows the

@@ -79,7 +79,7 @@ impl Server {
             settings.app.docs.then(|| Documentation::new(&document(settings)).map(Data::new)).transpose()?;
         let policy = Policy::new(&settings.http.cors_origins);
         // A server that cannot detect changes by other processes must not cache.
-        let bytes = if db.can_listen() { settings.cache.bytes } else { 0 };
+        let bytes = if db.obstacle_to_listening().is_none() { settings.cache.bytes } else { 0 };
         let cache = Arc::new(Cache::new(bytes));
         let state = AppState::new(settings, &db, cache, clock);
         let workers = settings.http.workers.max(1);

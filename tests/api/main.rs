@@ -9,6 +9,7 @@
 mod article_errors;
 mod articles;
 mod auth;
+mod backup;
 mod cache;
 mod cache_headers;
 mod client_address;
@@ -33,6 +34,8 @@ mod logging;
 mod malformed;
 mod operation;
 mod paging;
+#[cfg(feature = "long-tests")]
+mod pgbouncer;
 mod plans;
 mod preconditions;
 mod replay;

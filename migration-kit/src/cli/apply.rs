@@ -89,6 +89,8 @@ pub(super) async fn down(
         return Ok(0);
     };
     let names = migrator.plan_down(migrator.state(&db).await?, &options)?;
+    // The run opens two connections, and no more may be open at a time.
+    db.close().await.map_err(Error::from)?;
     if names.is_empty() {
         writeln!(out, "nothing to do")?;
         return Ok(0);

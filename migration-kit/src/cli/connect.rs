@@ -11,7 +11,7 @@ use sqlx::{
 };
 
 use super::Failure;
-use crate::{DatabaseUrl, Engine};
+use crate::{DatabaseUrl, Engine, pools::close_after_run, read_only};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -113,7 +113,9 @@ impl Target {
             Options::Postgres(options, certificates) => postgres(options, certificates).await.map(Some),
             Options::Sqlite(options) => sqlite(&self.url, options, access).await,
         };
-        connected.map_err(|why| Failure::Unreachable(format!("{self}: {why}")))
+        let db = connected.map_err(|why| Failure::Unreachable(format!("{self}: {why}")))?;
+        db.iter().for_each(close_after_run);
+        Ok(db)
     }
 }
 
@@ -180,7 +182,8 @@ async fn postgres(
     options: &PgConnectOptions,
     certificates: &Certificates,
 ) -> Result<DatabaseConnection, String> {
-    let options = options.clone().disable_statement_logging();
+    // PgBouncer refuses a connection that sets this parameter, and no migration reads floats as text.
+    let options = options.clone().extra_float_digits(None).disable_statement_logging();
     // A pool would retry until its timeout and then hide the reason, so try one connection first.
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => drop(connection.close().await),
@@ -192,7 +195,7 @@ async fn postgres(
         Err(_) => return Err("no answer in 10 s".to_owned()),
     }
     let pool =
-        PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options);
+        PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_TIMEOUT).connect_lazy_with(options);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
@@ -210,7 +213,7 @@ async fn sqlite(
         }
         match access {
             Access::ReadOnly if !file.exists() => return Ok(None),
-            Access::ReadOnly => options = options.read_only(true).create_if_missing(false),
+            Access::ReadOnly => options = read_only(options).create_if_missing(false),
             Access::ReadWrite => url.create_file().map_err(|error| error.to_string())?,
         }
     }

@@ -24,7 +24,7 @@ pub use self::{
     help::{Help, with_help},
     output::prompt_for_name,
 };
-use crate::{Error, Migrator, Repair};
+use crate::{Error, Migrator, Repair, close_pools_after};
 
 /// What the commands need to know in addition to their arguments.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub async fn run(
     settings: &Settings,
     out: &mut impl Write,
 ) -> Result<u8, Failure> {
-    match run_command(migrator, command, settings, out).await {
+    match close_pools_after(Box::pin(run_command(migrator, command, settings, out))).await {
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(CLOSED_PIPE),
         result => result,
     }

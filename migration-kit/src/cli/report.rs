@@ -13,7 +13,8 @@ use super::{
     output::{Style, print_json, print_table},
 };
 use crate::{
-    DatabaseState, Direction, Engine, Error, Migration, Migrator, Phase, Record, SchemaStatus, render,
+    DatabaseState, Direction, Engine, Error, Migration, Migrator, Phase, Record, SchemaStatus,
+    close_pools_after, render,
 };
 
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -165,7 +166,8 @@ pub(super) async fn wait(
     let started = Instant::now();
     let mut limit = timeout.max(FIRST_ATTEMPT);
     loop {
-        let reason = match tokio::time::timeout(limit, reason_not_ready(migrator, &target)).await {
+        let attempt = close_pools_after(Box::pin(reason_not_ready(migrator, &target)));
+        let reason = match tokio::time::timeout(limit, attempt).await {
             Ok(Ok(None)) => {
                 writeln!(out, "{target} is reachable and up to date")?;
                 return Ok(0);

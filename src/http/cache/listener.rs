@@ -19,7 +19,7 @@ use actix_web::rt::time::{interval, timeout};
 use migration::notify::CHANNEL;
 use sea_orm::{ConnectionTrait as _, DbErr, Statement};
 use sqlx::{
-    PgPool,
+    ConnectOptions as _, PgPool,
     postgres::{PgListener, PgNotification},
 };
 use tokio_util::sync::CancellationToken;
@@ -63,10 +63,8 @@ pub fn start(tasks: &Tasks, db: &Db, cache: &Arc<Cache>, topic: Topic) {
         tasks.spawn_with("cache listener", BACKOFF, async move |token| {
             watch(&db, &cache, topic, &token).await
         });
-    } else if !db.can_listen() {
-        tracing::warn!(
-            "the cache is off: DATABASE_CONNECTIONS is 1, which leaves no connection to listen for changes"
-        );
+    } else if let Some(obstacle) = db.obstacle_to_listening() {
+        tracing::warn!("the cache is off: {obstacle}");
     }
 }
 
@@ -99,7 +97,8 @@ async fn listen(
 ) -> Result<(), sqlx::Error> {
     // A connection can also die silently while it is set up.
     let connected = timeout(HEARTBEAT_TIMEOUT, connect(pool)).await;
-    let mut listener = connected.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    let Ok(listener) = connected else { return Err(reason(pool).await) };
+    let mut listener = listener?;
     // Every commit from here on is notified; earlier ones may have been missed.
     cache.invalidate_all();
 
@@ -131,6 +130,14 @@ async fn listen(
                 timeout(HEARTBEAT_TIMEOUT, heartbeat).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
             }
         }
+    }
+}
+
+/// Why no connection could be opened in time. The pool tries again without saying why.
+async fn reason(pool: &PgPool) -> sqlx::Error {
+    match timeout(CLOSE_TIMEOUT, pool.connect_options().connect()).await {
+        Ok(Err(error)) => error,
+        _ => sqlx::Error::PoolTimedOut,
     }
 }
 

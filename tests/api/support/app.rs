@@ -182,9 +182,9 @@ impl Drop for TestApp {
 /// The settings of a test's server: a free port, one worker, cheap hashes.
 pub(crate) fn test_settings(database: &TestDatabase, further: &[(&str, &str)]) -> Settings {
     let directory = database.directory().display().to_string();
+    let database = database::settings_of(database);
     let common = [
         ("DATA_DIR", directory.as_str()),
-        ("DATABASE_URL", database.url()),
         ("HOST", "127.0.0.1"),
         ("PORT", "0"),
         ("WORKERS", "1"),
@@ -193,7 +193,8 @@ pub(crate) fn test_settings(database: &TestDatabase, further: &[(&str, &str)]) -
     ];
     let settings =
         common.iter().chain(further).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Settings::from_parts(settings, None).unwrap()
+    // A later value replaces an earlier one.
+    Settings::from_parts(database.into_iter().chain(settings), None).unwrap()
 }
 
 /// The OpenAPI document of a server with default settings.

@@ -1,5 +1,7 @@
 //! Databases with Byline's tables.
 
+use std::env;
+
 use sea_orm::{Database, DbBackend};
 use test_support::TestDatabase;
 use tokio::sync::OnceCell;
@@ -30,4 +32,27 @@ async fn sqlite_template() -> Vec<u8> {
     migration::up(&connection).await.unwrap();
     connection.close().await.unwrap();
     std::fs::read(database.directory().join("byline.db")).unwrap()
+}
+
+/// The settings that name this database: through PgBouncer, if this run has one (`.ci/with-pgbouncer`).
+pub(crate) fn settings_of(database: &TestDatabase) -> Vec<(String, String)> {
+    let direct = database.url();
+    let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    match (env::var("TEST_PGBOUNCER"), database.engine()) {
+        (Ok(mode), DbBackend::Postgres) => {
+            vec![
+                setting("DATABASE_URL", &through_pgbouncer(database)),
+                setting("DATABASE_DIRECT_URL", direct),
+                setting("PGBOUNCER", &mode),
+            ]
+        }
+        _ => vec![setting("DATABASE_URL", direct)],
+    }
+}
+
+/// The URL of this database through PgBouncer.
+pub(crate) fn through_pgbouncer(database: &TestDatabase) -> String {
+    let server = env::var("TEST_PGBOUNCER_URL").unwrap();
+    let (_, name) = database.url().rsplit_once('/').unwrap();
+    format!("{server}/{name}")
 }

@@ -25,6 +25,8 @@ use std::{
 use actix_web::rt::time::sleep;
 use serde_json::{Value, json};
 
+#[cfg(feature = "long-tests")]
+pub(crate) use self::database::through_pgbouncer;
 pub(crate) use self::{
     app::{LISTENER_TIMEOUT, TestApp, further_error, get_further, openapi_document, test_settings},
     article::{Article, Published, article_body},

@@ -12,7 +12,7 @@ use std::{
 use sea_orm::DbBackend;
 use test_support::TestDatabase;
 
-use super::{Client, wait_until};
+use super::{Client, database, wait_until};
 
 /// A directory, a database and settings, with which the processes of a test run.
 pub(crate) struct Installation {
@@ -46,7 +46,7 @@ impl Installation {
     pub(crate) fn on(database: TestDatabase) -> Self {
         let mut settings = vec![("PORT".to_owned(), "0".to_owned())];
         if database.engine() == DbBackend::Postgres {
-            settings.push(("DATABASE_URL".to_owned(), database.url().to_owned()));
+            settings.extend(database::settings_of(&database));
         }
         Self { database: database.into(), settings }
     }
@@ -140,6 +140,11 @@ impl Installation {
         let output = self.run(arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", stderr(&output));
         stderr(&output)
+    }
+
+    /// Starts a command that runs on its own.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
     }
 
     /// Starts a server and waits until it prints its address.

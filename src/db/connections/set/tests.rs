@@ -1,15 +1,25 @@
 //! Connections are checked in after answers, and closed after anything else.
 
-use sqlx::{
-    pool::PoolOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode},
-};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 
 use super::*;
+use crate::db::connections::{Connections, Engine};
+
+const LIMITS: Limits = Limits {
+    connections: 1,
+    acquire_timeout: Duration::from_millis(20),
+    idle_timeout: Duration::MAX,
+    close_timeout: Duration::MAX,
+};
 
 fn reader() -> (Connections, Arc<ConnectionSet<sqlx::Sqlite>>) {
-    let pool = PoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(20));
-    let set = ConnectionSet::new(pool.connect_lazy("sqlite::memory:").unwrap());
+    set_with(LIMITS)
+}
+
+fn set_with(limits: Limits) -> (Connections, Arc<ConnectionSet<sqlx::Sqlite>>) {
+    let options = SqliteConnectOptions::new().in_memory(true);
+    let set = ConnectionSet::new(options, limits, Pooling::default());
     (Connections(Engine::Sqlite(Arc::clone(&set))), set)
 }
 
@@ -43,7 +53,7 @@ async fn the_log_of_writes_that_return_a_row_is_checkpointed() {
     let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
     let options = options.journal_mode(SqliteJournalMode::Wal);
     let connections =
-        Connections::from(PoolOptions::<sqlx::Sqlite>::new().max_connections(1).connect_lazy_with(options));
+        Connections::sqlite(options, Limits { acquire_timeout: Duration::from_secs(5), ..LIMITS });
     connections.execute_unprepared("CREATE TABLE written (bytes BLOB)").await.unwrap();
     for _ in 0..100 {
         // More than 25 pages each; a checkpoint is due after 1,000, and the log starts over after it.
@@ -65,19 +75,33 @@ async fn waiting_for_a_permit_ends_with_the_acquire_timeout() {
 }
 
 #[actix_web::test]
-async fn a_closed_set_checks_no_connection_out_or_in() {
+async fn a_closed_set_checks_nothing_out_and_has_no_connection() {
     let (reader, set) = reader();
-    reader.query_one_raw(statement("SELECT 1")).await.unwrap();
     let checked_out = set.check_out().await.unwrap();
     let closing = actix_web::rt::spawn(async move { reader.close().await });
-    while !set.pool.is_closed() {
-        tokio::task::yield_now().await;
-    }
+    tokio::task::yield_now().await;
+    assert!(!closing.is_finished(), "it waits for the connection in use");
     checked_out.check_in();
     closing.await.unwrap();
-    assert_eq!((set.idle().len(), set.pool.size()), (0, 0));
+    assert_eq!(set.idle().len(), 0);
     let error = set.check_out().await.unwrap_err();
     assert_eq!(error, DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed));
+}
+
+#[actix_web::test]
+async fn a_connection_that_was_idle_too_long_is_closed_by_the_next_use_of_another() {
+    let limits = Limits { connections: 2, idle_timeout: Duration::from_millis(10), ..LIMITS };
+    let (_, set) = set_with(limits);
+    let (first, second) = (set.check_out().await.unwrap(), set.check_out().await.unwrap());
+    first.check_in();
+    second.check_in();
+    assert_eq!(set.idle().len(), 2);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    set.check_out().await.unwrap().check_in();
+    assert_eq!(set.idle().len(), 1);
+    // Its permit is there again.
+    let both = (set.check_out().await.unwrap(), set.check_out().await.unwrap());
+    drop(both);
 }
 
 #[actix_web::test]
@@ -101,7 +125,7 @@ async fn a_replaced_connection_is_detected() {
 }
 
 #[actix_web::test]
-async fn a_connection_that_was_idle_for_longer_comes_back_through_the_pool() {
+async fn a_connection_that_was_idle_for_longer_is_pinged_and_used_again() {
     let (reader, set) = reader();
     // Another connection would see another database.
     reader.execute_unprepared("CREATE TABLE seen (id INTEGER)").await.unwrap();
