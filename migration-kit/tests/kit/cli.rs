@@ -327,3 +327,20 @@ async fn nothing_is_touched_before_a_confirmation_that_cannot_be_given() {
         assert_eq!(database.number("SELECT count(*) FROM shelves").await, 0);
     }
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_unique_index_in_place_of_a_constraint_is_named() {
+    let database = TestDatabase::postgres().await;
+    run(&database.url, &["up"]).await;
+    database.run("ALTER TABLE shelves DROP CONSTRAINT shelves_name_key").await;
+    database.run("CREATE UNIQUE INDEX shelf_names ON shelves (name)").await;
+    let (code, text) = run(&database.url, &["check"]).await;
+    assert_eq!(code, 3);
+    assert!(text.contains("constraint shelves_name_key UNIQUE (name) on shelves is missing"), "{text}");
+    assert!(text.contains("shelf_names"), "{text}");
+
+    database.run("DROP TABLE bookshelf_migrations, seaql_migrations").await;
+    let text = failure(&bookshelf::migrator(), &database.url, &["up"]).await;
+    assert!(text.contains("shelves_name_key") && text.contains("shelf_names"), "{text}");
+}
