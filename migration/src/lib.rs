@@ -17,7 +17,7 @@ pub use migration_kit::{
     DatabaseState, DatabaseUrl, Engine, Error, InvalidDatabaseUrl, Options, Outcome, SchemaStatus,
     close_pools_after, read_only,
 };
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 /// Byline's migrations and the names that it uses in the database.

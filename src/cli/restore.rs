@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use migration::{DatabaseState, SchemaStatus};
+use migration::{DatabaseState, SchemaStatus, cli::Target};
 
 use super::{
     Failure,
@@ -35,7 +35,7 @@ pub(super) async fn run(
         let file = quote(&file.display().to_string());
         format!("pg_restore --clean --if-exists --single-transaction --dbname={} {file}", quote(url))
     })?;
-    schema::prepare_directory(settings)?;
+    schema::create_directory(settings)?;
     // A copy, because the backup may be on another file system and may have a log of its own.
     let copy = sqlite_file::copy(file, directory_of(&database)).await?;
     sqlite_file::check_integrity(copy.path()).await?;
@@ -52,7 +52,7 @@ pub(super) async fn run(
 /// The migrations of the copy. A database without any is not Byline's.
 async fn status_of(copy: &Path, file: &Path) -> Result<SchemaStatus, Failure> {
     let path = copy.to_str().ok_or("the name of the directory is not UTF-8")?;
-    match migration::cli::read_state(DatabaseUrl::sqlite_file(path).expose()).await? {
+    match schema::state_of(&Target::parse(DatabaseUrl::sqlite_file(path).expose(), "byline")?).await? {
         DatabaseState::Managed(status) if !status.records.is_empty() => Ok(status),
         _ => Err(format!("{} is not a database of Byline; nothing was changed", file.display()).into()),
     }

@@ -20,15 +20,17 @@ pub(super) fn target(url: &DatabaseUrl) -> Result<Target, Failure> {
     Target::parse(url.expose(), "byline").map_err(|error| format!("DATABASE_URL: {error}").into())
 }
 
-/// The state of the database. Creates nothing.
+/// The state of the configured database. Creates nothing.
+async fn inspect(target: &Target) -> Result<DatabaseState, Failure> {
+    state_of(target).await.map_err(|error| format!("DATABASE_URL: {error}").into())
+}
+
+/// The state of any database. Creates nothing.
 ///
 /// Connects directly: a pool retries for as long as ACQUIRE_TIMEOUT_SECONDS, and then hides the reason.
-async fn inspect(target: &Target) -> Result<DatabaseState, Failure> {
-    let connected = target.connect(Access::ReadOnly).await;
-    let Some(db) = connected.map_err(|error| format!("DATABASE_URL: {error}"))? else {
-        return Ok(DatabaseState::Empty);
-    };
-    let state = migration::state(&db).await.map_err(|error| format!("DATABASE_URL: {target}: {error}"));
+pub(super) async fn state_of(target: &Target) -> Result<DatabaseState, Failure> {
+    let Some(db) = target.connect(Access::ReadOnly).await? else { return Ok(DatabaseState::Empty) };
+    let state = migration::state(&db).await.map_err(|error| format!("{target}: {error}"));
     db.close().await?;
     Ok(state?)
 }
@@ -122,9 +124,16 @@ async fn apply_pending(pool: &DatabaseConnection) -> Result<(), migration::Error
 /// Creates the SQLite file, with access for its owner only, and the data directory if the file is in it.
 fn create_files(settings: &Settings) -> Result<(), Failure> {
     let Some(file) = settings.database.url.file() else { return Ok(()) };
-    if file.starts_with(&settings.app.data_dir) {
-        create_data_dir(&settings.app.data_dir).map_err(|why| format!("DATA_DIR: {why}"))?;
-    }
+    create_directory(settings)?;
     let created = settings.database.url.create_file();
     Ok(created.map_err(|error| format!("DATABASE_URL: {} cannot be created: {error}", file.display()))?)
+}
+
+/// Creates the data directory, if the SQLite file is in it.
+pub(super) fn create_directory(settings: &Settings) -> Result<(), Failure> {
+    let directory = &settings.app.data_dir;
+    if settings.database.url.file().is_some_and(|file| file.starts_with(directory)) {
+        create_data_dir(directory).map_err(|why| format!("DATA_DIR: {why}"))?;
+    }
+    Ok(())
 }
