@@ -271,6 +271,8 @@ impl Parts {
             "password" => self.password = Some(value),
             "dbname" | "database" => self.database = Some(value),
             "ssl" | "sslmode" | "ssl-mode" => self.parameters.push(("sslmode".to_owned(), tls_mode(&value)?)),
+            // The names that other programs give it.
+            "search_path" | "schema" => self.parameters.push(("options[search_path]".to_owned(), value)),
             _ if SUPPORTED.contains(&name) || name.starts_with("options[") => {
                 self.parameters.push((name.to_owned(), value));
             }

@@ -174,11 +174,11 @@ mod tests {
     fn work_that_needs_a_session_uses_the_direct_url_and_never_a_pooler_of_transactions() {
         let (pooled, direct, file) = ("postgresql://pool/d", "postgresql://direct/d", "sqlite://./x.db");
         for (url, mode, direct_url, expected) in [
-            (pooled, "off", None, Some("postgres://pool/d")),
-            (pooled, "session", None, Some("postgres://pool/d")),
+            (pooled, "off", None, Some("postgres://?host=pool&dbname=d")),
+            (pooled, "session", None, Some("postgres://?host=pool&dbname=d")),
             (pooled, "transaction", None, None),
-            (pooled, "transaction", Some(direct), Some("postgres://direct/d")),
-            (pooled, "off", Some(direct), Some("postgres://direct/d")),
+            (pooled, "transaction", Some(direct), Some("postgres://?host=direct&dbname=d")),
+            (pooled, "off", Some(direct), Some("postgres://?host=direct&dbname=d")),
             (file, "transaction", Some(direct), Some("sqlite://./x.db?mode=rwc")),
         ] {
             let mut set = vec![("DATABASE_URL", url), ("PGBOUNCER", mode)];

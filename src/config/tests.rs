@@ -210,6 +210,7 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("APP_ENV", "prod"),
         ("APP_NAME", " "),
         ("DEBUG", "maybe"),
+        ("DOCS", "maybe"),
         ("HOST", ""),
         ("PORT", "65536"),
         ("ROOT_PATH", "api/"),

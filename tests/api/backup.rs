@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::support::{Installation, PASSWORD, Published, ServerProcess, TestDatabase, stderr};
 
 /// What a directory with data contains while no process uses it.
-const AT_REST: [&str; 2] = ["byline.db", "secret_key"];
+const AT_REST: [&str; 1] = ["byline.db"];
 
 fn installation() -> Installation {
     Installation::on(TestDatabase::sqlite()).set(&[("BCRYPT_COST", "4")])

@@ -255,7 +255,11 @@ fn the_complete_example_file_starts_in_development_only() {
     assert_eq!(assigned, declarations().len());
 
     let settings = Settings::from_parts(None, Some(&example)).unwrap();
-    assert_eq!(settings.warnings(), ["SECRET_KEY: is a placeholder; production would not start with it"]);
+    let warnings = [
+        "DATABASE_DIRECT_URL: is ignored, because DATABASE_URL is not a URL of PostgreSQL",
+        "SECRET_KEY: is a placeholder; production would not start with it",
+    ];
+    assert_eq!(settings.warnings(), warnings);
     let production = [("APP_ENV".to_owned(), "production".to_owned())];
     let error = Settings::from_parts(production, Some(&example)).unwrap_err().to_string();
     assert!(error.starts_with("SECRET_KEY: is a placeholder"), "{error}");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use actix_web::http::StatusCode;
-use sea_orm::DbBackend;
+use sea_orm::{ConnectionTrait as _, Database, DbBackend, Statement};
 
 use crate::support::{Installation, TestDatabase, stderr, wait_until};
 
@@ -281,4 +281,37 @@ async fn a_database_that_is_behind_is_named() {
     assert!(!installation.path("data").exists(), "a start that was refused created a database");
     let status = String::from_utf8(installation.run(&["migrate", "status"]).stdout).unwrap();
     assert!(status.lines().next().unwrap().ends_with(&name), "{status}");
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn every_spelling_of_the_search_path_leads_server_and_migrations_to_its_schema() {
+    for (number, parameter) in [
+        "search_path=blog%20posts",
+        "schema=blog%20posts",
+        "options=-c%20search_path=blog%5C%20posts",
+        "options[search_path]=blog%20posts",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let database = TestDatabase::postgres().await;
+        let connection = Database::connect(database.url()).await.unwrap();
+        connection.execute_unprepared("CREATE SCHEMA \"blog posts\"").await.unwrap();
+        let sign = if database.url().contains('?') { '&' } else { '?' };
+        let value = parameter
+            .replace("blog%20posts", "%22blog%20posts%22")
+            .replace("blog%5C%20posts", "%22blog%5C%20posts%22");
+        let url = format!("{}{sign}{value}", database.url());
+        let installation = Installation::on(database).set(&[("DATABASE_URL", &url), ("BCRYPT_COST", "4")]);
+        installation.succeed(&["migrate", "up"]);
+        let server = installation.serve(&[]);
+        server.client().sign_up("ann").await;
+        let count = Statement::from_string(
+            DbBackend::Postgres,
+            "SELECT count(*) FROM \"blog posts\".users WHERE to_regclass('public.users') IS NULL",
+        );
+        let row = connection.query_one_raw(count).await.unwrap().unwrap();
+        assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), 1, "{number}: {parameter}");
+    }
 }
