@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"golang.org/x/oauth2"
 	"io"
 	"net/http"
 	"os"
@@ -49,7 +50,8 @@ func main() {
 	if err != nil {
 		panic(err)
 	}
-	ada := context.WithValue(anonymous, client.ContextAccessToken, token.AccessToken)
+	source := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: token.AccessToken})
+	ada := context.WithValue(anonymous, client.ContextOAuth2, source)
 
 	for _, title := range []string{"one", "two", "three"} {
 		created, _, err := api.ArticlesAPI.CreateArticle(ada).ArticleCreate(article(title)).Execute()

@@ -37,7 +37,7 @@ class Story {
     /** A page of two articles, with the other parameters at their defaults. */
     private static ApiResponse<List<ArticleResponse>> list(ArticlesApi articles, String cursor) throws ApiException {
         return articles.listArticlesWithHttpInfo(
-            null, 2L, cursor, null, null, null, null, null, null, null, null
+            null, 2L, cursor, null, null, null, null, null, null, null, null, null, null
         );
     }
 

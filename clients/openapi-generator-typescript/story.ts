@@ -21,7 +21,9 @@ async function main() {
 
   const account = { email: "ada@example.com", username: "ada", password: "correct horse battery" };
   equal((await auth.registerUser({ userCreate: account })).username, "ada");
-  const { accessToken } = await auth.login({ username: "ada", password: account.password });
+  const login = await auth.login({ username: "ada", password: account.password });
+  // The generator leaves the scheme of an OAuth 2.0 token to its user.
+  const accessToken = `Bearer ${login.accessToken}`;
   const articles = new ArticlesApi(new Configuration({ basePath, accessToken }));
 
   for (const title of ["one", "two", "three"]) {

@@ -68,7 +68,7 @@ pub const TRIGGERS: [Trigger; 6] = [
         table: "articles",
         function: VERSION_GROWS,
         definition: "CREATE TRIGGER articles_version_grows BEFORE UPDATE ON articles FOR EACH ROW \
-                     WHEN (new.version <= old.version AND new.* *<> old.*) \
+                     WHEN ((new.version <= old.version OR new.state_id = old.state_id) AND new.* *<> old.*) \
                      EXECUTE FUNCTION byline_articles_version_grows()",
     },
     Trigger {
