@@ -15,6 +15,9 @@ use crate::support::{Installation, PASSWORD, Published, ServerProcess, TestDatab
 /// What a directory with data contains while no process uses it.
 const AT_REST: [&str; 1] = ["byline.db"];
 
+/// The same after a server has run, which generates a key if none is set.
+const AFTER_A_SERVER: [&str; 2] = ["byline.db", "secret_key"];
+
 fn installation() -> Installation {
     Installation::on(TestDatabase::sqlite()).set(&[("BCRYPT_COST", "4")])
 }
@@ -90,7 +93,7 @@ async fn no_command_leaves_a_file_next_to_the_database() {
     }
     let installation = installation.set(&[("HOST", "203.0.113.1")]);
     let message = installation.fail(&["serve"]);
-    assert_eq!(files(&installation.path("data")), AT_REST, "{message}");
+    assert_eq!(files(&installation.path("data")), AFTER_A_SERVER, "{message}");
 }
 
 #[actix_web::test]
@@ -204,7 +207,7 @@ async fn the_log_of_the_replaced_database_does_not_undo_a_restore() {
     assert!(installation.path("data/byline.db-wal").exists());
 
     installation.succeed(&["restore", "copy.db"]);
-    assert_eq!(files(&installation.path("data")), AT_REST);
+    assert_eq!(files(&installation.path("data")), AFTER_A_SERVER);
     assert_eq!(titles(&installation.serve(&[])).await.len(), 1);
 }
 
@@ -219,7 +222,7 @@ async fn a_restore_is_refused_while_a_server_runs_even_if_it_is_idle() {
         assert!(message.contains("in use") && message.lines().count() == 1, "{message}");
         assert_eq!(titles(&server).await.len(), 3);
         stop(server).await;
-        assert_eq!(files(&installation.path("data")), AT_REST);
+        assert_eq!(files(&installation.path("data")), AFTER_A_SERVER);
         installation.succeed(&["restore", "copy.db"]);
         assert_eq!(titles(&installation.serve(&[])).await.len(), 2);
     }

@@ -242,7 +242,7 @@ async fn an_error_of_a_middleware_is_a_response_like_every_other_and_is_logged()
 
 #[actix_web::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_listener_that_cannot_start_is_logged_once() {
+async fn a_trigger_that_is_missing_is_logged_once() {
     let installation = Installation::new().await;
     let server = installation.serve(&[]);
     let db = installation.database.connect().await;
@@ -251,9 +251,9 @@ async fn a_listener_that_cannot_start_is_logged_once() {
         .unwrap();
     drop(server);
     let server = installation.serve(&[]);
-    lines_with(&server, "cache listener").await;
+    lines_with(&server, "the cache is not used").await;
     sleep(Duration::from_secs(4)).await;
-    let lines = lines_with(&server, "cache listener").await;
+    let lines = lines_with(&server, "the cache is not used").await;
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(server.output().lines().filter(|line| line.contains("WARN")).count() == 1, "{}", server.output());
 }

@@ -324,17 +324,10 @@ async fn every_page_of_a_list_with_such_rows_can_be_followed() {
             let rows = response.expect(StatusCode::OK);
             found.extend(rows.as_array().unwrap().iter().map(|article| article["id"].clone()));
             assert!(found.len() <= whole.len(), "{sort}: {found:?}");
-            next = next_page(response.header("link").unwrap_or_default());
+            next = response.linked("next");
         }
         assert_eq!(found, whole, "{sort}");
     }
-}
-
-/// The path and query of the link to the next page.
-fn next_page(links: &str) -> Option<String> {
-    let link = links.split(", ").find(|link| link.contains("rel=\"next\""))?;
-    let target = link.split(['<', '>']).nth(1)?;
-    Some(target.get(target.find("/articles")?..)?.to_owned())
 }
 
 #[actix_web::test]

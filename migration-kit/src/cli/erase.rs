@@ -8,7 +8,7 @@ use super::{
     connect::{Access, Target},
     output::{confirm, has_terminal, print_lines, prompt_for_name},
 };
-use crate::{Migrator, Options, Outcome};
+use crate::{Error, Migrator, Options, Outcome};
 
 pub(super) async fn fresh(
     migrator: &Migrator,
@@ -21,6 +21,8 @@ pub(super) async fn fresh(
     if let Some(db) = target.connect_if_exists().await? {
         let rehearsal = Options { rehearse: true, ..options(args) };
         print_lines(out, &migrator.fresh(&db, &rehearsal).await?.notices)?;
+        // The run opens two connections, and no more may be open at a time.
+        db.close().await.map_err(Error::from)?;
     }
     consent.obtain(&target, out)?;
     let Some(db) = target.connect(Access::ReadWrite).await? else { return Ok(0) };
@@ -40,6 +42,8 @@ pub(super) async fn reset(
     if let Some(db) = target.connect_if_exists().await? {
         let rehearsal = Options { rehearse: true, ..options(args) };
         print_lines(out, &migrator.reset(&db, &rehearsal).await?.notices)?;
+        // The run opens two connections, and no more may be open at a time.
+        db.close().await.map_err(Error::from)?;
     }
     consent.obtain(&target, out)?;
     let Some(db) = target.connect(Access::ReadWrite).await? else { return Ok(0) };
