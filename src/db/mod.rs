@@ -9,6 +9,7 @@ mod budget;
 mod changes;
 mod connections;
 pub mod keyset;
+mod throttle;
 mod transaction;
 mod unique;
 
@@ -26,6 +27,7 @@ use tokio::time::timeout;
 pub use self::{
     changes::{Change, ChangeListener, Topic},
     connections::Connections,
+    throttle::{Admission, Throttle},
     transaction::{Transaction, Writer},
     unique::violated_unique,
 };

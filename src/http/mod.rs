@@ -16,6 +16,7 @@ pub mod echo;
 pub mod error;
 pub mod field_errors;
 pub mod openapi;
+pub mod page_bounds;
 pub mod paging;
 pub mod receive;
 pub mod request;

@@ -32,6 +32,7 @@ mod lists;
 mod logging;
 mod malformed;
 mod operation;
+mod page_bounds;
 mod paging;
 mod plans;
 mod preconditions;

@@ -5,7 +5,7 @@ use entity::{StoredTime, Visibility, article, user};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
     PaginatorTrait as _, QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select, Value,
-    sea_query::{Expr, ExprTrait as _, Func, SelectStatement},
+    sea_query::{Alias, Expr, ExprTrait as _, Func, Query, SelectStatement},
 };
 use serde_json::json;
 
@@ -14,11 +14,15 @@ use super::{
     schemas::{ArticleFilter, ArticleList, ArticleResponse, AuthorName, Expand, ListCursor, Sort},
     service::{state, view},
 };
-use crate::http::{
-    conditional::{Conditional, Conditions, RowState},
-    error::Result,
-    paging::{Count, Neighbours, PageRequest},
-    validation::{FieldErrors, Instant},
+use crate::{
+    db::keyset::Keyset,
+    http::{
+        conditional::{Conditional, Conditions, RowState},
+        error::Result,
+        page_bounds::{ALWAYS_SERVED, MAX_CHEAP_ROWS, PageBounds},
+        paging::{Count, Neighbours, PageRequest},
+        validation::{FieldErrors, Instant, InvalidValue},
+    },
 };
 
 /// One page.
@@ -54,6 +58,9 @@ struct RowVersion {
 #[derive(Debug)]
 struct FullRow(article::Model);
 
+/// The bytes of an article in a page in addition to its title and its content.
+const ROW_BYTES: i64 = 256;
+
 const FULL_ROW: [article::Column; 9] = {
     use article::Column::{AuthorId, Content, CreatedAt, Id, Published, StateId, Title, UpdatedAt, Version};
     [Id, Title, Content, Published, AuthorId, CreatedAt, UpdatedAt, Version, StateId]
@@ -79,14 +86,17 @@ impl FromQueryResult for FullRow {
 ///
 /// # Errors
 /// 422 for a cursor together with a `skip` above 0, or with an order or filters that are not those of its
-/// list.
+/// list, and for a page of too many bytes; [`Error::Busy`](crate::http::error::Error::Busy) for an expensive
+/// page while others are read.
 pub async fn list_articles(
     db: &impl ConnectionTrait,
+    bounds: &PageBounds,
     visibility: Visibility,
     filter: ArticleFilter,
     conditions: &Conditions,
 ) -> Result<Conditional<ArticlePage>> {
     let request = Request::new(filter)?;
+    let _admission = if request.is_expensive() { Some(bounds.admit_expensive().await?) } else { None };
     let total = match request.count {
         None => None,
         Some(Count::Exact) => Some(request.whole_list(visibility).count(db).await?),
@@ -100,6 +110,14 @@ pub async fn list_articles(
         if conditions.is_current(&tag) {
             return Ok(Conditional::NotModified(tag));
         }
+    }
+    if let Some(max) = bounds.max_bytes
+        && request.page.limit > ALWAYS_SERVED
+        && request.bytes(db, visibility, max).await? > max
+    {
+        let invalid = InvalidValue::rejected(format!("the page has more than {max} bytes"));
+        let limit = json!(request.page.limit.to_string());
+        return Err(FieldErrors::one(invalid, &["query", "limit"], limit).into());
     }
     let rows = fetch::<FullRow>(db, &request.statement(visibility, &FULL_ROW)).await?;
     let page = request.page.rows(rows.into_iter().map(|FullRow(article)| article).collect());
@@ -213,15 +231,61 @@ impl Request {
         select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
     }
 
+    /// Whether the page may read many rows that it does not show: those before it, the whole list, or those
+    /// that a filter on the time which is not the key leaves out. Or it shows many.
+    fn is_expensive(&self) -> bool {
+        let list = &self.page.list;
+        let other_time = match self.key_column() {
+            article::Column::CreatedAt => list.updated_since.or(list.updated_until),
+            _ => list.since.or(list.until),
+        };
+        let rows = Ord::max(self.page.skip, self.page.limit);
+        self.count.is_some() || other_time.is_some() || rows > MAX_CHEAP_ROWS
+    }
+
     /// The statement for the rows of this page, with these columns; the key column must be among them.
     fn statement(&self, visibility: Visibility, columns: &[article::Column]) -> SelectStatement {
-        let descending = matches!(self.page.list.sort, Sort::NewestFirst | Sort::RecentlyUpdatedFirst);
-        let parts = article::Entity::visible_parts(visibility, self.page.list.published)
+        let part = |part: Select<article::Entity>| part.columns(columns.iter().copied());
+        self.keyset().statement(self.parts(visibility, part))
+    }
+
+    /// The disjoint parts of the list, with the columns that `select` adds.
+    fn parts(
+        &self,
+        visibility: Visibility,
+        select: impl Fn(Select<article::Entity>) -> Select<article::Entity>,
+    ) -> Vec<SelectStatement> {
+        article::Entity::visible_parts(visibility, self.page.list.published)
             .into_iter()
-            .map(|part| self.narrow(part).select_only().columns(columns.iter().copied()).into_query());
+            .map(|part| select(self.narrow(part).select_only()).into_query())
+            .collect()
+    }
+
+    fn keyset(&self) -> Keyset {
+        let descending = matches!(self.page.list.sort, Sort::NewestFirst | Sort::RecentlyUpdatedFirst);
         let mut keyset = self.page.keyset(self.key_column(), article::Column::Id, descending);
         keyset.exact_key = keyset.after.as_ref().and_then(|(key, id)| self.exact_key(key, *id));
-        keyset.statement(parts.collect())
+        keyset
+    }
+
+    /// The size of the page: the text of its articles and [`ROW_BYTES`] for each. The texts are not loaded. No
+    /// more rows are counted than a page of `max` bytes can have.
+    async fn bytes(&self, db: &impl ConnectionTrait, visibility: Visibility, max: u64) -> Result<u64> {
+        let length = |column: article::Column| Expr::expr(Func::cust("octet_length").arg(column.into_expr()));
+        let size = length(article::Column::Title).add(length(article::Column::Content)).add(ROW_BYTES);
+        let parts = self.parts(visibility, |part| {
+            let position = part.columns([self.key_column(), article::Column::Id]);
+            position.column_as(size.clone(), "size")
+        });
+        let enough = max.checked_div(ROW_BYTES.unsigned_abs()).unwrap_or_default().saturating_add(1);
+        let keyset = Keyset { limit: Ord::min(self.page.limit, enough), ..self.keyset() };
+        let sum = Query::select()
+            .expr(Expr::cust("sum(size)"))
+            .from_subquery(keyset.statement(parts), Alias::new("page"))
+            .to_owned();
+        let sum = db.query_one_raw(db.get_database_backend().build(&sum)).await?;
+        let bytes = sum.map(|row| row.try_get_by_index::<Option<i64>>(0)).transpose()?.flatten();
+        Ok(bytes.unwrap_or_default().unsigned_abs())
     }
 
     /// The key of the row of the cursor, read from the database if the cursor may have been made from a time

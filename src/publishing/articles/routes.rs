@@ -90,7 +90,8 @@ pub async fn list_articles(
 ) -> Result<HttpResponse> {
     let (viewer, parameters) = (request.caller, link_parameters(&request.query));
     let visibility = publishing.visibility(viewer);
-    let page = list::list_articles(&publishing.reader, visibility, request.query, &conditions).await?;
+    let Publishing { reader, page_bounds, .. } = &*publishing;
+    let page = list::list_articles(reader, page_bounds, visibility, request.query, &conditions).await?;
     Ok(page.respond(publishing.recipient(viewer), |response, page| {
         page.neighbours.write_link(response, &parameters);
         write_total(response, page.total);
