@@ -7,6 +7,7 @@
 
 use std::{
     fmt, mem,
+    ops::ControlFlow,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::SeqCst},
@@ -14,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::TryStreamExt as _;
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values,
 };
@@ -22,6 +24,16 @@ use sqlx::{AssertSqlSafe, Database, Executor as _, Pool, pool::PoolConnection};
 use tokio::{runtime, sync::Semaphore, time::timeout};
 
 use super::FRESH_FOR;
+
+/// Receives rows until it breaks.
+pub type RowConsumer<'a> = &'a mut (dyn FnMut(QueryResult) -> ControlFlow<()> + Send);
+
+/// Reads rows one at a time, for results that are too large to be collected.
+#[async_trait::async_trait]
+pub trait ReadRows: ConnectionTrait {
+    /// Passes each row to `each` as it arrives. If that breaks, the other rows are not read.
+    async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr>;
+}
 
 /// Runs single statements, each on any of its connections. Several statements that belong together need a
 /// transaction. Clones share the same connections.
@@ -211,6 +223,24 @@ impl Connection {
         })
     }
 
+    /// Passes each row to `each` until that breaks.
+    async fn for_each_row(
+        &mut self,
+        statement: Statement,
+        each: RowConsumer<'_>,
+    ) -> Result<ControlFlow<()>, sqlx::Error> {
+        let (sql, values) = split(statement);
+        on_connection!(self, |connection| {
+            let mut rows = sqlx::query_with(sql, values).fetch(connection);
+            while let Some(row) = rows.try_next().await? {
+                if each(row.into()).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
     /// Reads all rows instead of only the first: SQLite commits a RETURNING statement that is abandoned
     /// half-way, but then never checkpoints its log.
     pub(super) async fn query_one(
@@ -336,6 +366,18 @@ impl ConnectionTrait for Connections {
         let mut connection = self.check_out().await?;
         let outcome = connection.query_all(statement).await;
         connection.check_in_after(outcome)
+    }
+}
+
+#[async_trait::async_trait]
+impl ReadRows for Connections {
+    async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr> {
+        let mut connection = self.check_out().await?;
+        match connection.for_each_row(statement, each).await {
+            // The connection still has rows to send, so it is closed.
+            Ok(ControlFlow::Break(())) => Ok(()),
+            outcome => connection.check_in_after(outcome).map(drop),
+        }
     }
 }
 

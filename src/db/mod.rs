@@ -26,7 +26,7 @@ use tokio::time::timeout;
 
 pub use self::{
     changes::{Change, ChangeListener, Topic},
-    connections::Connections,
+    connections::{Connections, ReadRows, RowConsumer},
     throttle::{Admission, Throttle},
     transaction::{Transaction, Writer},
     unique::violated_unique,

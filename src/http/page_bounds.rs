@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::error::{Error, Result};
+use super::{
+    error::{Error, Result},
+    page_json::PageMemory,
+};
 use crate::db::{Admission, Throttle};
 
 /// Maximum number of pages read at the same time that are deep in a list, or whose list is counted. A single
@@ -19,6 +22,8 @@ pub const ALWAYS_SERVED: u64 = 100;
 #[derive(Clone, Debug)]
 pub struct PageBounds {
     throttle: Throttle,
+    /// The memory of all pages.
+    pub memory: PageMemory,
     /// Maximum size of a page of more than [`ALWAYS_SERVED`] rows.
     pub max_bytes: Option<u64>,
 }
@@ -29,7 +34,7 @@ impl PageBounds {
         // An expensive statement that waited has a quarter of the time left, and a request that waits in vain
         // is answered before its deadline.
         let max_wait = request_timeout.mul_f64(0.75);
-        Self { throttle: Throttle::new(EXPENSIVE, max_wait), max_bytes }
+        Self { throttle: Throttle::new(EXPENSIVE, max_wait), memory: PageMemory::new(max_bytes), max_bytes }
     }
 
     /// Waits until an expensive page may be read. The next one is admitted when the result is dropped.

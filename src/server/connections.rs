@@ -23,6 +23,8 @@ use actix_web::{
 };
 use socket2::SockRef;
 
+use crate::http::sending::send_in_pieces;
+
 /// How long idle client connections stay open: longer than the 60 seconds after which nginx closes them.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
@@ -79,7 +81,7 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let app = app.into_factory().map_err(|error| Response::from(error.error_response()));
+    let app = app.into_factory().map(send_in_pieces).map_err(|error| Response::from(error.error_response()));
     let http = HttpService::build()
         .graceful_shutdown_signal(move || {
             let stopping = stopping.clone();

@@ -279,3 +279,68 @@ async fn a_slow_reader_and_an_idle_client_keep_their_connections() {
     });
     assert!(timeout(Duration::from_secs(60), read).await.unwrap().unwrap() > 0);
 }
+
+#[actix_web::test]
+async fn stalled_readers_of_large_pages_stop_large_pages_only_and_not_after_the_timeout() {
+    let app = TestApp::with(&[("WRITE_TIMEOUT_SECONDS", "3")]).await;
+    let ann = app.sign_up("ann").await;
+    insert_articles(&app, 110, 100_000).await;
+    let address = app.address();
+    let stalled = spawn_blocking(move || {
+        (0..10).map(|skip| stall(address, &format!("limit=100&skip={skip}"))).collect::<Vec<_>>()
+    });
+    let stalled = stalled.await.unwrap();
+    wait_until("large pages are refused", async || {
+        let response = ann.list("limit=100").await;
+        if response.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.expect_error(StatusCode::SERVICE_UNAVAILABLE, BUSY);
+            return true;
+        }
+        false
+    })
+    .await;
+    for query in ["limit=1", "limit=1&count=exact"] {
+        assert_eq!(ann.list(query).await.status, StatusCode::OK, "{query}");
+    }
+    if cfg!(target_os = "linux") {
+        wait_until("the stalled connections are closed", async || {
+            ann.list("limit=100").await.status == StatusCode::OK
+        })
+        .await;
+    }
+    drop(stalled);
+}
+
+#[actix_web::test]
+async fn a_page_larger_than_the_memory_for_pages_is_served_when_it_is_alone() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    insert_articles(&app, 100, 700_000).await;
+    let address = app.address();
+    let received = spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET /articles/ HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
+        received
+    });
+    let received = received.await.unwrap();
+    assert!(received.starts_with(b"HTTP/1.1 200 ") && received.ends_with(b"}]"));
+    assert!(received.len() > 70_000_000, "{}", received.len());
+}
+
+#[actix_web::test]
+async fn a_large_page_is_the_same_in_every_coding() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    insert_articles(&app, 40, 20_000).await;
+    for query in ["", "expand=author", "sort=created_at&limit=30"] {
+        let plain = ann.list(query).await.expect(StatusCode::OK);
+        for coding in ["br", "gzip"] {
+            let path = format!("/articles/?{query}");
+            let response = ann.request(Method::GET, &path).accept_encoding(coding).send().await;
+            assert_eq!(response.header("content-encoding"), Some(coding));
+            assert_eq!(response.expect(StatusCode::OK), plain, "{query} {coding}");
+        }
+    }
+}

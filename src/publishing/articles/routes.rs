@@ -95,7 +95,7 @@ pub async fn list_articles(
     Ok(page.respond(publishing.recipient(viewer), |response, page| {
         page.neighbours.write_link(response, &parameters);
         write_total(response, page.total);
-        page.articles
+        page.articles.respond(response)
     }))
 }
 
@@ -121,7 +121,7 @@ pub async fn read_article(
     let visibility = publishing.visibility(viewer);
     let article =
         service::get_article(&publishing.reader, visibility, &request.path, expand, &conditions).await?;
-    Ok(article.respond(publishing.recipient(viewer), |_, article| article))
+    Ok(article.respond(publishing.recipient(viewer), |response, article| response.json(article)))
 }
 
 /// Create an article

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use byline::{
-    db::Connections,
+    db::{Connections, ReadRows, RowConsumer},
     http::{
         conditional::{Conditional, Conditions, EntityTags},
         validation::{Extractor, FieldErrors, Members},
@@ -74,6 +74,14 @@ struct Recording<'a> {
 impl Recording<'_> {
     fn record(&self, statement: &Statement) {
         self.statements.lock().unwrap().push(statement.clone());
+    }
+}
+
+#[async_trait::async_trait]
+impl ReadRows for Recording<'_> {
+    async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr> {
+        self.record(&statement);
+        self.inner.read_rows(statement, each).await
     }
 }
 
