@@ -133,10 +133,11 @@ async fn a_cached_response_to_an_expensive_request_does_not_wait() {
 #[actix_web::test]
 async fn a_page_by_more_authors_than_a_statement_can_name_shows_them_all() {
     let app = TestApp::with(&[("MAX_PAGE_SIZE", "0")]).await;
+    let authors = if app.database.engine() == DbBackend::Postgres { 66_000 } else { 33_000 };
     app.sql(&format!(
         "INSERT INTO users (email, username, hashed_password, created_at, updated_at) {} \
          SELECT 'user' || n || '@example.com', 'user' || n, 'x', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z' FROM numbers",
-        numbers(70_000)
+        numbers(authors)
     ))
     .await;
     app.sql(
@@ -144,9 +145,9 @@ async fn a_page_by_more_authors_than_a_statement_can_name_shows_them_all() {
          SELECT 'by ' || username, 'ten letters', TRUE, id, '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z' FROM users",
     )
     .await;
-    let page = app.anonymous().list("limit=70000&expand=author").await.expect(StatusCode::OK);
+    let page = app.anonymous().list("limit=100000&expand=author").await.expect(StatusCode::OK);
     let page = page.as_array().unwrap();
-    assert_eq!(page.len(), 70_000);
+    assert_eq!(page.len(), authors);
     for article in page {
         assert_eq!(article["title"], format!("by {}", article["author"]["username"].as_str().unwrap()));
         assert_eq!(article["author"]["id"], article["author_id"]);
@@ -282,7 +283,8 @@ async fn a_slow_reader_and_an_idle_client_keep_their_connections() {
 
 #[actix_web::test]
 async fn stalled_readers_of_large_pages_stop_large_pages_only_and_not_after_the_timeout() {
-    let app = TestApp::with(&[("WRITE_TIMEOUT_SECONDS", "3")]).await;
+    // Here a busy machine is no failure.
+    let app = TestApp::with(&[("WRITE_TIMEOUT_SECONDS", "8"), ("ACQUIRE_TIMEOUT_SECONDS", "25")]).await;
     let ann = app.sign_up("ann").await;
     insert_articles(&app, 110, 100_000).await;
     let address = app.address();
