@@ -45,8 +45,17 @@ settings_group! {
         MAX_PAGE_SIZE => max_page_size: Option<u32> =
             number(0..=u32::MAX).map(|size| Some(size).filter(|size| *size > 0)).default("1000");
 
+        /// Maximum size of a page with a `limit` above 100. 0 means no maximum.
+        MAX_PAGE_BYTES => max_page_bytes: Option<u64> = number(0..=1 << 40)
+            .unit("bytes")
+            .map(|bytes| Some(bytes).filter(|bytes| *bytes > 0))
+            .default("33554432");
+
         /// Maximum duration of a request.
         REQUEST_TIMEOUT_SECONDS => request_timeout: Duration = seconds(1).default("30");
+
+        /// Maximum time for a client to accept a part of a response. Then its connection is closed. Linux only.
+        WRITE_TIMEOUT_SECONDS => write_timeout: Duration = seconds(1).default("30");
 
         /// Maximum time for requests in flight to finish after SIGTERM.
         SHUTDOWN_TIMEOUT_SECONDS => shutdown_timeout: Duration = seconds(0).default("30");

@@ -8,8 +8,9 @@
 mod opener;
 mod set;
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
+use futures_util::TryStreamExt as _;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -19,6 +20,16 @@ use self::{
     opener::Options,
     set::{CheckedOut, ConnectionSet, unavailable},
 };
+
+/// Receives rows until it breaks.
+pub type RowConsumer<'a> = &'a mut (dyn FnMut(QueryResult) -> ControlFlow<()> + Send);
+
+/// Reads rows one at a time, for results that are too large to be collected.
+#[async_trait::async_trait]
+pub trait ReadRows: ConnectionTrait {
+    /// Passes each row to `each` as it arrives. If that breaks, the other rows are not read.
+    async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr>;
+}
 
 /// Runs single statements, each on any of its connections. Several statements that belong together need a
 /// transaction. Clones share the same connections.
@@ -74,6 +85,24 @@ impl Connection {
         on_connection!(self, |connection| {
             let rows = sqlx::query_with(sql, values).persistent(prepare).fetch_all(connection).await?;
             Ok(rows.into_iter().map(Into::into).collect())
+        })
+    }
+
+    /// Passes each row to `each` until that breaks.
+    async fn for_each_row(
+        &mut self,
+        statement: Statement,
+        each: RowConsumer<'_>,
+    ) -> Result<ControlFlow<()>, sqlx::Error> {
+        let ((sql, values), prepare) = (split(statement), self.prepares());
+        on_connection!(self, |connection| {
+            let mut rows = sqlx::query_with(sql, values).persistent(prepare).fetch(connection);
+            while let Some(row) = rows.try_next().await? {
+                if each(row.into()).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
         })
     }
 
@@ -234,5 +263,17 @@ impl ConnectionTrait for Connections {
         let mut connection = self.check_out_for_one().await?;
         let outcome = connection.query_all(statement).await;
         connection.end(outcome).await
+    }
+}
+
+#[async_trait::async_trait]
+impl ReadRows for Connections {
+    async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr> {
+        let mut connection = self.check_out_for_one().await?;
+        match connection.for_each_row(statement, each).await {
+            // The connection still has rows to send, so it is closed.
+            Ok(ControlFlow::Break(())) => Ok(()),
+            outcome => connection.end(outcome).await.map(drop),
+        }
     }
 }

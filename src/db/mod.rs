@@ -11,6 +11,7 @@ mod connections;
 pub mod keyset;
 mod postgres;
 pub mod sqlite_file;
+mod throttle;
 mod transaction;
 mod unique;
 
@@ -25,7 +26,8 @@ use sqlx::{
 
 pub use self::{
     changes::{Change, ChangeListener, Topic},
-    connections::Connections,
+    connections::{Connections, ReadRows, RowConsumer},
+    throttle::{Admission, Throttle},
     transaction::{Transaction, Writer},
     unique::violated_unique,
 };

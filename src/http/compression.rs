@@ -3,7 +3,11 @@
 //! The middleware of actix is not used: it also compresses bodies of thirty bytes, keeps strong entity tags
 //! on compressed bodies, and responds with 406, which the contract does not allow.
 
-use std::io::{self, Write as _};
+use std::{
+    future::poll_fn,
+    io::{self, Write as _},
+    pin::Pin,
+};
 
 use actix_web::{
     HttpMessage,
@@ -19,6 +23,7 @@ use actix_web::{
     middleware::Next,
     web::{self, Bytes},
 };
+use brotli::CompressorWriter;
 use flate2::{Compression, write::GzEncoder};
 
 use crate::http::error::Error;
@@ -35,6 +40,9 @@ const BROTLI_QUALITY: i32 = 4;
 /// The smallest and the largest window, as powers of two. Every browser supports the largest. The encoder
 /// always allocates twice its window, even for a short body.
 const BROTLI_WINDOWS: (u32, u32) = (16, 22);
+
+/// The size of the buffer between the encoder and its output, in bytes.
+const BROTLI_BUFFER: usize = 4096;
 
 const ATTEMPT: &str = "compress a response";
 
@@ -74,24 +82,29 @@ impl Coding {
         })
     }
 
-    fn encode(self, body: &[u8]) -> io::Result<Vec<u8>> {
+    /// Compresses a body of `length` bytes. Each of its parts is freed as soon as it is compressed.
+    fn encode(self, length: usize, parts: Vec<Bytes>) -> io::Result<Vec<u8>> {
         match self {
             Self::Brotli => {
                 let (least, most) = BROTLI_WINDOWS;
-                let window = (usize::BITS - body.len().leading_zeros()).clamp(least, most);
+                let window = (usize::BITS - length.leading_zeros()).clamp(least, most);
                 let parameters = brotli::enc::BrotliEncoderParams {
                     quality: BROTLI_QUALITY,
                     lgwin: window.try_into().map_err(io::Error::other)?,
-                    size_hint: body.len(),
+                    size_hint: length,
                     ..Default::default()
                 };
-                let mut encoded = Vec::new();
-                brotli::BrotliCompress(&mut &*body, &mut encoded, &parameters)?;
-                Ok(encoded)
+                let mut encoder = CompressorWriter::with_params(Vec::new(), BROTLI_BUFFER, &parameters);
+                for part in parts {
+                    encoder.write_all(&part)?;
+                }
+                Ok(encoder.into_inner())
             }
             Self::Gzip => {
                 let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-                encoder.write_all(body)?;
+                for part in parts {
+                    encoder.write_all(&part)?;
+                }
                 encoder.finish()
             }
         }
@@ -131,18 +144,27 @@ pub async fn compress<B: MessageBody + 'static>(
 
     let (request, response) = response.into_parts();
     let (mut head, body) = response.into_parts();
-    let body = match body.try_into_bytes() {
-        Ok(body) => body,
-        Err(body) => return Ok(ServiceResponse::new(request, head.set_body(body))),
-    };
-    let encoded = if body.len() <= MAX_ON_WORKER {
-        coding.encode(&body)
+    let parts = take_parts(body).await?;
+    let length = parts.iter().map(Bytes::len).sum();
+    let encoded = if length <= MAX_ON_WORKER {
+        coding.encode(length, parts)
     } else {
-        web::block(move || coding.encode(&body)).await.map_err(|error| Error::internal(ATTEMPT, error))?
+        web::block(move || coding.encode(length, parts))
+            .await
+            .map_err(|error| Error::internal(ATTEMPT, error))?
     };
     let encoded = Bytes::from(encoded.map_err(|error| Error::internal(ATTEMPT, error))?);
     head.headers_mut().insert(header::CONTENT_ENCODING, coding.name());
     Ok(ServiceResponse::new(request, head.set_body(encoded).map_into_boxed_body()))
+}
+
+/// The parts of a body, without copying them.
+async fn take_parts(mut body: BoxBody) -> Result<Vec<Bytes>, Error> {
+    let mut parts = Vec::new();
+    while let Some(part) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
+        parts.push(part.map_err(|error| Error::internal(ATTEMPT, error.to_string()))?);
+    }
+    Ok(parts)
 }
 
 /// Makes the entity tag weak: a strong one promises that every client receives the same bytes for this state.
@@ -228,7 +250,10 @@ mod tests {
     #[test]
     fn a_compressed_body_decodes_to_the_original() {
         let body = "On the Analytical Engine. ".repeat(1000);
-        let (brotli, gzip) = (Coding::Brotli.encode(body.as_bytes()), Coding::Gzip.encode(body.as_bytes()));
+        let parts: Vec<Bytes> =
+            body.as_bytes().chunks(999).map(|part| Bytes::copy_from_slice(part)).collect();
+        let brotli = Coding::Brotli.encode(body.len(), parts.clone());
+        let gzip = Coding::Gzip.encode(body.len(), parts);
         let mut read = String::new();
         flate2::read::GzDecoder::new(&*gzip.unwrap()).read_to_string(&mut read).unwrap();
         assert_eq!(read, body);

@@ -15,7 +15,6 @@ use actix_web::{
     dev::Payload,
     http::header::{self, HeaderName, HeaderValue},
 };
-use serde::Serialize;
 
 /// The number of the form in which responses show a state; part of every tag. A release increases it when it
 /// adds, changes or removes a member of a response with a tag, so that no client is told that what it cached
@@ -202,12 +201,11 @@ impl Recipient {
 }
 
 impl<T> Conditional<T> {
-    /// Builds the response: 304 without a body, or 200 with the body that `body` creates. `body` may add
-    /// headers.
-    pub fn respond<B: Serialize>(
+    /// Builds the response: 304 without a body, or 200 as `complete` completes it.
+    pub fn respond(
         self,
         recipient: Recipient,
-        body: impl FnOnce(&mut HttpResponseBuilder, T) -> B,
+        complete: impl FnOnce(&mut HttpResponseBuilder, T) -> HttpResponse,
     ) -> HttpResponse {
         let (mut response, tag, state) = match self {
             Self::NotModified(tag) => (HttpResponse::NotModified(), tag, None),
@@ -217,10 +215,7 @@ impl<T> Conditional<T> {
         recipient.write_headers(&mut response);
         match state {
             None => response.finish(),
-            Some(state) => {
-                let body = body(&mut response, state);
-                response.json(body)
-            }
+            Some(state) => complete(&mut response, state),
         }
     }
 }

@@ -132,7 +132,8 @@ pub struct PageRequest<L, K: SortKey> {
 }
 
 impl<L: Clone + Serialize + DeserializeOwned, K: SortKey> PageRequest<L, K> {
-    fn is_backward(&self) -> bool {
+    /// Whether rows are read in the opposite order, from the row of the cursor backwards.
+    pub fn is_backward(&self) -> bool {
         self.cursor.as_ref().is_some_and(|cursor| cursor.direction == Direction::Previous)
     }
 

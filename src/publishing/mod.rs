@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     config::Settings,
     db::{Connections, Db, Writer},
-    http::{conditional::Recipient, request::UserId, resource::Endpoint},
+    http::{conditional::Recipient, page_bounds::PageBounds, request::UserId, resource::Endpoint},
 };
 
 /// What requests about articles need. Cloning it costs reference counts.
@@ -21,6 +21,8 @@ pub struct Publishing {
     pub writer: Writer,
     /// Whether everyone sees the drafts of everyone, as in the FastAPI blog.
     pub public_drafts: bool,
+    /// The bounds of pages.
+    pub page_bounds: PageBounds,
     /// The time.
     pub clock: Clock,
 }
@@ -28,7 +30,9 @@ pub struct Publishing {
 impl Publishing {
     /// The state of this area. Needs no live service.
     pub fn new(settings: &Settings, reader: Connections, writer: Writer, clock: Clock) -> Self {
-        Self { reader, writer, public_drafts: settings.publishing.public_drafts, clock }
+        let public_drafts = settings.publishing.public_drafts;
+        let page_bounds = PageBounds::new(settings.http.request_timeout, settings.http.max_page_bytes);
+        Self { reader, writer, public_drafts, page_bounds, clock }
     }
 
     /// The same on the connections of another worker.

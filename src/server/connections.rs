@@ -23,6 +23,8 @@ use actix_web::{
 };
 use socket2::SockRef;
 
+use crate::http::sending::send_in_pieces;
+
 /// How long idle client connections stay open: longer than the 60 seconds after which nginx closes them.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
@@ -58,9 +60,11 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// The service of one worker: `app` on every connection.
+/// The service of one worker: `app` on every connection. A connection whose client accepts nothing for
+/// `write_timeout` is closed.
 pub(super) fn serve<I, S, B>(
     app: I,
+    write_timeout: Duration,
     stopping: GracefulShutdownSignal,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
 where
@@ -77,7 +81,7 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let app = app.into_factory().map_err(|error| Response::from(error.error_response()));
+    let app = app.into_factory().map(send_in_pieces).map_err(|error| Response::from(error.error_response()));
     let http = HttpService::build()
         .graceful_shutdown_signal(move || {
             let stopping = stopping.clone();
@@ -88,7 +92,8 @@ where
         .client_disconnect_timeout(CLOSE_TIMEOUT)
         .finish(map_config(app, |()| AppConfig::default()))
         .tcp();
-    apply_fn_factory(http, |stream: TcpStream, http| {
+    apply_fn_factory(http, move |stream: TcpStream, http| {
+        limit_writes(&stream, write_timeout);
         let client = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
         let served = http.call(stream);
         async move {
@@ -100,6 +105,18 @@ where
         }
     })
 }
+
+/// Makes the kernel close the connection if the client acknowledges nothing, or its window stays closed, for
+/// `timeout`. actix has no timeout for writing: a client that does not read would hold its response forever.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn limit_writes(stream: &TcpStream, timeout: Duration) {
+    // It fails only if the client has disconnected.
+    let _ = SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
+}
+
+/// Other systems have no such option.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn limit_writes(_stream: &TcpStream, _timeout: Duration) {}
 
 /// Clients that send something else than HTTP, or disappear, are no failure of the server.
 fn log(client: Option<IpAddr>, error: &DispatchError) {

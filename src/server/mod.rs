@@ -83,6 +83,7 @@ impl Server {
         let cache = Arc::new(Cache::new(bytes));
         let state = AppState::new(settings, &db, cache, clock);
         let workers = settings.http.workers.max(1);
+        let write_timeout = settings.http.write_timeout;
         // One thread for each concurrent hash, and as many for compression. Queued passwords need no thread.
         let blocking = state.accounts.passwords.max_concurrent().saturating_mul(2);
         let pools: Arc<[Db]> = db.split(workers).into();
@@ -100,7 +101,7 @@ impl Server {
             let pools = number.and_then(|number| pools_of_workers.get(number));
             let state = pools.map_or_else(|| shared.clone(), |pools| shared.on(pools));
             let app = create_app(state, policy.clone(), documentation.clone()).configure(further.clone());
-            connections::serve(app, stopping.clone())
+            connections::serve(app, write_timeout, stopping.clone())
         };
         let listeners = connections::listen(&settings.http.host, settings.http.port)
             .map_err(|error| bind_error(&settings.http, &error))?;

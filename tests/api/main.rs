@@ -33,6 +33,7 @@ mod lists;
 mod logging;
 mod malformed;
 mod operation;
+mod page_bounds;
 mod paging;
 #[cfg(feature = "long-tests")]
 mod pgbouncer;

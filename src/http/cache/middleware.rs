@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{StatusCode, header},
     middleware::Next,
@@ -78,9 +78,20 @@ pub async fn serve_cached<B: MessageBody + 'static>(
     let stamp = cached.subject(&request).and_then(|subject| cache.begin_fill(subject, cached.shows));
     let response = next.call(request).await?;
     Ok(match stamp {
-        Some(stamp) if response.status() == StatusCode::OK => store(coding, stamp, response),
+        // A body that cannot be stored is not copied.
+        Some(stamp) if response.status() == StatusCode::OK && fits(&response) => {
+            store(coding, stamp, response)
+        }
         _ => response.map_into_boxed_body(),
     })
+}
+
+fn fits(response: &ServiceResponse<impl MessageBody>) -> bool {
+    let cache = HttpState::of(response.request()).map(|state| &state.cache);
+    match response.response().body().size() {
+        BodySize::Sized(bytes) => cache.is_ok_and(|cache| cache.fits(bytes)),
+        BodySize::None | BodySize::Stream => false,
+    }
 }
 
 fn store<B: MessageBody + 'static>(

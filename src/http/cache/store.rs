@@ -178,6 +178,11 @@ impl Cache {
         self.entries.is_some()
     }
 
+    /// Whether a body of this size can be stored.
+    pub fn fits(&self, bytes: u64) -> bool {
+        self.entries.as_ref().is_some_and(|entries| bytes <= entries.shard_capacity())
+    }
+
     /// The cached response to `path` with its query, for a client that accepts `coding`, if it is still
     /// valid.
     pub fn get(&self, path: &str, coding: Option<Coding>) -> Option<Arc<Entry>> {

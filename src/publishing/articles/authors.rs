@@ -9,12 +9,16 @@ use sha2::{Digest as _, Sha256};
 use super::schemas::{AuthorResponse, Expand};
 use crate::http::{conditional::EntityTag, error::Result};
 
+/// Maximum number of ids in one statement. Both databases limit the number of bind values.
+const MAX_IDS: usize = 1000;
+
 /// Authors by id; empty unless the request expands them.
 #[derive(Debug, Default)]
 pub(super) struct Authors(BTreeMap<i32, String>);
 
 impl Authors {
-    /// Loads the accounts with these ids in one statement, if `expand` asks for them.
+    /// Loads the accounts with these ids, if `expand` asks for them: one statement for up to [`MAX_IDS`]
+    /// accounts.
     pub(super) async fn load(
         db: &impl ConnectionTrait,
         expand: Option<Expand>,
@@ -24,15 +28,17 @@ impl Authors {
             Some(Expand::Author) => ids.collect(),
             None => BTreeSet::new(),
         };
-        if ids.is_empty() {
-            return Ok(Self::default());
+        let ids: Vec<i32> = ids.into_iter().collect();
+        let mut authors = BTreeMap::new();
+        for ids in ids.chunks(MAX_IDS) {
+            let names = user::Entity::find()
+                .select_only()
+                .columns([user::Column::Id, user::Column::Username])
+                .filter(user::Column::Id.is_in(ids.iter().copied()))
+                .into_tuple::<(i32, String)>();
+            authors.extend(names.all(db).await?);
         }
-        let names = user::Entity::find()
-            .select_only()
-            .columns([user::Column::Id, user::Column::Username])
-            .filter(user::Column::Id.is_in(ids))
-            .into_tuple::<(i32, String)>();
-        Ok(Self(names.all(db).await?.into_iter().collect()))
+        Ok(Self(authors))
     }
 
     /// The author with this id, if loaded.

@@ -1,31 +1,38 @@
 //! Lists of articles: what a page must hold, the statement that reads it, and its state.
 
+use std::ops::ControlFlow;
+
 use chrono::{DateTime, Utc};
 use entity::{StoredTime, Visibility, article, user};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
     PaginatorTrait as _, QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select, Value,
-    sea_query::{Expr, ExprTrait as _, Func, SelectStatement},
+    sea_query::{Alias, Expr, ExprTrait as _, Func, Query, SelectStatement},
 };
 use serde_json::json;
 
 use super::{
     authors::Authors,
-    schemas::{ArticleFilter, ArticleList, ArticleResponse, AuthorName, Expand, ListCursor, Sort},
-    service::{state, view},
+    schemas::{ArticleFilter, ArticleList, AuthorName, Expand, ListCursor, Sort},
+    service::{state, view_without_author},
 };
-use crate::http::{
-    conditional::{Conditional, Conditions, RowState},
-    error::Result,
-    paging::{Count, Neighbours, PageRequest},
-    validation::{FieldErrors, Instant},
+use crate::{
+    db::{ReadRows, keyset::Keyset},
+    http::{
+        conditional::{Conditional, Conditions, RowState},
+        error::Result,
+        page_bounds::{ALWAYS_SERVED, MAX_CHEAP_ROWS, PageBounds},
+        page_json::PageJson,
+        paging::{Count, Neighbours, PageRequest},
+        validation::{FieldErrors, Instant, InvalidValue},
+    },
 };
 
 /// One page.
 #[derive(Debug)]
 pub struct ArticlePage {
     /// The articles, in order.
-    pub articles: Vec<ArticleResponse>,
+    pub articles: PageJson,
     /// The pages next to it.
     pub neighbours: Neighbours,
     /// The size of the whole list, if it was asked for.
@@ -49,44 +56,55 @@ struct RowVersion {
     author_id: i32,
 }
 
-/// A row with [`FULL_ROW`], decoded by position: looking up every column of every row by name is the largest
-/// cost of a list besides the database.
-#[derive(Debug)]
-struct FullRow(article::Model);
+/// What is known of an article of a page once its JSON is written.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    id: i32,
+    state: RowState,
+    author_id: i32,
+    key: DateTime<Utc>,
+}
+
+/// The bytes of an article in a page in addition to its title and its content.
+const ROW_SIZE: usize = 256;
 
 const FULL_ROW: [article::Column; 9] = {
     use article::Column::{AuthorId, Content, CreatedAt, Id, Published, StateId, Title, UpdatedAt, Version};
     [Id, Title, Content, Published, AuthorId, CreatedAt, UpdatedAt, Version, StateId]
 };
 
-impl FromQueryResult for FullRow {
-    fn from_query_result(row: &QueryResult, _prefix: &str) -> std::result::Result<Self, DbErr> {
-        Ok(Self(article::Model {
-            id: row.try_get_by_index(0)?,
-            title: row.try_get_by_index(1)?,
-            content: row.try_get_by_index(2)?,
-            published: row.try_get_by_index(3)?,
-            author_id: row.try_get_by_index(4)?,
-            created_at: row.try_get_by_index(5)?,
-            updated_at: row.try_get_by_index(6)?,
-            version: row.try_get_by_index(7)?,
-            state_id: row.try_get_by_index(8)?,
-        }))
-    }
+/// Decodes a row with [`FULL_ROW`] by position: looking up every column of every row by name is the largest
+/// cost of a list besides the database.
+fn full_row(row: &QueryResult) -> Result<article::Model, DbErr> {
+    Ok(article::Model {
+        id: row.try_get_by_index(0)?,
+        title: row.try_get_by_index(1)?,
+        content: row.try_get_by_index(2)?,
+        published: row.try_get_by_index(3)?,
+        author_id: row.try_get_by_index(4)?,
+        created_at: row.try_get_by_index(5)?,
+        updated_at: row.try_get_by_index(6)?,
+        version: row.try_get_by_index(7)?,
+        state_id: row.try_get_by_index(8)?,
+    })
 }
 
 /// Reads one page.
 ///
 /// # Errors
 /// 422 for a cursor together with a `skip` above 0, or with an order or filters that are not those of its
-/// list.
+/// list, and for a page of too many bytes; 503 for an expensive page while others are read, and
+/// for a large one while others occupy the memory.
 pub async fn list_articles(
-    db: &impl ConnectionTrait,
+    db: &impl ReadRows,
+    bounds: &PageBounds,
     visibility: Visibility,
     filter: ArticleFilter,
     conditions: &Conditions,
 ) -> Result<Conditional<ArticlePage>> {
     let request = Request::new(filter)?;
+    let _admission = if request.is_expensive() { Some(bounds.admit_expensive().await?) } else { None };
+    let bytes = request.check_bytes(db, visibility, bounds.max_bytes).await?;
     let total = match request.count {
         None => None,
         Some(Count::Exact) => Some(request.whole_list(visibility).count(db).await?),
@@ -101,12 +119,13 @@ pub async fn list_articles(
             return Ok(Conditional::NotModified(tag));
         }
     }
-    let rows = fetch::<FullRow>(db, &request.statement(visibility, &FULL_ROW)).await?;
-    let page = request.page.rows(rows.into_iter().map(|FullRow(article)| article).collect());
+    let mut articles = PageJson::new(bounds.memory.clone());
+    articles.reserve(bytes)?;
+    let page = request.page.rows(request.write_rows(db, visibility, &mut articles).await?);
     let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-    let tag = authors.tag(page.tag(|row| (row.id, state(row)), total));
-    let neighbours = request.page.neighbours(&page, |row| (request.key(row), row.id));
-    let articles = page.rows.into_iter().map(|article| view(article, &authors)).collect();
+    articles.add_member("author", page.rows.iter().map(|row| authors.view(row.author_id)))?;
+    let tag = authors.tag(page.tag(|row| (row.id, row.state), total));
+    let neighbours = request.page.neighbours(&page, |row| (row.key, row.id));
     Ok(Conditional::Modified(ArticlePage { articles, neighbours, total }, tag))
 }
 
@@ -213,15 +232,114 @@ impl Request {
         select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
     }
 
+    /// Whether the page may read many rows that it does not show: those before it, the whole list, or those
+    /// that a filter on the time which is not the key leaves out. Or it shows many.
+    fn is_expensive(&self) -> bool {
+        let list = &self.page.list;
+        let other_time = match self.key_column() {
+            article::Column::CreatedAt => list.updated_since.or(list.updated_until),
+            _ => list.since.or(list.until),
+        };
+        let rows = Ord::max(self.page.skip, self.page.limit);
+        self.count.is_some() || other_time.is_some() || rows > MAX_CHEAP_ROWS
+    }
+
+    /// Reads the rows of this page and writes each into `page` as it arrives, in the order of the list. The
+    /// result has all rows that were read, in the order in which they were read.
+    async fn write_rows(
+        &self,
+        db: &impl ReadRows,
+        visibility: Visibility,
+        page: &mut PageJson,
+    ) -> Result<Vec<Written>> {
+        let statement = db.get_database_backend().build(&self.statement(visibility, &FULL_ROW));
+        let limit = usize::try_from(self.page.limit).unwrap_or(usize::MAX);
+        let mut rows = Vec::new();
+        let mut write = |row: &QueryResult| {
+            let article = full_row(row)?;
+            let (id, state) = (article.id, state(&article));
+            rows.push(Written { id, state, author_id: article.author_id, key: self.key(&article) });
+            if rows.len() > limit {
+                return Ok(());
+            }
+            let usual = article.title.len().saturating_add(article.content.len()).saturating_add(ROW_SIZE);
+            page.push(&view_without_author(article), usual)
+        };
+        let mut outcome = Ok(());
+        let mut each = |row: QueryResult| {
+            outcome = write(&row);
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        db.read_rows(statement, &mut each).await?;
+        outcome?;
+        if self.page.is_backward() {
+            page.reverse();
+        }
+        Ok(rows)
+    }
+
     /// The statement for the rows of this page, with these columns; the key column must be among them.
     fn statement(&self, visibility: Visibility, columns: &[article::Column]) -> SelectStatement {
-        let descending = matches!(self.page.list.sort, Sort::NewestFirst | Sort::RecentlyUpdatedFirst);
-        let parts = article::Entity::visible_parts(visibility, self.page.list.published)
+        let part = |part: Select<article::Entity>| part.columns(columns.iter().copied());
+        self.keyset().statement(self.parts(visibility, part))
+    }
+
+    /// The disjoint parts of the list, with the columns that `select` adds.
+    fn parts(
+        &self,
+        visibility: Visibility,
+        select: impl Fn(Select<article::Entity>) -> Select<article::Entity>,
+    ) -> Vec<SelectStatement> {
+        article::Entity::visible_parts(visibility, self.page.list.published)
             .into_iter()
-            .map(|part| self.narrow(part).select_only().columns(columns.iter().copied()).into_query());
+            .map(|part| select(self.narrow(part).select_only()).into_query())
+            .collect()
+    }
+
+    fn keyset(&self) -> Keyset {
+        let descending = matches!(self.page.list.sort, Sort::NewestFirst | Sort::RecentlyUpdatedFirst);
         let mut keyset = self.page.keyset(self.key_column(), article::Column::Id, descending);
         keyset.exact_key = keyset.after.as_ref().and_then(|(key, id)| self.exact_key(key, *id));
-        keyset.statement(parts.collect())
+        keyset
+    }
+
+    /// The size of a page that can be large, if it has at most `max` bytes; 0 for other pages, which are
+    /// always served.
+    async fn check_bytes(
+        &self,
+        db: &impl ConnectionTrait,
+        visibility: Visibility,
+        max: Option<u64>,
+    ) -> Result<u64> {
+        let Some(max) = max.filter(|_| self.page.limit > ALWAYS_SERVED) else { return Ok(0) };
+        let bytes = self.bytes(db, visibility, max).await?;
+        if bytes > max {
+            let invalid = InvalidValue::rejected(format!("the page has more than {max} bytes"));
+            let limit = json!(self.page.limit.to_string());
+            return Err(FieldErrors::one(invalid, &["query", "limit"], limit).into());
+        }
+        Ok(bytes)
+    }
+
+    /// The size of the page: the text of its articles and [`ROW_SIZE`] for each. The texts are not loaded. No
+    /// more rows are counted than a page of `max` bytes can have.
+    async fn bytes(&self, db: &impl ConnectionTrait, visibility: Visibility, max: u64) -> Result<u64> {
+        let row_size = i64::try_from(ROW_SIZE).unwrap_or(i64::MAX);
+        let length = |column: article::Column| Expr::expr(Func::cust("octet_length").arg(column.into_expr()));
+        let size = length(article::Column::Title).add(length(article::Column::Content)).add(row_size);
+        let parts = self.parts(visibility, |part| {
+            let position = part.columns([self.key_column(), article::Column::Id]);
+            position.column_as(size.clone(), "size")
+        });
+        let enough = max.div_euclid(row_size.unsigned_abs()).saturating_add(1);
+        let keyset = Keyset { limit: Ord::min(self.page.limit, enough), ..self.keyset() };
+        let sum = Query::select()
+            .expr(Expr::cust("sum(size)"))
+            .from_subquery(keyset.statement(parts), Alias::new("page"))
+            .to_owned();
+        let sum = db.query_one_raw(db.get_database_backend().build(&sum)).await?;
+        let bytes = sum.map(|row| row.try_get_by_index::<Option<i64>>(0)).transpose()?.flatten();
+        Ok(bytes.unwrap_or_default().unsigned_abs())
     }
 
     /// The key of the row of the cursor, read from the database if the cursor may have been made from a time

@@ -90,11 +90,12 @@ pub async fn list_articles(
 ) -> Result<HttpResponse> {
     let (viewer, parameters) = (request.caller, link_parameters(&request.query));
     let visibility = publishing.visibility(viewer);
-    let page = list::list_articles(&publishing.reader, visibility, request.query, &conditions).await?;
+    let Publishing { reader, page_bounds, .. } = &*publishing;
+    let page = list::list_articles(reader, page_bounds, visibility, request.query, &conditions).await?;
     Ok(page.respond(publishing.recipient(viewer), |response, page| {
         page.neighbours.write_link(response, &parameters);
         write_total(response, page.total);
-        page.articles
+        page.articles.respond(response)
     }))
 }
 
@@ -120,7 +121,7 @@ pub async fn read_article(
     let visibility = publishing.visibility(viewer);
     let article =
         service::get_article(&publishing.reader, visibility, &request.path, expand, &conditions).await?;
-    Ok(article.respond(publishing.recipient(viewer), |_, article| article))
+    Ok(article.respond(publishing.recipient(viewer), |response, article| response.json(article)))
 }
 
 /// Create an article

@@ -152,7 +152,8 @@ async fn load_own(
     }
 }
 
-fn view_without_author(article: article::Model) -> ArticleResponse {
+/// The article as clients see it, without its author.
+pub(super) fn view_without_author(article: article::Model) -> ArticleResponse {
     view(article, &Authors::default())
 }
 
@@ -162,7 +163,7 @@ pub(super) fn state(article: &article::Model) -> RowState {
 }
 
 /// The article as clients see it.
-pub(super) fn view(article: article::Model, authors: &Authors) -> ArticleResponse {
+fn view(article: article::Model, authors: &Authors) -> ArticleResponse {
     let article::Model {
         id,
         title,

@@ -14,7 +14,7 @@ use actix_web::{
 use byline::{
     clock::Clock,
     config::Settings,
-    db::{Connections, Db},
+    db::{Admission, Connections, Db},
     http::{
         cache::{
             Cache,
@@ -23,6 +23,7 @@ use byline::{
         cors::Policy,
         docs::Documentation,
         error::Error,
+        page_bounds::PageBounds,
         resource::{Endpoint, Endpoints},
         validation::Limits,
     },
@@ -164,6 +165,15 @@ impl TestApp {
     /// The connections that reads use.
     pub(super) fn reader(&self) -> &Connections {
         &self.db.reader
+    }
+
+    /// Occupies the server as an expensive page does, until the result is dropped.
+    pub(crate) async fn read_expensively(&self) -> Admission {
+        self.page_bounds().admit_expensive().await.unwrap()
+    }
+
+    pub(super) fn page_bounds(&self) -> &PageBounds {
+        &self.state.publishing.page_bounds
     }
 
     /// The limits that requests are checked against.

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use byline::{
-    db::Connections,
+    db::{Connections, ReadRows, RowConsumer},
     http::{
         conditional::{Conditional, Conditions, EntityTags},
         validation::{Extractor, FieldErrors, Members},
@@ -49,7 +49,7 @@ pub(crate) async fn read_list(app: &TestApp, viewer: Viewer, query: &str, known:
     let known = known.map(|tag| EntityTags::Listed(vec![tag.trim_matches('"').to_owned()]));
     let conditions = Conditions { if_none_match: known, ..Conditions::default() };
     let connection = Recording { inner: app.reader(), statements: Mutex::default() };
-    let read = list_articles(&connection, visibility, filter, &conditions).await.unwrap();
+    let read = list_articles(&connection, app.page_bounds(), visibility, filter, &conditions).await.unwrap();
     let statements = connection.statements.into_inner().unwrap();
     match read {
         Conditional::Modified(page, tag) => ListRead {
@@ -74,6 +74,14 @@ struct Recording<'a> {
 impl Recording<'_> {
     fn record(&self, statement: &Statement) {
         self.statements.lock().unwrap().push(statement.clone());
+    }
+}
+
+#[async_trait::async_trait]
+impl ReadRows for Recording<'_> {
+    async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr> {
+        self.record(&statement);
+        self.inner.read_rows(statement, each).await
     }
 }
 

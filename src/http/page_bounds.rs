@@ -1,0 +1,47 @@
+//! What bounds the cost of pages.
+
+use std::time::Duration;
+
+use super::{
+    error::{Error, Result},
+    page_json::PageMemory,
+};
+use crate::db::{Admission, Throttle};
+
+/// Maximum number of pages read at the same time that are deep in a list, or whose list is counted. A single
+/// one, so that every worker has a connection for other reads.
+const EXPENSIVE: usize = 1;
+
+/// A page that skips, or asks for, more rows than this is expensive.
+pub const MAX_CHEAP_ROWS: u64 = 10_000;
+
+/// Pages of up to this many rows are served whatever their size: clients of the FastAPI blog send no `limit`.
+pub const ALWAYS_SERVED: u64 = 100;
+
+/// The bounds of all pages of the process. Clones share them.
+#[derive(Clone, Debug)]
+pub struct PageBounds {
+    throttle: Throttle,
+    /// The memory of all pages.
+    pub memory: PageMemory,
+    /// Maximum size of a page of more than [`ALWAYS_SERVED`] rows.
+    pub max_bytes: Option<u64>,
+}
+
+impl PageBounds {
+    /// The bounds for requests that last for at most `request_timeout`.
+    pub fn new(request_timeout: Duration, max_bytes: Option<u64>) -> Self {
+        // An expensive statement that waited has a quarter of the time left, and a request that waits in vain
+        // is answered before its deadline.
+        let max_wait = request_timeout.mul_f64(0.75);
+        Self { throttle: Throttle::new(EXPENSIVE, max_wait), memory: PageMemory::new(max_bytes), max_bytes }
+    }
+
+    /// Waits until an expensive page may be read. The next one is admitted when the result is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if others take too long.
+    pub async fn admit_expensive(&self) -> Result<Admission> {
+        self.throttle.admit().await.ok_or(Error::Busy)
+    }
+}
