@@ -16,7 +16,10 @@ use crate::{
     clock::Clock,
     config::Settings,
     db::Writer,
-    http::validation::{Extractor, FieldErrors, Limits, Members},
+    http::{
+        client_address::ClientAddress,
+        validation::{Extractor, FieldErrors, Limits, Members},
+    },
 };
 
 #[derive(Debug, Subcommand)]
@@ -51,7 +54,8 @@ async fn create(settings: &Settings, email: &str, username: &str) -> Result<User
     let mut errors = FieldErrors::default();
     let input = Extractor::extract("user", Members::Pairs(&members), &limits, &mut errors);
     let input = input.ok_or_else(|| errors.to_string())?;
-    let account = service::register(&accounts.writer, &accounts.passwords, input, accounts.clock.now()).await;
+    let (Accounts { writer, passwords, clock, .. }, client) = (&accounts, ClientAddress::LOCAL);
+    let account = service::register(writer, passwords, client, input, clock.now()).await;
     db.close().await;
     Ok(account?)
 }

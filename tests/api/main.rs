@@ -33,6 +33,7 @@ mod logging;
 mod malformed;
 mod operation;
 mod paging;
+mod password_queue;
 mod plans;
 mod preconditions;
 mod replay;
