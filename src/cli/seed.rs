@@ -79,7 +79,7 @@ pub(super) async fn run_command(
     }
     let target = schema::target(&settings.database.url)?;
     require_confirmation(settings, &target, confirm.as_deref(), out)?;
-    let db = schema::open(settings, false).await?;
+    let db = schema::open(settings, false).await?.db;
     let pool = db.pool();
     let seeded = run(&pool, settings.auth.bcrypt_cost, amount).await;
     pool.close().await?;

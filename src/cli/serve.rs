@@ -7,7 +7,10 @@ use std::{
 
 use clap::Args;
 
-use super::{Failure, schema};
+use super::{
+    Failure,
+    schema::{self, Opened},
+};
 use crate::{
     clock::Clock,
     config::{LogFormat, Settings},
@@ -22,12 +25,14 @@ pub(super) struct Arguments {
     pub(super) migrate: bool,
 }
 
-pub(super) async fn run(settings: Settings, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) async fn run(mut settings: Settings, arguments: &Arguments) -> Result<(), Failure> {
     let _guard = telemetry::start(&settings);
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    let db = schema::open(&settings, arguments.migrate).await?;
+    let Opened { db, is_adopted } = schema::open(&settings, arguments.migrate).await?;
+    settings.auth.registration = settings.auth.registration.resolve(is_adopted);
+    tracing::info!("{}", settings.auth.registration.message());
     let server = Server::bind(&settings, db, &Clock::system())?;
     announce(&settings, server.address())?;
     Ok(server.run().await?)

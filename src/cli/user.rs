@@ -44,7 +44,7 @@ pub(super) async fn run(settings: &Settings, command: Command, out: &mut impl Wr
 
 async fn create(settings: &Settings, email: &str, username: &str) -> Result<UserResponse, Failure> {
     let password = read_password()?;
-    let db = schema::open(settings, false).await?;
+    let db = schema::open(settings, false).await?.db;
     let writer = Writer::new(db.writer.clone(), Arc::new(()), settings.http.request_timeout);
     let accounts = Accounts::new(settings, db.reader.clone(), writer, Clock::system());
     let members = [("email", email), ("username", username), ("password", password.as_str())]

@@ -255,7 +255,9 @@ fn the_complete_example_file_starts_in_development_only() {
     assert_eq!(assigned, declarations().len());
 
     let settings = Settings::from_parts(None, Some(&example)).unwrap();
-    assert_eq!(settings.warnings(), ["SECRET_KEY: is a placeholder; production would not start with it"]);
+    let warning = "SECRET_KEY: is a placeholder; production would not start with it; generate a key with \
+                   `openssl rand -hex 32`";
+    assert_eq!(settings.warnings(), [warning]);
     let production = [("APP_ENV".to_owned(), "production".to_owned())];
     let error = Settings::from_parts(production, Some(&example)).unwrap_err().to_string();
     assert!(error.starts_with("SECRET_KEY: is a placeholder"), "{error}");
