@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     Failure,
@@ -15,7 +16,7 @@ use crate::{
     clock::Clock,
     config::{LogFormat, Settings},
     http::telemetry,
-    server::Server,
+    server::{Server, descriptors},
 };
 
 #[derive(Args, Debug, Default)]
@@ -27,6 +28,10 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(mut settings: Settings, arguments: &Arguments) -> Result<(), Failure> {
     let _guard = telemetry::start(&settings);
+    // A terminal that closes and `systemctl reload` send SIGHUP, which would end the process. The first call
+    // replaces the default action for good.
+    drop(signal(SignalKind::hangup())?);
+    descriptors::raise_limit();
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }

@@ -21,12 +21,16 @@ use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Database, Executor as _, Pool, pool::PoolConnection};
 use tokio::{runtime, sync::Semaphore, time::timeout};
 
-use super::FRESH_FOR;
+use super::{FRESH_FOR, file::DatabaseFile};
 
 /// Runs single statements, each on any of its connections. Several statements that belong together need a
 /// transaction. Clones share the same connections.
 #[derive(Clone, Debug)]
-pub struct Connections(Engine);
+pub struct Connections {
+    engine: Engine,
+    /// The file of a SQLite database, for the connection that writes to it.
+    file: Option<Arc<DatabaseFile>>,
+}
 
 #[derive(Clone, Debug)]
 enum Engine {
@@ -244,7 +248,7 @@ impl Connection {
 impl Connections {
     /// A connection for more than one statement.
     pub(super) async fn check_out(&self) -> Result<Connection, DbErr> {
-        Ok(match &self.0 {
+        Ok(match &self.engine {
             Engine::Postgres(set) => Connection::Postgres(set.check_out().await?),
             Engine::Sqlite(set) => Connection::Sqlite(set.check_out().await?),
         })
@@ -253,15 +257,29 @@ impl Connections {
     /// Changes whenever a connection may have been replaced. If there is only one connection, a statement
     /// between two equal results ran on the same connection as the statements before.
     pub fn opened(&self) -> u64 {
-        match &self.0 {
+        match &self.engine {
             Engine::Postgres(set) => set.opened.load(SeqCst),
             Engine::Sqlite(set) => set.opened.load(SeqCst),
         }
     }
 
+    /// The same connections, which write to `file`.
+    pub(super) fn writing_to(self, file: Arc<DatabaseFile>) -> Self {
+        Self { file: Some(file), ..self }
+    }
+
+    /// Checks that what is written can be found again: the file of a SQLite database was neither deleted nor
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`DbErr::Conn`], which is a 503.
+    pub(super) fn check_file(&self) -> Result<(), DbErr> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check())
+    }
+
     /// Closes all connections, waiting for those in use.
     pub(super) async fn close(&self) {
-        match &self.0 {
+        match &self.engine {
             Engine::Postgres(set) => set.close().await,
             Engine::Sqlite(set) => set.close().await,
         }
@@ -289,13 +307,13 @@ pub(super) fn failed(error: sqlx::Error) -> DbErr {
 
 impl From<Pool<sqlx::Postgres>> for Connections {
     fn from(pool: Pool<sqlx::Postgres>) -> Self {
-        Self(Engine::Postgres(ConnectionSet::new(pool)))
+        Self { engine: Engine::Postgres(ConnectionSet::new(pool)), file: None }
     }
 }
 
 impl From<Pool<sqlx::Sqlite>> for Connections {
     fn from(pool: Pool<sqlx::Sqlite>) -> Self {
-        Self(Engine::Sqlite(ConnectionSet::new(pool)))
+        Self { engine: Engine::Sqlite(ConnectionSet::new(pool)), file: None }
     }
 }
 
@@ -308,7 +326,7 @@ fn split(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
 #[async_trait::async_trait]
 impl ConnectionTrait for Connections {
     fn get_database_backend(&self) -> DbBackend {
-        match self.0 {
+        match self.engine {
             Engine::Postgres(_) => DbBackend::Postgres,
             Engine::Sqlite(_) => DbBackend::Sqlite,
         }

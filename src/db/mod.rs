@@ -8,13 +8,14 @@
 mod budget;
 mod changes;
 mod connections;
+mod file;
 pub mod keyset;
 mod transaction;
 mod unique;
 
 use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
 
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, Statement};
+use sea_orm::{DatabaseConnection, DbErr};
 use sqlx::{
     ConnectOptions as _, Connection as _, Database, PgPool,
     pool::PoolOptions,
@@ -23,6 +24,7 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
+use self::file::DatabaseFile;
 pub use self::{
     changes::{Change, ChangeListener, Topic},
     connections::Connections,
@@ -115,7 +117,8 @@ impl Db {
                 let pool = pool::<sqlx::Sqlite>(1, settings.database.acquire_timeout)
                     .idle_timeout(None)
                     .max_lifetime(None);
-                let writer = pool.connect_lazy_with(options.clone()).into();
+                let file = settings.database.url.file().map(|path| Arc::new(DatabaseFile::new(path)));
+                let writer = sqlite_writer(pool, options.clone(), file);
                 Server::Sqlite { options: Box::new(options), writer }
             }
         };
@@ -171,13 +174,18 @@ impl Db {
         }
     }
 
-    /// Checks that the database responds.
+    /// Checks that what is written can be found again: the file of a SQLite database was neither deleted nor
+    /// replaced while it is open.
     ///
     /// # Errors
-    /// If the database does not respond.
-    pub async fn ping(&self) -> Result<(), DbErr> {
-        let backend = self.reader.get_database_backend();
-        self.reader.execute_raw(Statement::from_string(backend, "SELECT 1")).await.map(drop)
+    /// If it was.
+    pub fn check_file(&self) -> Result<(), DbErr> {
+        self.writer.check_file()
+    }
+
+    /// `DATABASE_CONNECTIONS`: the most connections that the process opens.
+    pub fn max_connections(&self) -> u32 {
+        self.source.connections
     }
 
     /// Closes all connections and waits for those in use. No statement runs afterwards. SQLite removes its
@@ -238,6 +246,21 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").finish_non_exhaustive()
     }
+}
+
+/// The connection that writes to a SQLite file, and notices if the file is deleted or replaced.
+fn sqlite_writer(
+    pool: PoolOptions<sqlx::Sqlite>,
+    options: SqliteConnectOptions,
+    file: Option<Arc<DatabaseFile>>,
+) -> Connections {
+    let Some(file) = file else { return pool.connect_lazy_with(options).into() };
+    let opened = Arc::clone(&file);
+    let pool = pool.after_connect(move |_, _| {
+        let opened = opened.opened();
+        Box::pin(async move { Ok(opened?) })
+    });
+    Connections::from(pool.connect_lazy_with(options)).writing_to(file)
 }
 
 fn pool<D: Database>(connections: u32, acquire_timeout: Duration) -> PoolOptions<D> {

@@ -38,6 +38,7 @@ mod plans;
 mod preconditions;
 mod replay;
 mod replicas;
+mod resilience;
 mod roles;
 mod settings;
 mod startup;

@@ -204,7 +204,7 @@ async fn a_token_of_the_old_blog_lets_its_user_continue() {
 async fn new_rows_get_the_next_ids() {
     let blog = Blog::restore("").await;
     blog.installation.succeed(&["migrate", "up"]);
-    let server = blog.installation.serve(&[]);
+    let server = blog.installation.another().set(&[("REGISTRATION", "open")]).serve(&[]);
     let newcomer = server.client().sign_up("newcomer").await;
     assert_eq!(newcomer.id, 4);
     assert_eq!(newcomer.write(Published::Yes).await.id, 13);
@@ -237,7 +237,7 @@ async fn addresses_that_differ_by_case_only_are_taken_over() {
 async fn accounts_with_the_same_address_keep_working_and_no_third_one_is_accepted() {
     let blog = Blog::restore(TWIN).await;
     blog.installation.succeed(&["migrate", "up"]);
-    let server = blog.installation.serve(&[]);
+    let server = blog.installation.another().set(&[("REGISTRATION", "open")]).serve(&[]);
     for (name, email) in [("ada", "ada@example.com"), ("twin", "ADA@Example.com")] {
         let user = server.client().sign_in(name, "ada-password-1").await;
         assert_eq!(user.get("/users/me").await.expect(StatusCode::OK)["email"], email);

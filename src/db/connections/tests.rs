@@ -10,7 +10,7 @@ use super::*;
 fn reader() -> (Connections, Arc<ConnectionSet<sqlx::Sqlite>>) {
     let pool = PoolOptions::new().max_connections(1).acquire_timeout(Duration::from_millis(20));
     let set = ConnectionSet::new(pool.connect_lazy("sqlite::memory:").unwrap());
-    (Connections(Engine::Sqlite(Arc::clone(&set))), set)
+    (Connections { engine: Engine::Sqlite(Arc::clone(&set)), file: None }, set)
 }
 
 fn statement(sql: &str) -> Statement {
