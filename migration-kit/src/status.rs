@@ -65,6 +65,11 @@ impl SchemaStatus {
             && self.only_additive_unknown()
     }
 
+    /// Whether a migration was adopted: another program created its tables.
+    pub fn is_adopted(&self) -> bool {
+        self.records.iter().any(|record| record.phase == Phase::Adopted)
+    }
+
     /// Whether the migration is recorded.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.records.iter().any(|record| record.name == name)

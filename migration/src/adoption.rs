@@ -4,7 +4,10 @@ use migration_kit::Adoption;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 
 /// The FastAPI blog's database.
-pub(crate) struct FastApiBlog;
+pub(crate) struct FastApiBlog {
+    /// Further messages.
+    pub(crate) notices: Vec<String>,
+}
 
 /// How many rows a message names.
 const NAMED: usize = 10;
@@ -13,6 +16,7 @@ const NAMED: usize = 10;
 impl Adoption for FastApiBlog {
     async fn notices(&self, txn: &DatabaseTransaction) -> Result<Vec<String>, DbErr> {
         let mut notices = vec![hidden_drafts(txn).await?];
+        notices.extend(self.notices.iter().cloned());
         for table in ["users", "articles"] {
             notices.extend(times_out_of_range(txn, table).await?);
         }

@@ -16,6 +16,8 @@ pub struct Settings {
     pub database_url: DatabaseUrl,
     /// In production no table is dropped unless the database's name is typed.
     pub production: bool,
+    /// Further messages when a database is adopted.
+    pub adoption_notices: Vec<String>,
 }
 
 /// One of the kit's commands.
@@ -88,12 +90,13 @@ impl FromArgMatches for Command {
 /// # Errors
 /// Why the command failed, in one line that names the database if the reason is there.
 pub async fn run(command: Command, settings: &Settings, out: &mut impl Write) -> Result<u8, String> {
+    let migrator = crate::migrator_with(settings.adoption_notices.clone());
     let settings = cli::Settings {
         database_url: settings.database_url.expose().to_owned(),
         production: settings.production,
         source: SourcePaths { crate_directory: "migration".into(), migrations: "src/migrations".into() },
     };
-    let finished = cli::run(&crate::migrator(), command.0, &settings, out).await;
+    let finished = cli::run(&migrator, command.0, &settings, out).await;
     finished.map_err(|failure| match (&failure, Target::parse(&settings.database_url, "byline")) {
         (Failure::Kit(error), Ok(target)) if is_about_the_database(error) => format!("{target}: {failure}"),
         _ => failure.to_string(),

@@ -22,6 +22,11 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
 /// Byline's migrations and the names that it uses in the database.
 pub fn migrator() -> Migrator {
+    migrator_with(Vec::new())
+}
+
+/// The same, with further messages when a database is adopted.
+pub(crate) fn migrator_with(notices: Vec<String>) -> Migrator {
     Migrator {
         program: "byline",
         version: env!("CARGO_PKG_VERSION"),
@@ -29,7 +34,7 @@ pub fn migrator() -> Migrator {
         lock_key: "byline_migrations",
         migrations: migrations::all(),
         wanted: wanted::statements,
-        adoption: Box::new(adoption::FastApiBlog),
+        adoption: Box::new(adoption::FastApiBlog { notices }),
     }
 }
 

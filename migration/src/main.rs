@@ -40,7 +40,8 @@ async fn start(arguments: Arguments) -> Result<u8, String> {
         ));
     }
     let production = std::env::var("APP_ENV").is_ok_and(|env| env == "production");
-    run(arguments.command, &Settings { database_url, production }, &mut std::io::stdout()).await
+    let settings = Settings { database_url, production, adoption_notices: Vec::new() };
+    run(arguments.command, &settings, &mut std::io::stdout()).await
 }
 
 /// If standard error is closed, the exit code is the only report.

@@ -36,6 +36,10 @@ const ALL_ENGINES: &[&str] = &[
     "CREATE INDEX articles_updated_at_id_idx ON articles (updated_at DESC, id DESC)",
     "CREATE INDEX articles_author_id_updated_at_id_idx ON articles (author_id, updated_at DESC, id DESC)",
     "CREATE INDEX articles_published_updated_at_id_idx ON articles (updated_at DESC, id DESC) WHERE published",
+    "CREATE INDEX articles_published_author_id_created_at_id_idx ON articles (author_id, created_at DESC, id DESC) WHERE published",
+    "CREATE INDEX articles_drafts_author_id_created_at_id_idx ON articles (author_id, created_at DESC, id DESC) WHERE NOT published",
+    "CREATE INDEX articles_published_author_id_updated_at_id_idx ON articles (author_id, updated_at DESC, id DESC) WHERE published",
+    "CREATE INDEX articles_drafts_author_id_updated_at_id_idx ON articles (author_id, updated_at DESC, id DESC) WHERE NOT published",
 ];
 
 /// What the tables have on PostgreSQL only.

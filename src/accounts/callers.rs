@@ -65,7 +65,7 @@ impl Caller for Anyone {
 impl Caller for Registrant {
     async fn identify(request: &HttpRequest) -> Result<Self> {
         match accounts(request)?.registration {
-            Registration::Open => Ok(Self),
+            Registration::Open | Registration::Auto => Ok(Self),
             Registration::Closed => Err(Error::RegistrationClosed),
         }
     }

@@ -55,7 +55,7 @@ impl Accounts {
             writer,
             tokens: Arc::new(tokens),
             passwords: Arc::new(Passwords::new(settings.auth.bcrypt_cost)),
-            registration: settings.auth.registration,
+            registration: settings.auth.registration.resolve(false),
             reads_ignore_tokens: settings.publishing.public_drafts,
             clock,
         }

@@ -1,28 +1,27 @@
-//! Password hashing with bcrypt, on blocking threads, with a limited number of concurrent hashes.
+//! Password hashing with bcrypt, on blocking threads, with a limited number of concurrent hashes and a fair
+//! queue for the others.
 
+mod cores;
+mod queue;
 mod stored;
 
 use std::{
     fmt,
     hint::black_box,
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     thread,
 };
 
-use actix_web::rt::task::spawn_blocking;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OnceCell;
 
-use self::stored::StoredHash;
-pub use self::stored::cost;
+use self::{cores::Cores, stored::StoredHash};
+pub use self::{queue::Requester, stored::cost};
 use super::profiles::enforce_opaque_string;
 use crate::http::error::{Cause, Error, Result};
 
-/// Maximum number of queued passwords per core. At cost 12, the last one waits for a few seconds.
+/// Maximum number of passwords that wait, per core. At cost 12, the last one waits for a few seconds.
 const QUEUE_PER_CORE: usize = 16;
 
 /// The number of bytes of a password that bcrypt reads. It ignores the rest.
@@ -32,16 +31,15 @@ pub const MAX_BYTES: usize = 72;
 /// stored hash must not make every login slower than that.
 const MAX_EQUALISED_COST: u32 = 16;
 
-/// Hashes passwords at one cost and verifies those of any cost, at most one per core at a time. The queue is
-/// bounded.
+/// Hashes passwords at one cost and verifies those of any cost, at most one per core at a time. Client
+/// addresses take turns, and the queue is bounded.
 pub struct Passwords {
     cost: u32,
     /// The highest known cost, at which a login that fails works.
     highest_cost: AtomicU32,
     stored_costs: OnceCell<()>,
     max_concurrent: usize,
-    queue: Arc<Semaphore>,
-    cores: Arc<Semaphore>,
+    cores: Cores,
 }
 
 /// The result of comparing a password with a stored value.
@@ -67,8 +65,7 @@ impl Passwords {
             highest_cost: AtomicU32::new(cost),
             stored_costs: OnceCell::new(),
             max_concurrent: cores,
-            queue: Arc::new(Semaphore::new(cores.saturating_mul(QUEUE_PER_CORE))),
-            cores: Arc::new(Semaphore::new(cores)),
+            cores: Cores::new(cores, cores.saturating_mul(QUEUE_PER_CORE)),
         }
     }
 
@@ -81,9 +78,10 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Error::Busy`] when the queue is full.
-    pub async fn hash(&self, password: &SecretString) -> Result<String> {
+    pub async fn hash(&self, requester: Requester, password: &SecretString) -> Result<String> {
         let (password, cost) = (password.clone(), self.cost);
-        self.run(move || bcrypt::hash(password.expose_secret(), cost)).await?.map_err(failed)
+        let work = move || bcrypt::hash(password.expose_secret(), cost);
+        self.cores.run(requester, work).await?.map_err(failed)
     }
 
     /// Learns the costs of stored hashes, which `load` reads; later calls do nothing.
@@ -102,14 +100,19 @@ impl Passwords {
     ///
     /// # Errors
     /// [`Error::Busy`] when the queue is full.
-    pub async fn verify(&self, password: &SecretString, stored: Option<&str>) -> Result<Verification> {
+    pub async fn verify(
+        &self,
+        requester: Requester,
+        password: &SecretString,
+        stored: Option<&str>,
+    ) -> Result<Verification> {
         let (password, is_known) = (password.clone(), stored.is_some());
         let hash = stored.and_then(StoredHash::parse);
         if let Some(hash) = &hash {
             self.learn(hash.cost());
         }
         let (cost, highest_cost) = (self.cost, self.highest_cost.load(Ordering::Relaxed));
-        self.run(move || {
+        let work = move || {
             let spellings = spellings(&password);
             let mut attempts =
                 hash.iter().flat_map(|hash| spellings.iter().map(move |spelling| (hash, spelling)));
@@ -123,24 +126,8 @@ impl Passwords {
                 dummy_costs(hash.as_ref().map(StoredHash::cost), highest_cost).for_each(hash_dummy);
             }
             Ok(if is_known && hash.is_none() { Verification::Unusable } else { Verification::Wrong })
-        })
-        .await?
-    }
-
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| Error::Busy)?;
-        let core = Arc::clone(&self.cores)
-            .acquire_owned()
-            .await
-            .map_err(|error| Error::internal("wait for a core to hash on", error))?;
-        // The work owns both permits, because it continues if the client disconnects.
-        let permits: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (place, core);
-        let work = move || {
-            let done = work();
-            drop(permits);
-            done
         };
-        spawn_blocking(work).await.map_err(failed)
+        self.cores.run(requester, work).await?
     }
 }
 
@@ -175,17 +162,22 @@ impl fmt::Debug for Passwords {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::client_address::ClientAddress;
 
     const RIGHT: Verification = Verification::Right { renewed: None };
 
+    fn requester() -> Requester {
+        Requester::new(ClientAddress::LOCAL, "ann")
+    }
+
     async fn verify(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verification {
-        passwords.verify(&password.into(), stored).await.unwrap()
+        passwords.verify(requester(), &password.into(), stored).await.unwrap()
     }
 
     #[actix_web::test]
     async fn only_the_right_password_matches_its_hash() {
         let passwords = Passwords::new(4);
-        let hash = passwords.hash(&"right".into()).await.unwrap();
+        let hash = passwords.hash(requester(), &"right".into()).await.unwrap();
         assert_eq!(verify(&passwords, "right", Some(&hash)).await, RIGHT);
         assert_eq!(verify(&passwords, "wrong", Some(&hash)).await, Verification::Wrong);
         assert_eq!(verify(&passwords, "right", None).await, Verification::Wrong);
@@ -254,13 +246,5 @@ mod tests {
         assert_eq!(highest(), 7);
         passwords.learn(31);
         assert_eq!(highest(), MAX_EQUALISED_COST);
-    }
-
-    #[actix_web::test]
-    async fn a_full_queue_is_reported_as_busy() {
-        let passwords = Passwords::new(4);
-        let places = u32::try_from(passwords.queue.available_permits()).unwrap();
-        let _all = passwords.queue.try_acquire_many(places).unwrap();
-        assert!(matches!(passwords.hash(&"x".into()).await, Err(Error::Busy)));
     }
 }

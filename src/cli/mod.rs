@@ -81,6 +81,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
             let kit = migration::cli::Settings {
                 database_url: settings.database.session_url().ok_or(NO_SESSION)?.clone(),
                 production: settings.app.environment == Environment::Production,
+                adoption_notices: vec![settings.auth.registration.resolve(true).message().to_owned()],
             };
             return Ok(ExitCode::from(migration::cli::run(command, &kit, &mut out).await?));
         }

@@ -79,9 +79,16 @@ pub(super) async fn check(url: &DatabaseUrl) -> Result<(), Failure> {
     obstacle(&state, true, false).map_or(Ok(()), |obstacle| Err(format!("{target}: {obstacle}").into()))
 }
 
+/// An open database.
+pub(super) struct Opened {
+    pub(super) db: Db,
+    /// Whether it was taken over from the FastAPI blog.
+    pub(super) is_adopted: bool,
+}
+
 /// Opens the database. Brings its schema up to date if the operator asked for it with `migrate`, or outside
 /// production if the database is empty or managed by Byline.
-pub(super) async fn open(settings: &Settings, migrate: bool) -> Result<Db, Failure> {
+pub(super) async fn open(settings: &Settings, migrate: bool) -> Result<Opened, Failure> {
     let database = &settings.database;
     let target = target(database.session_url().unwrap_or(&database.url))?;
     let state = match database.session_url() {
@@ -97,17 +104,19 @@ pub(super) async fn open(settings: &Settings, migrate: bool) -> Result<Db, Failu
     }
     create_files(settings)?;
     let db = Db::lazy(settings)?;
+    let mut is_adopted = matches!(&state, DatabaseState::Managed(status) if status.is_adopted());
     if !matches!(&state, DatabaseState::Managed(status) if status.pending.is_empty()) {
         let pool = db.pool()?;
         let applied = apply_pending(&pool).await;
         // The server needs these connections: they count towards its budget.
         pool.close().await?;
-        applied.map_err(|error| format!("{target}: {error}"))?;
+        let outcome = applied.map_err(|error| format!("{target}: {error}"))?;
+        is_adopted |= !outcome.adopted.is_empty();
     }
-    Ok(db)
+    Ok(Opened { db, is_adopted })
 }
 
-async fn apply_pending(pool: &DatabaseConnection) -> Result<(), migration::Error> {
+async fn apply_pending(pool: &DatabaseConnection) -> Result<migration::Outcome, migration::Error> {
     let outcome = migration::close_pools_after(Box::pin(migration::up(pool))).await?;
     for migration in &outcome.adopted {
         tracing::info!(migration, "adopted: the database already has it");
@@ -118,7 +127,7 @@ async fn apply_pending(pool: &DatabaseConnection) -> Result<(), migration::Error
     for notice in &outcome.notices {
         tracing::warn!("{notice}");
     }
-    Ok(())
+    Ok(outcome)
 }
 
 /// Creates the SQLite file, with access for its owner only, and the data directory if the file is in it.

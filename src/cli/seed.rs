@@ -21,10 +21,10 @@ use sea_orm::{
 
 use super::{Failure, schema};
 use crate::{
-    accounts::passwords::Passwords,
+    accounts::passwords::{Passwords, Requester},
     clock::Clock,
     config::{Environment, Settings},
-    http::error::Result,
+    http::{client_address::ClientAddress, error::Result},
 };
 
 /// Rows per statement. A row has 7 values, and SQLite accepts 32,766 values per statement.
@@ -79,7 +79,7 @@ pub(super) async fn run_command(
     }
     let target = schema::target(&settings.database.url)?;
     require_confirmation(settings, &target, confirm.as_deref(), out)?;
-    let db = schema::open(settings, false).await?;
+    let db = schema::open(settings, false).await?.db;
     let pool = db.pool()?;
     let seeded = run(&pool, settings.auth.bcrypt_cost, amount).await;
     pool.close().await?;
@@ -114,7 +114,8 @@ fn require_confirmation(
 
 /// Adds users and articles in one transaction.
 pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> Result<()> {
-    let hash = Passwords::new(bcrypt_cost).hash(&PASSWORD.into()).await?;
+    let requester = Requester::new(ClientAddress::LOCAL, "");
+    let hash = Passwords::new(bcrypt_cost).hash(requester, &PASSWORD.into()).await?;
     let now = Clock::system().now();
     let mut random = StdRng::seed_from_u64(1);
     let txn = db.begin().await?;

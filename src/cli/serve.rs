@@ -6,13 +6,17 @@ use std::{
 };
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, schema};
+use super::{
+    Failure,
+    schema::{self, Opened},
+};
 use crate::{
     clock::Clock,
     config::{LogFormat, Settings},
     http::telemetry,
-    server::Server,
+    server::{Server, descriptors},
 };
 
 #[derive(Args, Debug, Default)]
@@ -22,12 +26,18 @@ pub(super) struct Arguments {
     pub(super) migrate: bool,
 }
 
-pub(super) async fn run(settings: Settings, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) async fn run(mut settings: Settings, arguments: &Arguments) -> Result<(), Failure> {
     let _guard = telemetry::start(&settings);
+    // A terminal that closes and `systemctl reload` send SIGHUP, which would end the process. The first call
+    // replaces the default action for good.
+    drop(signal(SignalKind::hangup())?);
+    descriptors::raise_limit();
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    let db = schema::open(&settings, arguments.migrate).await?;
+    let Opened { db, is_adopted } = schema::open(&settings, arguments.migrate).await?;
+    settings.auth.registration = settings.auth.registration.resolve(is_adopted);
+    tracing::info!("{}", settings.auth.registration.message());
     db.check_sessions().await?;
     let server = Server::bind(&settings, db.clone(), &Clock::system())?;
     db.open_writer().await?;

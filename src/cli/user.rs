@@ -16,7 +16,10 @@ use crate::{
     clock::Clock,
     config::Settings,
     db::Writer,
-    http::validation::{Extractor, FieldErrors, Limits, Members},
+    http::{
+        client_address::ClientAddress,
+        validation::{Extractor, FieldErrors, Limits, Members},
+    },
 };
 
 #[derive(Debug, Subcommand)]
@@ -41,7 +44,7 @@ pub(super) async fn run(settings: &Settings, command: Command, out: &mut impl Wr
 
 async fn create(settings: &Settings, email: &str, username: &str) -> Result<UserResponse, Failure> {
     let password = read_password()?;
-    let db = schema::open(settings, false).await?;
+    let db = schema::open(settings, false).await?.db;
     let writer = Writer::new(db.writer.clone(), Arc::new(()), settings.http.request_timeout);
     let accounts = Accounts::new(settings, db.reader.clone(), writer, Clock::system());
     let members = [("email", email), ("username", username), ("password", password.as_str())]
@@ -51,7 +54,8 @@ async fn create(settings: &Settings, email: &str, username: &str) -> Result<User
     let mut errors = FieldErrors::default();
     let input = Extractor::extract("user", Members::Pairs(&members), &limits, &mut errors);
     let input = input.ok_or_else(|| errors.to_string())?;
-    let account = service::register(&accounts.writer, &accounts.passwords, input, accounts.clock.now()).await;
+    let (Accounts { writer, passwords, clock, .. }, client) = (&accounts, ClientAddress::LOCAL);
+    let account = service::register(writer, passwords, client, input, clock.now()).await;
     db.close().await;
     Ok(account?)
 }

@@ -26,6 +26,32 @@ pub enum Registration {
     Open,
     /// Accounts are created on the command line only.
     Closed,
+    /// Closed if the database was taken over from the FastAPI blog, which had no registration; otherwise open.
+    Auto,
+}
+
+impl Registration {
+    /// What applies to a database. `adopted` says whether it was taken over.
+    #[must_use]
+    pub fn resolve(self, adopted: bool) -> Self {
+        match self {
+            Self::Auto if adopted => Self::Closed,
+            Self::Auto => Self::Open,
+            set => set,
+        }
+    }
+
+    /// What applies, as a message to the operator.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Closed => {
+                "registration is closed: only `byline user create` creates accounts; REGISTRATION=open opens it"
+            }
+            Self::Open | Self::Auto => {
+                "registration is open: anyone can create an account and publish articles; REGISTRATION=closed closes it"
+            }
+        }
+    }
 }
 
 settings_group! {
@@ -62,16 +88,21 @@ settings_group! {
         /// Cost of password hashing. Each step doubles the time to hash a password.
         BCRYPT_COST => bcrypt_cost: u32 = number_by_environment(4..=31, 10..=31).default("12");
 
-        /// Whether anyone can create an account over the API.
+        /// Whether anyone can create an account over the API. `auto` is `closed` for a database that was taken
+        /// over from the FastAPI blog, and otherwise `open`.
         REGISTRATION => registration: Registration = choice(&[
+            ("auto", Registration::Auto),
             ("open", Registration::Open),
             ("closed", Registration::Closed),
-        ]).default_by_environment("open", "closed");
+        ]).default_by_environment("auto", "closed");
     }
 }
 
 /// The maximum lifetime of an access token: one hundred years.
 const MINUTES_OF_A_CENTURY: i64 = 100 * 365 * 24 * 60;
+
+/// The way out of a weak key.
+const NEW_KEY: &str = "generate a key with `openssl rand -hex 32`";
 
 /// A weak key is an error in production and a warning in development. An empty key is always an error,
 /// because it is never intended.
@@ -83,9 +114,10 @@ fn secret_key() -> Kind<SecretString> {
         }
         for weakness in secret_key::weaknesses(key) {
             if reader.is_production() {
-                reader.error(name, format_args!("{weakness}; generate a key with `openssl rand -hex 32`"));
+                reader.error(name, format_args!("{weakness}; {NEW_KEY}"));
             } else {
-                reader.warning(name, format_args!("{weakness}; production would not start with it"));
+                let way_out = format_args!("production would not start with it; {NEW_KEY}");
+                reader.warning(name, format_args!("{weakness}; {way_out}"));
             }
         }
         Some(key.into())

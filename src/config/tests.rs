@@ -56,7 +56,7 @@ fn nothing_needs_to_be_set() {
     assert_eq!(settings.http.max_page_size, Some(1000));
     assert_eq!(settings.http.max_body_bytes, 2 * 1024 * 1024);
     assert_eq!(settings.auth.bcrypt_cost, 12);
-    assert_eq!(settings.auth.registration, Registration::Open);
+    assert_eq!(settings.auth.registration, Registration::Auto);
     assert_eq!(settings.http.request_timeout, Duration::from_secs(30));
     assert_eq!(settings.database.statement_timeout, Duration::from_secs(10));
     assert_eq!(settings.database.acquire_timeout, Duration::from_secs(5));
@@ -201,7 +201,18 @@ fn production_closes_registration_unless_it_is_set() {
         variables(&[("APP_ENV", "development"), ("SECRET_KEY", GOOD_KEY)]),
         Some("APP_ENV=production"),
     );
-    assert_eq!(overridden.unwrap().auth.registration, Registration::Open);
+    assert_eq!(overridden.unwrap().auth.registration, Registration::Auto);
+}
+
+#[test]
+fn only_a_database_that_was_taken_over_closes_registration_by_itself() {
+    for (set, new, adopted) in [
+        (Registration::Auto, Registration::Open, Registration::Closed),
+        (Registration::Open, Registration::Open, Registration::Open),
+        (Registration::Closed, Registration::Closed, Registration::Closed),
+    ] {
+        assert_eq!((set.resolve(false), set.resolve(true)), (new, adopted));
+    }
 }
 
 #[test]
@@ -313,7 +324,8 @@ fn development_accepts_a_weak_key_with_a_warning() {
     assert_eq!(settings.auth.secret_key.expose_secret(), "hunter2");
     assert_eq!(
         settings.warnings(),
-        ["SECRET_KEY: is shorter than 32 bytes; production would not start with it"]
+        ["SECRET_KEY: is shorter than 32 bytes; production would not start with it; generate a key with \
+          `openssl rand -hex 32`"]
     );
 }
 

@@ -21,6 +21,8 @@ use self::{
     set::{CheckedOut, ConnectionSet, unavailable},
 };
 
+use super::file::DatabaseFile;
+
 /// Receives rows until it breaks.
 pub type RowConsumer<'a> = &'a mut (dyn FnMut(QueryResult) -> ControlFlow<()> + Send);
 
@@ -34,7 +36,11 @@ pub trait ReadRows: ConnectionTrait {
 /// Runs single statements, each on any of its connections. Several statements that belong together need a
 /// transaction. Clones share the same connections.
 #[derive(Clone, Debug)]
-pub struct Connections(Engine);
+pub struct Connections {
+    engine: Engine,
+    /// The file of a SQLite database, for the connection that writes to it.
+    file: Option<Arc<DatabaseFile>>,
+}
 
 #[derive(Clone, Debug)]
 enum Engine {
@@ -164,16 +170,16 @@ impl Connection {
 
 impl Connections {
     pub(super) fn postgres(options: Options<sqlx::Postgres>, limits: Limits, pooling: Pooling) -> Self {
-        Self(Engine::Postgres(ConnectionSet::new(options, limits, pooling)))
+        Self { engine: Engine::Postgres(ConnectionSet::new(options, limits, pooling)), file: None }
     }
 
     pub(super) fn sqlite(options: Options<sqlx::Sqlite>, limits: Limits) -> Self {
-        Self(Engine::Sqlite(ConnectionSet::new(options, limits, Pooling::default())))
+        Self { engine: Engine::Sqlite(ConnectionSet::new(options, limits, Pooling::default())), file: None }
     }
 
     /// A connection for more than one statement.
     pub(super) async fn check_out(&self) -> Result<Connection, DbErr> {
-        match &self.0 {
+        match &self.engine {
             Engine::Postgres(set) => {
                 let checked_out = set.check_out().await?;
                 let is_new = checked_out.is_new();
@@ -183,7 +189,13 @@ impl Connections {
                 }
                 Ok(connection)
             }
-            Engine::Sqlite(set) => set.check_out().await.map(Connection::Sqlite),
+            Engine::Sqlite(set) => {
+                let checked_out = set.check_out().await?;
+                if let Some(file) = self.file.as_ref().filter(|_| checked_out.is_new()) {
+                    file.opened().map_err(|error| unavailable(error.into()))?;
+                }
+                Ok(Connection::Sqlite(checked_out))
+            }
         }
     }
 
@@ -200,15 +212,29 @@ impl Connections {
     /// Changes whenever a connection may have been replaced. If there is only one connection, a statement
     /// between two equal results ran on the same connection as the statements before.
     pub fn opened(&self) -> u64 {
-        match &self.0 {
+        match &self.engine {
             Engine::Postgres(set) => set.opened(),
             Engine::Sqlite(set) => set.opened(),
         }
     }
 
+    /// The same connections, which write to `file`.
+    pub(super) fn writing_to(self, file: Arc<DatabaseFile>) -> Self {
+        Self { file: Some(file), ..self }
+    }
+
+    /// Checks that what is written can be found again: the file of a SQLite database was neither deleted nor
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`DbErr::Conn`], which is a 503.
+    pub(super) fn check_file(&self) -> Result<(), DbErr> {
+        self.file.as_ref().map_or(Ok(()), |file| file.check())
+    }
+
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.engine {
             Engine::Postgres(set) => set.close().await,
             Engine::Sqlite(set) => set.close().await,
         }
@@ -235,7 +261,7 @@ fn split(statement: Statement) -> (AssertSqlSafe<String>, SqlxValues) {
 #[async_trait::async_trait]
 impl ConnectionTrait for Connections {
     fn get_database_backend(&self) -> DbBackend {
-        match self.0 {
+        match self.engine {
             Engine::Postgres(_) => DbBackend::Postgres,
             Engine::Sqlite(_) => DbBackend::Sqlite,
         }

@@ -8,6 +8,7 @@
 mod budget;
 mod changes;
 mod connections;
+mod file;
 pub mod keyset;
 mod postgres;
 pub mod sqlite_file;
@@ -24,6 +25,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use self::file::DatabaseFile;
 pub use self::{
     changes::{Change, ChangeListener, Topic},
     connections::{Connections, ReadRows, RowConsumer},
@@ -111,6 +113,11 @@ impl Db {
                 // starts over with a new connection.
                 let limits = Limits { idle_timeout: Duration::MAX, ..sqlite_limits(1, acquire_timeout) };
                 let writer = Connections::sqlite(options.clone(), limits);
+                let file = settings.database.url.file().map(|path| Arc::new(DatabaseFile::new(path)));
+                let writer = match file {
+                    None => writer,
+                    Some(file) => writer.writing_to(file),
+                };
                 Server::Sqlite { options: Box::new(options), writer }
             }
         };
@@ -220,12 +227,18 @@ impl Db {
         }
     }
 
-    /// Checks that the database responds.
+    /// Checks that what is written can be found again: the file of a SQLite database was neither deleted nor
+    /// replaced while it is open.
     ///
     /// # Errors
-    /// If the database does not respond.
-    pub async fn ping(&self) -> Result<(), DbErr> {
-        ping(&self.reader).await
+    /// If it was.
+    pub fn check_file(&self) -> Result<(), DbErr> {
+        self.writer.check_file()
+    }
+
+    /// `DATABASE_CONNECTIONS`: the most connections that the process opens.
+    pub fn max_connections(&self) -> u32 {
+        self.source.connections
     }
 
     /// Closes all connections and waits for those in use. No statement runs afterwards. SQLite removes its

@@ -113,11 +113,14 @@ impl Writer {
         let (writer, changes) = (self.clone(), changes.into());
         in_task(async move {
             let work = AssertUnwindSafe(async { work(&writer.connections).await }).catch_unwind();
+            writer.connections.check_file()?;
             let outcome = timeout(writer.deadline, work).await;
             // Also after an error: the connection may have been lost after the statement was executed.
             writer.listener.changed(&changes);
             match outcome {
-                Ok(Ok(outcome)) => outcome,
+                // Once more: a write to a file that was deleted in the meantime must not be acknowledged.
+                Ok(Ok(Ok(value))) => writer.connections.check_file().map(|()| value).map_err(E::from),
+                Ok(Ok(Err(error))) => Err(error),
                 Ok(Err(_)) => Err(panicked().into()),
                 Err(_) => Err(late().into()),
             }
@@ -131,6 +134,7 @@ impl Writer {
         E: From<DbErr>,
     {
         let deadline = Instant::now() + self.deadline;
+        self.connections.check_file()?;
         let mut attempt = 1;
         loop {
             let begun = timeout_at(deadline, Transaction::begin(&self.connections)).await;
@@ -163,7 +167,8 @@ impl Writer {
         match committed {
             Ok(Ok(_)) => {
                 connection.check_in();
-                Ok(())
+                // A commit to a file that was deleted in the meantime must not be acknowledged.
+                self.connections.check_file()
             }
             Ok(Err(error)) => Err(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))),
             Err(_) => Err(late()),

@@ -9,7 +9,7 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     iter,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -28,10 +28,22 @@ use super::HttpState;
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
+    /// This machine, for commands that have no other client.
+    pub const LOCAL: Self = Self(IpAddr::V4(Ipv4Addr::LOCALHOST));
+
     /// The address of the client whose request has this head.
     pub fn of(head: &RequestHead, state: Option<&HttpState>) -> Self {
         let peer = head.peer_addr.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
         Self(state.map_or(peer, |state| state.trusted_proxies.client_of(peer, head.headers())))
+    }
+
+    /// The address for purposes of fairness. Usually, one client has all addresses of an IPv6 network of 64
+    /// bits, so these count as one: its first address.
+    pub fn network(self) -> IpAddr {
+        match self.0 {
+            IpAddr::V4(_) => self.0,
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        }
     }
 }
 
@@ -224,6 +236,18 @@ mod tests {
             (" , ", PROXY),
         ] {
             assert_eq!(by_list(value), address, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn all_addresses_of_an_ipv6_network_of_64_bits_count_as_one() {
+        for (address, network) in [
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::"),
+            ("192.0.2.77", "192.0.2.77"),
+        ] {
+            assert_eq!(ClientAddress(address.parse().unwrap()).network().to_string(), network);
         }
     }
 

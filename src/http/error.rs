@@ -254,17 +254,18 @@ fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
-/// Whether an error code means a temporary condition. PostgreSQL: the classes 08 (connection), 53
-/// (resources), 57 (operator intervention, `statement_timeout` among them), 25006 (a server that became a
-/// standby), 40001 and 40P01 (serialisation, deadlock) and 55P03 (lock timeout); SQLite: 5 (busy) and 6
-/// (locked) with their extended forms.
+/// Whether an error code means a condition that an operator or time ends. PostgreSQL: the classes 08
+/// (connection), 53 (resources, a full disk among them), 57 (operator intervention, `statement_timeout` among
+/// them), 58 (errors of the system), 25006 (a server that became a standby), 40001 and 40P01 (serialisation,
+/// deadlock) and 55P03 (lock timeout); SQLite: 5 (busy), 6 (locked), 8 (read-only), 10 (I/O error), 13 (full) and
+/// 14 (cannot open) with their extended forms.
 fn is_temporary(code: &str) -> bool {
     match code.len() {
         5 => {
-            ["08", "53", "57"].iter().any(|class| code.starts_with(class))
+            ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class))
                 || ["25006", "40001", "40P01", "55P03"].contains(&code)
         }
-        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6)),
+        _ => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14)),
     }
 }
 
@@ -274,7 +275,10 @@ mod tests {
 
     #[test]
     fn temporary_conditions_of_both_engines_are_distinguished_from_other_errors() {
-        for code in ["08006", "53300", "57P01", "57014", "25006", "40P01", "5", "517", "6"] {
+        for code in [
+            "08006", "53300", "53100", "57P01", "57014", "58030", "25006", "40P01", "5", "517", "6", "13",
+            "14", "1032", "4874",
+        ] {
             assert!(is_temporary(code), "{code}");
         }
         for code in ["23505", "42P01", "22021", "1", "2067", "1555"] {

@@ -8,11 +8,14 @@ use actix_web::{
     rt::time::timeout,
     web::ThinData,
 };
+use entity::user;
+use sea_orm::{DbErr, EntityTrait as _, QuerySelect as _};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Operations;
 use crate::{
+    db::Db,
     endpoint, error_responses,
     http::{
         error::{Error, Result},
@@ -64,16 +67,25 @@ pub async fn check_liveness() -> HttpResponse {
 
 /// Check whether requests can be served
 ///
-/// Queries the database and waits at most two seconds for it.
+/// Queries a table of the database and waits at most two seconds for it. On SQLite, also checks that the file of
+/// the database was neither deleted nor replaced.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health", operation_id = "check_readiness",
     responses((status = 200, description = "Requests can be served.", body = HealthResponse), ReadinessErrors),
 )]
 pub async fn check_readiness(operations: ThinData<Operations>) -> Result<HttpResponse> {
-    timeout(TIMEOUT, operations.db.ping())
+    timeout(TIMEOUT, query(&operations.db))
         .await
-        .map_err(|late| Error::unavailable("ping the database", late))??;
+        .map_err(|late| Error::unavailable("query the database in time", late))?
+        .map_err(|error| Error::unavailable("query the database", error))?;
     Ok(healthy(operations.cache.is_out_of_use().then_some(CACHE_OUT_OF_USE)))
+}
+
+/// Reads from a table, because a query of none succeeds in an empty database and on a file that is gone.
+async fn query(db: &Db) -> Result<(), DbErr> {
+    let id = user::Entity::find().select_only().column(user::Column::Id).limit(1);
+    id.into_tuple::<i32>().one(&db.reader).await?;
+    db.check_file()
 }
 
 fn healthy(reason: Option<&'static str>) -> HttpResponse {

@@ -90,6 +90,9 @@ where
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(CLOSE_TIMEOUT)
+        // A client that closes its side has gone, as far as TCP can tell: its request must not wait for a core or a
+        // connection of the database any longer.
+        .h1_allow_half_closed(false)
         .finish(map_config(app, |()| AppConfig::default()))
         .tcp();
     apply_fn_factory(http, move |stream: TcpStream, http| {

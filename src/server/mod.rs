@@ -2,6 +2,7 @@
 
 pub mod app;
 mod connections;
+pub mod descriptors;
 
 use std::{
     io,
@@ -34,7 +35,7 @@ use crate::{
     tasks::Tasks,
 };
 
-/// Maximum number of open client connections per worker.
+/// Maximum number of open client connections per worker, if the limit on open files allows it.
 const CONNECTIONS_PER_WORKER: usize = 10_000;
 
 /// Minimum time for background tasks to end, even if `SHUTDOWN_TIMEOUT_SECONDS` is 0: a task ends only
@@ -88,11 +89,13 @@ impl Server {
         let blocking = state.accounts.passwords.max_concurrent().saturating_mul(2);
         let pools: Arc<[Db]> = db.split(workers).into();
         let started = Arc::new(AtomicUsize::new(0));
+        let database_connections = usize::try_from(db.max_connections()).unwrap_or(usize::MAX);
+        let clients = descriptors::clients_per_worker(CONNECTIONS_PER_WORKER, workers, database_connections);
         let (shared, pools_of_workers) = (state.clone(), Arc::clone(&pools));
         let builder = ServerBuilder::new()
             .workers(workers)
             .worker_max_blocking_threads(blocking)
-            .max_concurrent_connections(CONNECTIONS_PER_WORKER)
+            .max_concurrent_connections(clients)
             .shutdown_timeout(settings.http.shutdown_timeout.as_secs());
         let stopping = builder.graceful_shutdown_signal();
         let worker = move || {

@@ -270,3 +270,20 @@ async fn other_spellings_of_a_path_are_404() {
         response.expect_error(StatusCode::NOT_FOUND, "Not Found");
     }
 }
+
+#[actix_web::test]
+async fn an_edit_is_never_before_the_creation() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(Published::Yes).await;
+    // The clock was set back, or another program wrote the row.
+    for created in ["2999-01-01T00:00:00+00:00", "2999-01-01T00:00:00.123456+00:00"] {
+        app.sql(&format!("UPDATE articles SET created_at = '{created}', updated_at = '{created}'")).await;
+        let edited = ann.patch(&article.path(), &json!({ "title": created })).await.expect(StatusCode::OK);
+        assert_eq!(edited["created_at"], created.replace("+00:00", "Z"));
+        assert_eq!(edited["updated_at"], edited["created_at"]);
+    }
+    app.sql("UPDATE articles SET created_at = '2001-01-01T00:00:00+00:00'").await;
+    let edited = ann.patch(&article.path(), &json!({ "title": "now" })).await.expect(StatusCode::OK);
+    assert!(edited["updated_at"].as_str().unwrap() < "2999");
+}

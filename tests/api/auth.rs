@@ -1,6 +1,6 @@
 //! Signing in, and the tokens that prove it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::http::{Method, StatusCode};
 use futures_util::future::join_all;

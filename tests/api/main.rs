@@ -35,12 +35,14 @@ mod malformed;
 mod operation;
 mod page_bounds;
 mod paging;
+mod password_queue;
 #[cfg(feature = "long-tests")]
 mod pgbouncer;
 mod plans;
 mod preconditions;
 mod replay;
 mod replicas;
+mod resilience;
 mod roles;
 mod settings;
 mod startup;

@@ -2,7 +2,7 @@
 //! send.
 
 use chrono::Days;
-use sea_orm::Statement;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use crate::support::{Published, SORTS, TestApp, TestDatabase, Viewer, migrate, now, read_list};
@@ -144,4 +144,49 @@ async fn every_page_is_read_by_an_index() {
 
     assert!(checked > 1000, "{checked}");
     assert!(scans.is_empty(), "{} of {checked}:\n{}", scans.len(), scans.join("\n\n"));
+}
+
+/// Inserts articles by the user with this id.
+async fn insert(app: &TestApp, author: i32, published: bool, number: u32) {
+    app.sql(&format!(
+        "INSERT INTO articles (title, content, published, author_id, created_at, updated_at) \
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {number}) \
+         SELECT 'title ' || n, '0123456789', {published}, {author}, '2026-01-01T00:00:00+00:00', \
+         '2026-01-01T00:00:00+00:00' FROM n"
+    ))
+    .await;
+}
+
+#[actix_web::test]
+async fn an_authors_list_does_not_read_over_their_drafts_nor_their_drafts_over_what_is_published() {
+    let app = TestApp::start().await;
+    for name in ["ann", "bob"] {
+        app.sign_up(name).await;
+    }
+    let (ann, bob) = (1, 2);
+    insert(&app, ann, true, 20).await;
+    insert(&app, ann, false, 3000).await;
+    insert(&app, bob, true, 3000).await;
+    insert(&app, bob, false, 5).await;
+    let connection = app.database.connect().await;
+    let is_postgres = app.database.engine() == DbBackend::Postgres;
+    if is_postgres {
+        connection.execute_unprepared("ANALYZE articles").await.unwrap();
+    }
+    let (explain, column) = if is_postgres { ("EXPLAIN", 0) } else { ("EXPLAIN QUERY PLAN", 3) };
+    for sort in SORTS {
+        for (viewer, query, index) in [
+            (Viewer::Anonymous, "author=ann", "articles_published_author_id_"),
+            (Viewer::SignedIn(bob), "author=ann&published=true", "articles_published_author_id_"),
+            (Viewer::SignedIn(bob), "published=false", "articles_drafts_author_id_"),
+            (Viewer::SignedIn(bob), "", "articles_drafts_author_id_"),
+        ] {
+            let query = format!("limit=20&sort={sort}&{query}");
+            let statement = read_list(&app, viewer, &query, None).await.statements.pop().unwrap();
+            let explain = Statement::from_string(app.database.engine(), format!("{explain} {statement}"));
+            let rows = connection.query_all_raw(explain).await.unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.try_get_by_index(column).unwrap()).collect();
+            assert!(plan.join("\n").contains(index), "{viewer:?} {query}:\n{}", plan.join("\n"));
+        }
+    }
 }

@@ -257,7 +257,8 @@ fn the_complete_example_file_starts_in_development_only() {
     let settings = Settings::from_parts(None, Some(&example)).unwrap();
     let warnings = [
         "DATABASE_DIRECT_URL: is ignored, because DATABASE_URL is not a URL of PostgreSQL",
-        "SECRET_KEY: is a placeholder; production would not start with it",
+        "SECRET_KEY: is a placeholder; production would not start with it; generate a key with \
+         `openssl rand -hex 32`",
     ];
     assert_eq!(settings.warnings(), warnings);
     let production = [("APP_ENV".to_owned(), "production".to_owned())];

@@ -7,7 +7,9 @@ use actix_web::http::StatusCode;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
-use crate::support::{Installation, Published, TestDatabase, now, sign_token_with};
+use crate::support::{
+    Installation, Published, ServerProcess, TestDatabase, now, registration, sign_token_with, stderr,
+};
 
 /// The key of the old blog.
 const KEY: &str = "7d1f0c4b9a2e4f8d8c35be60a1f7d92e";
@@ -202,7 +204,7 @@ async fn a_token_of_the_old_blog_lets_its_user_continue() {
 async fn new_rows_get_the_next_ids() {
     let blog = Blog::restore("").await;
     blog.installation.succeed(&["migrate", "up"]);
-    let server = blog.installation.serve(&[]);
+    let server = blog.installation.another().set(&[("REGISTRATION", "open")]).serve(&[]);
     let newcomer = server.client().sign_up("newcomer").await;
     assert_eq!(newcomer.id, 4);
     assert_eq!(newcomer.write(Published::Yes).await.id, 13);
@@ -235,7 +237,7 @@ async fn addresses_that_differ_by_case_only_are_taken_over() {
 async fn accounts_with_the_same_address_keep_working_and_no_third_one_is_accepted() {
     let blog = Blog::restore(TWIN).await;
     blog.installation.succeed(&["migrate", "up"]);
-    let server = blog.installation.serve(&[]);
+    let server = blog.installation.another().set(&[("REGISTRATION", "open")]).serve(&[]);
     for (name, email) in [("ada", "ada@example.com"), ("twin", "ADA@Example.com")] {
         let user = server.client().sign_in(name, "ada-password-1").await;
         assert_eq!(user.get("/users/me").await.expect(StatusCode::OK)["email"], email);
@@ -378,4 +380,80 @@ async fn a_changed_search_path_creates_no_second_blog() {
     }
     let tables = blog.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'empty'").await;
     assert_eq!(tables, [""; 0]);
+}
+
+/// A database whose tables were there before Byline, on either engine.
+async fn adopted(settings: &[(&str, &str)]) -> (Installation, String) {
+    let installation = Installation::new().await;
+    let url = installation.database.url().to_owned();
+    let installation = installation.set(&[("DATABASE_URL", &url)]).set(settings);
+    installation.succeed(&["migrate", "up"]);
+    let db = installation.database.connect().await;
+    db.execute_unprepared("DROP TABLE seaql_migrations; DROP TABLE byline_migrations").await.unwrap();
+    db.close().await.unwrap();
+    let output = installation.run(&["migrate", "up"]);
+    let lines = String::from_utf8(output.stdout.clone()).unwrap() + &stderr(&output);
+    assert!(output.status.success(), "{lines}");
+    (installation, lines)
+}
+
+async fn register(server: &ServerProcess) -> StatusCode {
+    server.client().post("/auth/register", &registration("stranger")).await.status
+}
+
+#[actix_web::test]
+async fn a_site_that_was_taken_over_has_closed_registration_unless_it_is_set() {
+    for (settings, status, message) in [
+        (&[][..], StatusCode::FORBIDDEN, "registration is closed"),
+        (&[("REGISTRATION", "auto")], StatusCode::FORBIDDEN, "registration is closed"),
+        (&[("REGISTRATION", "closed")], StatusCode::FORBIDDEN, "registration is closed"),
+        (&[("REGISTRATION", "open")], StatusCode::CREATED, "registration is open"),
+    ] {
+        let (installation, lines) = adopted(settings).await;
+        assert!(lines.contains(message), "{settings:?}: {lines}");
+        // At every start, not only at the first one.
+        for _ in 0..2 {
+            let server = installation.serve(&[]);
+            assert!(server.output().contains(message), "{settings:?}: {}", server.output());
+        }
+        assert_eq!(register(&installation.serve(&[])).await, status, "{settings:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_new_site_has_open_registration_in_development_and_its_log_says_so() {
+    let server = Installation::new().await.serve(&[]);
+    assert!(server.output().contains("registration is open"), "{}", server.output());
+    assert_eq!(register(&server).await, StatusCode::CREATED);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn the_old_env_file_opens_no_registration() {
+    let blog = Blog::restore("").await;
+    let output = blog.installation.succeed(&["migrate", "up"]);
+    assert!(output.contains("registration is closed"), "{output}");
+    assert_eq!(register(&blog.installation.serve(&[])).await, StatusCode::FORBIDDEN);
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_takeover_by_serve_opens_no_registration() {
+    let blog = Blog::restore("").await;
+    let server = blog.installation.serve(&["serve", "--migrate"]);
+    assert!(server.output().contains("registration is closed"), "{}", server.output());
+    assert_eq!(register(&server).await, StatusCode::FORBIDDEN);
+}
+
+#[actix_web::test]
+async fn a_weak_key_of_the_old_blog_is_reported_with_the_way_out_and_only_production_refuses_it() {
+    let (installation, lines) = adopted(&[("SECRET_KEY", "secret")]).await;
+    assert!(lines.contains("byline: warning: SECRET_KEY: "), "{lines}");
+    assert!(lines.contains("`openssl rand -hex 32`"), "{lines}");
+    for _ in 0..2 {
+        let output = installation.serve(&[]).output();
+        assert!(output.contains("SECRET_KEY: ") && output.contains("`openssl rand -hex 32`"), "{output}");
+    }
+    let production = installation.set(&[("APP_ENV", "production"), ("BCRYPT_COST", "12")]);
+    assert!(production.fail(&[]).starts_with("byline: SECRET_KEY: "));
 }

@@ -14,6 +14,7 @@ mod m20261125_000011_articles_state_id;
 mod m20261125_000012_users_email_key_fills;
 mod m20261125_000013_times_in_range;
 mod m20261125_000014_triggers_always;
+mod m20261125_000015_articles_by_author_and_state;
 
 use sea_orm_migration::{
     SchemaManager,
@@ -49,5 +50,6 @@ pub(crate) fn all() -> Vec<Box<dyn Migration>> {
         Box::new(m20261125_000012_users_email_key_fills::UsersEmailKeyFills),
         Box::new(m20261125_000013_times_in_range::TimesInRange),
         Box::new(m20261125_000014_triggers_always::TriggersAlways),
+        Box::new(m20261125_000015_articles_by_author_and_state::ArticlesByAuthorAndState),
     ]
 }

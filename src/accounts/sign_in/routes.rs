@@ -10,6 +10,7 @@ use crate::{
     accounts::{Accounts, Anyone, MAX_BODY_BYTES},
     endpoint, error_responses,
     http::{
+        client_address::ClientAddress,
         error::{Error, Result},
         openapi::examples,
         request::ApiRequest,
@@ -41,8 +42,9 @@ error_responses! {
 )]
 pub async fn login(
     accounts: ThinData<Accounts>,
+    client: ClientAddress,
     request: ApiRequest<Anyone, (), (), Form<LoginForm>>,
 ) -> Result<Json<TokenResponse>> {
-    let access_token = service::sign_in(&accounts, request.body.0, accounts.clock.now()).await?;
+    let access_token = service::sign_in(&accounts, client, request.body.0, accounts.clock.now()).await?;
     Ok(Json(TokenResponse { access_token, token_type: "bearer" }))
 }

@@ -14,11 +14,14 @@ use super::schemas::{LoginForm, LoginName};
 use crate::{
     accounts::{
         Accounts,
-        passwords::{self, Verification},
+        passwords::{self, Requester, Verification},
         users::USERS,
     },
     db::{Change, Writer},
-    http::error::{Error, Result},
+    http::{
+        client_address::ClientAddress,
+        error::{Error, Result},
+    },
 };
 
 /// Number of accounts, the newest ones, whose password costs are read at the first login.
@@ -30,12 +33,18 @@ const READ_COSTS: u64 = 100_000;
 /// # Errors
 /// [`Error::BadLogin`] if the name or the password is wrong, after the same time in all cases;
 /// [`Error::Busy`] when the queue of password hashes is full.
-pub async fn sign_in(accounts: &Accounts, form: LoginForm, now: DateTime<Utc>) -> Result<String> {
+pub async fn sign_in(
+    accounts: &Accounts,
+    client: ClientAddress,
+    form: LoginForm,
+    now: DateTime<Utc>,
+) -> Result<String> {
     let (reader, passwords) = (&accounts.reader, &accounts.passwords);
     passwords.learn_costs(async || load_costs(reader).await).await?;
+    let requester = Requester::new(client, &form.username.typed);
     let account = find_account(reader, form.username).await?;
     let (id, stored) = account.map(|account| (account.id, account.hashed_password)).unzip();
-    let verification = passwords.verify(&form.password.0, stored.as_deref()).await?;
+    let verification = passwords.verify(requester, &form.password.0, stored.as_deref()).await?;
     match (id, stored, verification) {
         (Some(id), Some(stored), Verification::Right { renewed }) => {
             if let Some(renewed) = renewed {

@@ -14,6 +14,7 @@ use crate::{
     accounts::{Accounts, CurrentUser, MAX_BODY_BYTES, Registrant},
     endpoint, error_responses,
     http::{
+        client_address::ClientAddress,
         error::{Error, Result},
         openapi::examples,
         request::ApiRequest,
@@ -61,9 +62,11 @@ pub async fn read_me(request: ApiRequest<CurrentUser>) -> Json<UserResponse> {
 )]
 pub async fn register_user(
     accounts: ThinData<Accounts>,
+    client: ClientAddress,
     request: ApiRequest<Registrant, (), (), validation::Json<UserCreate>>,
 ) -> Result<(Json<UserResponse>, StatusCode)> {
     let now = accounts.clock.now();
-    let account = service::register(&accounts.writer, &accounts.passwords, request.body.0, now).await?;
+    let Accounts { writer, passwords, .. } = &*accounts;
+    let account = service::register(writer, passwords, client, request.body.0, now).await?;
     Ok((Json(account), StatusCode::CREATED))
 }

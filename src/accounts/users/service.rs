@@ -12,9 +12,10 @@ use super::{
     schemas::{UserCreate, UserResponse},
 };
 use crate::{
-    accounts::passwords::Passwords,
+    accounts::passwords::{Passwords, Requester},
     db::{Change, Writer, violated_unique},
     http::{
+        client_address::ClientAddress,
         error::{Error, Result},
         timestamp::Timestamp,
     },
@@ -28,12 +29,14 @@ use crate::{
 pub async fn register(
     writer: &Writer,
     passwords: &Passwords,
+    client: ClientAddress,
     input: UserCreate,
     now: DateTime<Utc>,
 ) -> Result<UserResponse> {
     let UserCreate { email, username, password } = input;
-    let hashed_password = passwords.hash(password.secret()).await?;
     let (email, username) = (email.into_inner(), username.into_inner());
+    let requester = Requester::new(client, &username);
+    let hashed_password = passwords.hash(requester, password.secret()).await?;
     let row = user::ActiveModel {
         id: NotSet,
         email_key: Set(Some(user::email_key(&email))),

@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+/// The maximum age of an entry. It bounds how long a write can stay unnoticed that no trigger announced.
+const MAX_AGE: Duration = Duration::from_secs(60);
+
 /// The number of generations that all rows share. A write invalidates this fraction of all entries for single
 /// rows.
 const ROW_GENERATIONS: usize = 4096;
@@ -94,12 +97,14 @@ impl Equivalent<Key> for KeyRef<'_> {
 }
 
 /// The generations that a response depends on, at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Stamp {
     subject: Subject,
     /// Another topic whose rows the response shows.
     shows: Option<Topic>,
     generations: [u64; 4],
+    /// When, in nanoseconds since the cache was created.
+    taken: u64,
 }
 
 /// The cache of one process.
@@ -186,11 +191,17 @@ impl Cache {
     /// The cached response to `path` with its query, for a client that accepts `coding`, if it is still
     /// valid.
     pub fn get(&self, path: &str, coding: Option<Coding>) -> Option<Arc<Entry>> {
+        self.get_at(path, coding, self.now())
+    }
+
+    fn get_at(&self, path: &str, coding: Option<Coding>, now: u64) -> Option<Arc<Entry>> {
         let entries = self.entries.as_ref()?;
         let current = |coding| {
             let entry = entries.get(&KeyRef { path, coding })?;
-            let stamp = entry.stamp;
-            (self.is_valid() && self.stamp(stamp.subject, stamp.shows) == stamp).then_some(entry)
+            let Stamp { subject, shows, generations, taken } = entry.stamp;
+            let is_fresh = now.saturating_sub(taken) < nanoseconds(MAX_AGE);
+            (is_fresh && self.is_valid_at(now) && self.generations(subject, shows) == generations)
+                .then_some(entry)
         };
         current(coding).or_else(|| current(None).filter(|entry| !entry.varies()))
     }
@@ -198,7 +209,13 @@ impl Cache {
     /// Must be called before the database is read for a response that shows `subject`, together with rows of
     /// the topic `shows`. `None` if the response cannot be cached.
     pub fn begin_fill(&self, subject: Subject, shows: Option<Topic>) -> Option<Stamp> {
-        (self.is_on() && self.is_valid()).then(|| self.stamp(subject, shows))
+        let taken = self.now();
+        (self.is_on() && self.is_valid_at(taken)).then(|| Stamp {
+            subject,
+            shows,
+            generations: self.generations(subject, shows),
+            taken,
+        })
     }
 
     /// Stores a response. If it is the same in every content coding, it is stored once.
@@ -249,19 +266,21 @@ impl Cache {
         self.is_on() && !self.writes_announced.load(SeqCst)
     }
 
-    fn is_valid(&self) -> bool {
-        self.writes_announced.load(SeqCst)
-            && nanoseconds(self.created.elapsed()) < self.valid_until.load(SeqCst)
+    fn now(&self) -> u64 {
+        nanoseconds(self.created.elapsed())
     }
 
-    fn stamp(&self, subject: Subject, shows: Option<Topic>) -> Stamp {
+    fn is_valid_at(&self, now: u64) -> bool {
+        self.writes_announced.load(SeqCst) && now < self.valid_until.load(SeqCst)
+    }
+
+    fn generations(&self, subject: Subject, shows: Option<Topic>) -> [u64; 4] {
         let (own, topic) = match subject {
             Subject::Row(topic, id) => (self.rows.get((topic, id)), topic),
             Subject::List(topic) => (self.lists.get(topic), topic),
         };
         let other = shows.map_or(0, |topic| self.topics.get(topic));
-        let generations = [own, self.tables.get(topic), other, self.everything.load(SeqCst)];
-        Stamp { subject, shows, generations }
+        [own, self.tables.get(topic), other, self.everything.load(SeqCst)]
     }
 }
 

@@ -1,7 +1,7 @@
 //! The statements that change articles. Ownership is part of each of them.
 
 use chrono::{DateTime, Utc};
-use entity::article;
+use entity::{StoredTime, article};
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::NotSet,
@@ -67,11 +67,20 @@ pub(super) async fn update(
         return Ok(None);
     }
     let update = update
-        .col_expr(UpdatedAt, Expr::val(now))
+        .col_expr(UpdatedAt, not_before_creation(now))
         .col_expr(Version, Version.into_expr().add(1))
         .col_expr(StateId, Expr::val(article::new_state_id()))
         .filter(differs);
     Ok(update.exec_with_returning(db).await?.pop())
+}
+
+/// `now`, or the time of creation if that is later: the clock was set back, or another program wrote the row. A
+/// time that Byline cannot show does not count.
+fn not_before_creation(now: DateTime<Utc>) -> Expr {
+    use article::Column::CreatedAt;
+
+    let is_later = CreatedAt.gt(now).and(CreatedAt.lte(StoredTime::MAX));
+    Expr::case(is_later, CreatedAt.into_expr()).finally(Expr::val(now)).into()
 }
 
 /// Deletes an article; returns whether a row was deleted.

@@ -191,8 +191,25 @@ impl ServerProcess {
 
     /// Sends SIGTERM, as a container's engine does.
     pub(crate) fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        self.signal("TERM");
+    }
+
+    /// Sends SIGHUP, as a terminal that closes does.
+    pub(crate) fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// The soft and the hard limit on open files.
+    pub(crate) fn open_files(&self) -> [String; 2] {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        [words[0], words[1]].map(ToOwned::to_owned)
     }
 
     /// Sends SIGKILL.

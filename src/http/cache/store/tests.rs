@@ -141,3 +141,23 @@ fn its_memory_is_bounded() {
 fn a_size_of_zero_turns_the_cache_off() {
     assert!(valid(0).begin_fill(Subject::List(PAGES), None).is_none());
 }
+
+#[test]
+fn an_entry_is_served_for_a_minute_after_the_database_was_asked() {
+    let cache = Cache::new(1 << 20);
+    cache.set_valid_until(Instant::now(), Duration::from_hours(1));
+    let stamp = cache.begin_fill(Subject::Row(PAGES, 1), None).unwrap();
+    let is_served = |seconds| {
+        let age = nanoseconds(Duration::from_secs_f64(seconds));
+        cache.get_at("/pages/1", None, stamp.taken + age).is_some()
+    };
+    let tag = EntityTag::of_page(b"1");
+    cache.insert("/pages/1", None, stamp, tag, Box::new([]), &Bytes::from_static(b"{}"));
+    assert_eq!([0.0, 59.9, 60.0, 600.0].map(is_served), [true, true, false, false]);
+
+    // A new fill starts a new minute.
+    let later = Stamp { taken: stamp.taken + nanoseconds(Duration::from_secs(50)), ..stamp };
+    let tag = EntityTag::of_page(b"1");
+    cache.insert("/pages/1", None, later, tag, Box::new([]), &Bytes::from_static(b"{}"));
+    assert_eq!([60.0, 109.9, 110.0].map(is_served), [true, true, false]);
+}
