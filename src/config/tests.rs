@@ -234,6 +234,8 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ("PUBLIC_DRAFTS", ""),
         ("MAX_PAGE_SIZE", "-1"),
+        ("MAX_PAGE_BYTES", "32 MiB"),
+        ("WRITE_TIMEOUT_SECONDS", "0"),
         ("MAX_BODY_BYTES", "2 MiB"),
         ("BCRYPT_COST", "3"),
         ("REGISTRATION", "Open"),

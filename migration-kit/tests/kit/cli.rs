@@ -148,10 +148,12 @@ async fn the_end_of_several_names_is_refused_with_the_candidates() {
 async fn a_database_without_applied_migrations_has_a_history_that_says_so() {
     for database in TestDatabase::on_each_engine().await {
         let none = "no migration was applied to this database\n";
-        assert_eq!(run(&database.url, &["history"]).await.1, none);
+        let history = run(&database.url, &["history"]).await.1;
+        assert!(history.ends_with(none), "{history}");
         run(&database.url, &["up"]).await;
         run(&database.url, &["down", "-n", "9", "--yes"]).await;
-        assert_eq!(run(&database.url, &["history"]).await.1, none);
+        let history = run(&database.url, &["history"]).await.1;
+        assert!(history.ends_with(none), "{history}");
         assert_eq!(run(&database.url, &["history", "--json"]).await.1, "[]\n");
     }
 }
@@ -214,7 +216,8 @@ async fn waiting_ends_at_its_timeout_also_if_the_server_does_not_answer() {
     for (timeout, most) in [("0", 2), ("2", 4)] {
         let started = Instant::now();
         let (code, text) = run(&url, &["wait", "--timeout", timeout]).await;
-        assert_eq!((code, text.as_str()), (3, "timed out: no answer\n"));
+        assert_eq!(code, 3);
+        assert!(text.starts_with("timed out: PostgreSQL at ") && text.ends_with(": no answer\n"), "{text}");
         assert!(started.elapsed() < Duration::from_secs(most), "{:?}", started.elapsed());
     }
 }
