@@ -334,7 +334,7 @@ impl Request {
         let enough = max.div_euclid(row_size.unsigned_abs()).saturating_add(1);
         let keyset = Keyset { limit: Ord::min(self.page.limit, enough), ..self.keyset() };
         let sum = Query::select()
-            .expr(Expr::cust("sum(size)"))
+            .expr(Expr::cust("CAST(sum(size) AS bigint)"))
             .from_subquery(keyset.statement(parts), Alias::new("page"))
             .to_owned();
         let sum = db.query_one_raw(db.get_database_backend().build(&sum)).await?;
