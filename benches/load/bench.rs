@@ -108,8 +108,15 @@ impl Bench<'_> {
         let article: Value =
             serde_json::from_slice(&body(&format!("{}/articles/{id}", self.uncached.app)).await?)?;
         let written = article.get("created_at").and_then(Value::as_str).unwrap_or_default();
-        let list =
-            ArticleList { sort: Sort::NewestFirst, author: None, published: None, since: None, until: None };
+        let list = ArticleList {
+            sort: Sort::NewestFirst,
+            author: None,
+            published: None,
+            since: None,
+            until: None,
+            updated_since: None,
+            updated_until: None,
+        };
         let key: DateTime<Utc> = written.parse()?;
         Ok(Cursor::new(list, Direction::Next, &key, id).encode())
     }

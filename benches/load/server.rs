@@ -10,7 +10,13 @@ use actix_web::{
     rt::{self, System},
     web::{self, ThinData},
 };
-use byline::{clock::Clock, config::Settings, db::Db, http::telemetry, server::Server};
+use byline::{
+    clock::Clock,
+    config::{Purpose, Settings},
+    db::Db,
+    http::telemetry,
+    server::Server,
+};
 
 use crate::{
     Failure,
@@ -19,7 +25,7 @@ use crate::{
 
 /// Serves until the process is killed, and writes the addresses to the first line of standard error.
 pub(crate) fn serve() -> Result<(), Failure> {
-    let settings = Settings::load()?;
+    let settings = Settings::load(Purpose::Server)?;
     let _guard = telemetry::start(&settings);
     System::new().block_on(async {
         let db = Db::lazy(&settings)?;

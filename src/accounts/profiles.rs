@@ -1,4 +1,4 @@
-//! The PRECIS profiles of user names (Nickname, RFC 8266) and passwords (OpaqueString, RFC 8265).
+//! The PRECIS profiles of user names (Nickname, RFC 8266) and passwords (`OpaqueString`, RFC 8265).
 
 use precis_profiles::{
     Nickname, OpaqueString,

@@ -27,7 +27,7 @@ async fn inspect(target: &Target) -> Result<DatabaseState, Failure> {
 
 /// The state of any database. Creates nothing.
 ///
-/// Connects directly: a pool retries for as long as ACQUIRE_TIMEOUT_SECONDS, and then hides the reason.
+/// Connects directly: a pool retries for as long as `ACQUIRE_TIMEOUT_SECONDS`, and then hides the reason.
 pub(super) async fn state_of(target: &Target) -> Result<DatabaseState, Failure> {
     let Some(db) = target.connect(Access::ReadOnly).await? else { return Ok(DatabaseState::Empty) };
     let state = migration::state(&db).await.map_err(|error| format!("{target}: {error}"));

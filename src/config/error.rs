@@ -11,7 +11,7 @@ use super::DatabaseUrl;
 pub struct SettingsError {
     lines: Vec<String>,
     warnings: Vec<String>,
-    database: Option<DatabaseUrl>,
+    database: Option<Box<DatabaseUrl>>,
 }
 
 impl SettingsError {
@@ -23,7 +23,7 @@ impl SettingsError {
     /// The database, if the settings are for production and their database URL is valid, so that the caller
     /// can check the database too and report everything at once.
     pub fn database(&self) -> Option<&DatabaseUrl> {
-        self.database.as_ref()
+        self.database.as_deref()
     }
 
     /// Adds a line.
@@ -56,7 +56,7 @@ impl SettingsError {
     }
 
     pub(super) fn set_database(&mut self, database: Option<DatabaseUrl>) {
-        self.database = database;
+        self.database = database.map(Box::new);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -64,7 +64,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_number_of_those_that_wait_is_bounded() {
-        let throttle = Throttle::new(1, Duration::from_secs(60));
+        let throttle = Throttle::new(1, Duration::from_mins(1));
         let running = throttle.admit().await;
         let waiting: Vec<_> = (0..MAX_WAITING).map(|_| throttle.admit()).collect();
         let mut waiting = Box::pin(join_all(waiting));

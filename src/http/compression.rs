@@ -250,8 +250,7 @@ mod tests {
     #[test]
     fn a_compressed_body_decodes_to_the_original() {
         let body = "On the Analytical Engine. ".repeat(1000);
-        let parts: Vec<Bytes> =
-            body.as_bytes().chunks(999).map(|part| Bytes::copy_from_slice(part)).collect();
+        let parts: Vec<Bytes> = body.as_bytes().chunks(999).map(Bytes::copy_from_slice).collect();
         let brotli = Coding::Brotli.encode(body.len(), parts.clone());
         let gzip = Coding::Gzip.encode(body.len(), parts);
         let mut read = String::new();

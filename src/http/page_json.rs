@@ -219,7 +219,9 @@ mod tests {
 
     fn filled(rows: &[Value]) -> PageJson {
         let mut page = PageJson::new(PageMemory::new(None));
-        rows.iter().for_each(|row| page.push(row, 10).unwrap());
+        for row in rows {
+            page.push(row, 10).unwrap();
+        }
         page
     }
 

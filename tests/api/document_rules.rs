@@ -238,13 +238,12 @@ async fn try_out(client: &Client, (method, path, operation): (Method, &str, &'st
         return client.send(method, &target, &[], None).await;
     };
     let body = media.get("example").cloned().or_else(|| example(&media["schema"])).unwrap();
-    let body = match content_type.as_str() {
-        "application/json" => body.to_string(),
-        _ => {
-            let members = body.as_object().unwrap().iter();
-            let pairs = members.map(|(name, value)| (name, value.as_str().unwrap()));
-            form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
-        }
+    let body = if content_type == "application/json" {
+        body.to_string()
+    } else {
+        let members = body.as_object().unwrap().iter();
+        let pairs = members.map(|(name, value)| (name, value.as_str().unwrap()));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
     };
     client.send(method, &target, &[("content-type", content_type)], Some(body)).await
 }

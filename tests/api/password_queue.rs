@@ -96,7 +96,7 @@ fn endless(started: &Arc<AtomicBool>, dropped: &Arc<AtomicBool>) -> Route {
             started.store(true, SeqCst);
             std::future::pending::<()>().await;
             drop(dropped);
-            HttpResponse::Ok()
+            HttpResponse::Ok().finish()
         }
     })
 }

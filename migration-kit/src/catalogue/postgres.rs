@@ -89,18 +89,17 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
 ORDER BY c.relname, a.attname";
 
-/// Sequences of columns: what they give next and how far they step. A role that may not read a sequence does
-/// not learn of it.
+/// Sequences of columns and how far they step. A role that may not read a sequence does not learn of it.
 const NEXT_VALUES: &str = "
 SELECT c.relname::text AS table_name, a.attname::text AS name, q.seqrelid::regclass::text AS sequence,
-       coalesce(pg_catalog.pg_sequence_last_value(q.seqrelid) + q.seqincrement, q.seqstart) AS next
+       q.seqincrement AS increment
 FROM pg_catalog.pg_sequence q
 JOIN pg_catalog.pg_depend d ON d.objid = q.seqrelid AND d.classid = 'pg_catalog.pg_class'::regclass
                            AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
 JOIN pg_catalog.pg_class c ON c.oid = d.refobjid AND c.relkind IN ('r', 'p')
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
-WHERE q.seqincrement > 0 AND has_sequence_privilege(q.seqrelid, 'USAGE, SELECT') AND has_table_privilege(c.oid, 'SELECT')
+WHERE q.seqincrement > 0 AND has_sequence_privilege(q.seqrelid, 'SELECT') AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY c.relname, a.attname";
 
 /// The sequences of the tables of `schema` whose next value is not above the highest in use, each with the
@@ -112,15 +111,21 @@ pub(crate) async fn sequences_behind(
     let mut behind = Vec::new();
     for row in rows(db, NEXT_VALUES).await? {
         let (table, column): (String, String) = (row.try_get("", "table_name")?, row.try_get("", "name")?);
-        let (sequence, next): (String, i64) = (row.try_get("", "sequence")?, row.try_get("", "next")?);
+        let (sequence, step): (String, i64) = (row.try_get("", "sequence")?, row.try_get("", "increment")?);
         if !schema.tables.contains_key(&table) {
             continue;
         }
-        let highest = format!("SELECT max({})::bigint AS highest FROM {}", ident(&column), ident(&table));
-        let highest = rows(db, &highest).await?.first().map(|row| row.try_get("", "highest")).transpose()?;
-        if let Some(Some(highest)) = highest
-            && next <= highest
-        {
+        // `setval(…, false)` sets the next value itself.
+        let values = format!(
+            "SELECT (SELECT max({}) FROM {})::bigint AS highest, \
+             CASE WHEN is_called THEN last_value + {step} ELSE last_value END AS next FROM {sequence}",
+            ident(&column),
+            ident(&table)
+        );
+        let Some(values) = rows(db, &values).await?.into_iter().next() else { continue };
+        let (highest, next): (Option<i64>, i64) =
+            (values.try_get("", "highest")?, values.try_get("", "next")?);
+        if let Some(highest) = highest.filter(|highest| next <= *highest) {
             behind.push(format!(
                 "sequence {sequence} is behind: it gives {next} next, but {table}.{column} is {highest} already; \
                  correct it with SELECT setval({}, {highest})",

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The maximum age of an entry. It bounds how long a write can stay unnoticed that no trigger announced.
-const MAX_AGE: Duration = Duration::from_secs(60);
+const MAX_AGE: Duration = Duration::from_mins(1);
 
 /// The number of generations that all rows share. A write invalidates this fraction of all entries for single
 /// rows.

@@ -131,7 +131,7 @@ pub async fn list_articles(
 
 /// Whether a parameter of the query contradicts the list of its cursor.
 fn contradicts<T: PartialEq>(parameter: Option<T>, own: Option<T>) -> bool {
-    parameter.is_some() && parameter != own
+    parameter.is_some_and(|value| own.is_none_or(|own| own != value))
 }
 
 async fn fetch<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &SelectStatement) -> Result<Vec<T>> {

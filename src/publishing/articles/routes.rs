@@ -1,6 +1,6 @@
 //! Articles over HTTP.
 
-use actix_web::{HttpResponse, http::header, web::ThinData};
+use actix_web::{HttpResponse, HttpResponseBuilder, http::header, web::ThinData};
 use serde_json::{json, to_value};
 
 use super::{
@@ -121,7 +121,7 @@ pub async fn read_article(
     let visibility = publishing.visibility(viewer);
     let article =
         service::get_article(&publishing.reader, visibility, &request.path, expand, &conditions).await?;
-    Ok(article.respond(publishing.recipient(viewer), |response, article| response.json(article)))
+    Ok(article.respond(publishing.recipient(viewer), HttpResponseBuilder::json))
 }
 
 /// Create an article
