@@ -49,10 +49,23 @@ impl TestDatabase {
     /// # Panics
     /// If `TEST_DATABASE_URL` is not set or its server cannot be reached.
     pub async fn postgres() -> Self {
+        Self::on_server("").await
+    }
+
+    /// Creates a copy of this PostgreSQL database, to which nothing may be connected.
+    ///
+    /// # Panics
+    /// If this is a SQLite database, or something is connected.
+    pub async fn copy(&self) -> Self {
+        let OnServer { name, .. } = self.on_server.as_ref().expect("a PostgreSQL database");
+        Self::on_server(&format!("TEMPLATE {name}")).await
+    }
+
+    async fn on_server(options: &str) -> Self {
         let server = server().expect("TEST_DATABASE_URL is not set; .ci/with-postgres sets it");
         let name = format!("byline_test_{}", Uuid::new_v4().simple());
         let admin = connect(&server).await;
-        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
+        admin.execute_unprepared(&format!("CREATE DATABASE {name} {options}")).await.unwrap();
         admin.close().await.unwrap();
         let (base, query) = server.split_at(server.find('?').unwrap_or(server.len()));
         let (root, _) = base.rsplit_once('/').expect("TEST_DATABASE_URL names no database");
@@ -96,6 +109,11 @@ impl Drop for TestDatabase {
         });
         assert!(dropped.join().is_ok() || thread::panicking(), "the database of a test could not be dropped");
     }
+}
+
+/// The engine of this run.
+pub fn engine() -> DbBackend {
+    if server().is_some() { DbBackend::Postgres } else { DbBackend::Sqlite }
 }
 
 /// The PostgreSQL server of this run.

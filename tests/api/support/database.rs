@@ -6,11 +6,23 @@ use sea_orm::{Database, DbBackend};
 use test_support::TestDatabase;
 use tokio::sync::OnceCell;
 
-/// Creates a database with Byline's tables on the engine of this run.
+/// Creates a database with Byline's tables on the engine of this run. On PostgreSQL, it is a copy of one that
+/// was migrated once per run and stays on the server.
 pub(crate) async fn migrated() -> TestDatabase {
-    let database = TestDatabase::create().await;
-    migrate(&database).await;
-    database
+    static TEMPLATE: OnceCell<TestDatabase> = OnceCell::const_new();
+    if test_support::engine() == DbBackend::Sqlite {
+        let database = TestDatabase::sqlite();
+        migrate(&database).await;
+        return database;
+    }
+    let template = TEMPLATE.get_or_init(async || {
+        let database = TestDatabase::postgres().await;
+        let connection = database.connect().await;
+        migration::up(&connection).await.unwrap();
+        connection.close().await.unwrap();
+        database
+    });
+    template.await.copy().await
 }
 
 /// Creates Byline's tables. A new SQLite database is a copy of one that was migrated once per run.
