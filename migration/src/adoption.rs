@@ -1,4 +1,4 @@
-//! What is checked and reported when a database of the FastAPI blog is adopted.
+//! Checks the rows of a FastAPI blog's database when it is adopted, and reports what the operator must know.
 
 use migration_kit::Adoption;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};

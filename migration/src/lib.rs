@@ -1,7 +1,7 @@
 //! Byline's migrations, run by [`migration_kit`].
 //!
 //! - `migrations`: one file each, oldest first.
-//! - `adoption`: what is checked and reported when a FastAPI blog's database is adopted.
+//! - `adoption`: checks and messages for the adoption of a FastAPI blog's database.
 //! - `wanted`: the schema that the entities want and that the migrations must build.
 //! - [`notify`]: the names that triggers and listening servers share.
 //! - [`cli`]: `byline migrate …`, which is also this crate's own binary.

@@ -88,7 +88,7 @@ struct Canonical {
     text: String,
     /// Whether the entry is the same, except for a default port or the encoding of an international domain.
     as_written: bool,
-    /// Whether the host is a domain under which somebody has subdomains.
+    /// Whether the host is a domain that can have subdomains.
     has_subdomains: bool,
 }
 
@@ -118,7 +118,7 @@ fn canonical(entry: &str) -> Option<Canonical> {
         text: format!("{scheme}://{host}{port}"),
         as_written: same_port && (written_host == host || is_encoded) && is_lower_case,
         has_subdomains: match url.host() {
-            // Nobody owns a whole top-level domain, except for this one.
+            // No site has a whole top-level domain, except for this one.
             Some(Host::Domain(domain)) => is_web && (domain.contains('.') || domain == "localhost"),
             _ => false,
         },

@@ -16,9 +16,9 @@ use actix_web::{
     http::header::{self, HeaderName, HeaderValue},
 };
 
-/// The number of the form in which responses show a state; part of every tag. A release increases it when it
-/// adds, changes or removes a member of a response with a tag, so that no client is told that what it cached
-/// from an earlier release is current.
+/// The version of the JSON form of responses; part of every tag. A release increases it when it adds, changes
+/// or removes a member of a response with a tag. Otherwise, a client would receive 304 for a response that it
+/// cached from an earlier release.
 pub const REPRESENTATION: u32 = 1;
 
 /// Maximum number of tags of one header that are compared; the rest are ignored. Each becomes a condition in

@@ -237,8 +237,7 @@ impl fmt::Display for FieldErrors {
 }
 
 impl Serialize for FieldErrors {
-    /// Once the inputs have more than 48 KiB together, the later ones are replaced by their
-    /// sizes.
+    /// Once the inputs have more than 48 KiB together, the later ones are replaced by their sizes.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut total = 0_usize;
         serializer.collect_seq(self.reported().iter().map(|error| {

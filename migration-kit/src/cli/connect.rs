@@ -163,7 +163,7 @@ impl Certificates {
         Self(files.collect())
     }
 
-    /// The files with what is wrong with them, in parentheses; empty if there are none.
+    /// The files and the reasons why they cannot be opened, in parentheses; empty if no files are named.
     fn describe(&self) -> String {
         let files: Vec<_> = self
             .0

@@ -55,7 +55,7 @@ fn options(args: &EraseArgs) -> Options<'static> {
     Options { timeouts: args.timeouts.into(), allow_destructive: true, ..Options::default() }
 }
 
-/// What is still needed before a database may be erased. Outside production, a yes is enough for a database on
+/// The confirmation that is missing before a database may be erased. Outside production, a yes is enough for a database on
 /// this machine. Any other database needs its name.
 enum Consent {
     Given,

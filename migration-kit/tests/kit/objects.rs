@@ -1,4 +1,4 @@
-//! Triggers, functions, rules, options and sequences are compared, and what is wrong with them is said.
+//! Comparisons of triggers, functions, rules, options and sequences, and the messages about differences.
 
 use migration_kit::{
     Difference, Engine, Error, Migration, Migrator, Options,

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_in_which_all_have_the_same_share_accepts_nobody_else() {
+    fn a_full_queue_with_equal_shares_accepts_no_further_entry() {
         let mut queue = Queue::new(4);
         for host in 1..=4 {
             push(&mut queue, &format!("192.0.2.{host}"), "ann", 1);

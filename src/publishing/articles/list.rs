@@ -56,7 +56,7 @@ struct RowVersion {
     author_id: i32,
 }
 
-/// What is known of an article of a page once its JSON is written.
+/// The values of an article that the page needs after its JSON is written.
 #[derive(Clone, Copy, Debug)]
 struct Written {
     id: i32,
