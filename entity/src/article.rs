@@ -36,6 +36,10 @@ pub struct Model {
     /// databases and their backups.
     #[sea_orm(default_value = 0)]
     pub state_id: i64,
+    /// The article was published, and is a draft until its author's suspension ends. Stored with the article, so
+    /// that reads of published articles need not read their authors.
+    #[sea_orm(default_value = false)]
+    pub hidden: bool,
     /// The author's account.
     #[sea_orm(belongs_to, from = "author_id", to = "id", on_delete = "Cascade")]
     pub author: BelongsTo<super::user::Entity>,

@@ -4,6 +4,12 @@
 //! client.
 
 pub mod article;
+pub mod audit_entry;
+pub mod email_token;
+pub mod mail;
+pub mod personal_token;
+pub mod rate_limit;
+pub mod session;
 mod stored_time;
 pub mod user;
 pub mod visibility;

@@ -30,6 +30,28 @@ pub struct Model {
     /// usable, but no further account with this address can be created.
     #[sea_orm(unique, column_type = "String(StringLen::N(255))", nullable)]
     pub email_key: Option<String>,
+    /// Administrators see every draft, and manage accounts and articles.
+    #[sea_orm(default_value = false)]
+    pub is_admin: bool,
+    /// False while the account is suspended.
+    #[sea_orm(default_value = true)]
+    pub is_active: bool,
+    /// Whether the owner of the account has shown to receive mail at `email`. True for accounts that did not come
+    /// from registration.
+    #[sea_orm(default_value = true)]
+    pub is_email_confirmed: bool,
+    /// The name to show to readers; 1 to 100 code points.
+    #[sea_orm(column_type = "String(StringLen::N(100))", nullable)]
+    pub display_name: Option<String>,
+    /// A text about the author; 1 to 1,000 code points.
+    #[sea_orm(column_type = "String(StringLen::N(1000))", nullable)]
+    pub bio: Option<String>,
+    /// The URL of a picture; up to 2,000 code points.
+    #[sea_orm(column_type = "String(StringLen::N(2000))", nullable)]
+    pub image: Option<String>,
+    /// When all sessions were last ended together. From then on, no access token without a session is accepted,
+    /// such as those of the FastAPI blog.
+    pub sessions_ended_at: Option<StoredTime>,
     /// The articles of this account.
     #[sea_orm(has_many)]
     pub articles: HasMany<super::article::Entity>,

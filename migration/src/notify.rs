@@ -13,7 +13,7 @@ pub const CHANNEL: &str = "byline_articles";
 /// The function of the triggers that announce writes to `articles`.
 pub const ARTICLES_CHANGED: &str = "byline_articles_changed";
 
-/// The function of the trigger that announces changes of `users.username`.
+/// The function of the triggers that announce changes of a user's name and profile, which articles can show.
 pub const USERS_RENAMED: &str = "byline_users_renamed";
 
 /// The function of the trigger that increases `articles.version`.
@@ -34,7 +34,7 @@ pub struct Trigger {
 
 /// All triggers that must be those of the migrations for a cached response to be correct: those that announce
 /// writes, and the one of the versions that entity tags consist of.
-pub const TRIGGERS: [Trigger; 6] = [
+pub const TRIGGERS: [Trigger; 7] = [
     Trigger {
         name: "articles_inserted",
         table: "articles",
@@ -78,6 +78,14 @@ pub const TRIGGERS: [Trigger; 6] = [
         definition: "CREATE TRIGGER users_renamed AFTER UPDATE ON users FOR EACH ROW \
                      WHEN (new.username::text IS DISTINCT FROM old.username::text) \
                      EXECUTE FUNCTION byline_users_renamed()",
+    },
+    Trigger {
+        name: "users_profile_changed",
+        table: "users",
+        function: USERS_RENAMED,
+        definition: "CREATE TRIGGER users_profile_changed AFTER UPDATE ON users FOR EACH ROW \
+                     WHEN (ROW(new.display_name, new.bio, new.image) IS DISTINCT FROM \
+                     ROW(old.display_name, old.bio, old.image)) EXECUTE FUNCTION byline_users_renamed()",
     },
 ];
 

@@ -1,6 +1,6 @@
 //! The schema that the entities want, with additions for each engine that entity macros can't express.
 
-use entity::{article, user};
+use entity::{article, audit_entry, email_token, mail, personal_token, rate_limit, session, user};
 use sea_orm::Schema;
 
 use migration_kit::Engine;
@@ -10,17 +10,15 @@ pub(crate) fn statements(engine: Engine) -> Vec<String> {
     let backend = engine.backend();
     let schema = Schema::new(backend);
     let mut statements = Vec::new();
-    for table in
-        [schema.create_table_from_entity(user::Entity), schema.create_table_from_entity(article::Entity)]
-    {
-        statements.push(backend.build(&table).to_string());
+    macro_rules! tables {
+        ($($entity:ident),+ $(,)?) => {{
+            $( statements.push(backend.build(&schema.create_table_from_entity($entity::Entity)).to_string()); )+
+            $( for index in schema.create_index_from_entity($entity::Entity) {
+                statements.push(backend.build(&index).to_string());
+            } )+
+        }};
     }
-    for index in
-        [schema.create_index_from_entity(user::Entity), schema.create_index_from_entity(article::Entity)]
-            .concat()
-    {
-        statements.push(backend.build(&index).to_string());
-    }
+    tables!(user, article, session, personal_token, email_token, mail, rate_limit, audit_entry);
     let extras = match engine {
         Engine::Postgres => POSTGRES,
         Engine::Sqlite => &[],

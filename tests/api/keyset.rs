@@ -10,10 +10,8 @@ use byline::{
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::user;
 use sea_orm::{
-    ActiveModelTrait as _,
-    ActiveValue::NotSet,
-    ConnectionTrait as _, DbErr, EntityTrait as _, FromQueryResult, QueryResult, QuerySelect as _,
-    QueryTrait as _, Set, TryGetable,
+    ActiveModelTrait as _, ConnectionTrait as _, DbErr, EntityTrait as _, FromQueryResult, QueryResult,
+    QuerySelect as _, QueryTrait as _, Set, TryGetable,
     sea_query::{Alias, Expr, Query, SelectStatement},
 };
 use serde::{Deserialize, Serialize};
@@ -65,13 +63,12 @@ impl Users {
         for (number, name) in NAMES.into_iter().enumerate() {
             let at = start + TimeDelta::seconds(i64::try_from(number / 2).unwrap());
             let user = user::ActiveModel {
-                id: NotSet,
                 email: Set(format!("{name}@example.com")),
                 username: Set(name.to_owned()),
                 hashed_password: Set(String::new()),
                 created_at: Set(at.into()),
                 updated_at: Set(at.into()),
-                email_key: Set(None),
+                ..Default::default()
             };
             user.insert(&db.writer).await.unwrap();
         }

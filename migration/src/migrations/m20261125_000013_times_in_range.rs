@@ -71,7 +71,7 @@ fn canonical(value: &str) -> String {
 
 /// Rewriting a row that was just inserted raises its version, which then starts at 2. An UPDATE trigger leaves a
 /// value alone that the statement does not change.
-fn sqlite(table: &str) -> [String; 3] {
+pub(super) fn sqlite(table: &str) -> [String; 3] {
     let checked = |column: &str| {
         let message = format!("{table}.{column} must be a time between the years 1 and 9999");
         format!("coalesce({}, RAISE(ABORT, '{message}'))", canonical(&format!("NEW.{column}")))

@@ -21,6 +21,7 @@ fn another(column: Column) -> &'static str {
         Column::UpdatedAt => "'2028-01-01T00:00:00Z'",
         Column::Version => "version - 1",
         Column::StateId => "state_id + 1",
+        Column::Hidden => "NOT hidden",
     }
 }
 

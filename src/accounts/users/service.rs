@@ -45,6 +45,13 @@ pub async fn register(
         hashed_password: Set(hashed_password),
         created_at: Set(now.into()),
         updated_at: Set(now.into()),
+        is_admin: Set(false),
+        is_active: Set(true),
+        is_email_confirmed: Set(true),
+        display_name: Set(None),
+        bio: Set(None),
+        image: Set(None),
+        sessions_ended_at: Set(None),
     };
     let insert = async move |db: &_| match row.insert(db).await {
         Ok(account) => Ok(view(account)),
@@ -55,8 +62,7 @@ pub async fn register(
 
 /// The account, as shown to its owner.
 pub fn view(account: user::Model) -> UserResponse {
-    let user::Model { id, email, username, created_at, updated_at, hashed_password: _, email_key: _ } =
-        account;
+    let user::Model { id, email, username, created_at, updated_at, .. } = account;
     let (created_at, updated_at) = (Timestamp(created_at.get()), Timestamp(updated_at.get()));
     UserResponse { id, email, username, created_at, updated_at }
 }

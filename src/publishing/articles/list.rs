@@ -68,9 +68,11 @@ struct Written {
 /// The bytes of an article in a page in addition to its title and its content.
 const ROW_SIZE: usize = 256;
 
-const FULL_ROW: [article::Column; 9] = {
-    use article::Column::{AuthorId, Content, CreatedAt, Id, Published, StateId, Title, UpdatedAt, Version};
-    [Id, Title, Content, Published, AuthorId, CreatedAt, UpdatedAt, Version, StateId]
+const FULL_ROW: [article::Column; 10] = {
+    use article::Column::{
+        AuthorId, Content, CreatedAt, Hidden, Id, Published, StateId, Title, UpdatedAt, Version,
+    };
+    [Id, Title, Content, Published, AuthorId, CreatedAt, UpdatedAt, Version, StateId, Hidden]
 };
 
 /// Decodes a row with [`FULL_ROW`] by position: looking up every column of every row by name is the largest
@@ -86,6 +88,7 @@ fn full_row(row: &QueryResult) -> Result<article::Model, DbErr> {
         updated_at: row.try_get_by_index(6)?,
         version: row.try_get_by_index(7)?,
         state_id: row.try_get_by_index(8)?,
+        hidden: row.try_get_by_index(9)?,
     })
 }
 

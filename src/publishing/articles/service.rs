@@ -174,6 +174,7 @@ fn view(article: article::Model, authors: &Authors) -> ArticleResponse {
         updated_at,
         version,
         state_id,
+        hidden: _,
     } = article;
     ArticleResponse {
         title,

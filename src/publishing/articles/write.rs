@@ -33,6 +33,7 @@ pub(super) async fn insert(
         updated_at: Set(now.into()),
         version: Set(1),
         state_id: Set(article::new_state_id()),
+        hidden: Set(false),
     };
     row.insert(db).await
 }
