@@ -84,8 +84,9 @@ pub const TRIGGERS: [Trigger; 7] = [
         table: "users",
         function: USERS_RENAMED,
         definition: "CREATE TRIGGER users_profile_changed AFTER UPDATE ON users FOR EACH ROW \
-                     WHEN (ROW(new.display_name, new.bio, new.image) IS DISTINCT FROM \
-                     ROW(old.display_name, old.bio, old.image)) EXECUTE FUNCTION byline_users_renamed()",
+                     WHEN (new.display_name::text IS DISTINCT FROM old.display_name::text \
+                     OR new.bio::text IS DISTINCT FROM old.bio::text \
+                     OR new.image::text IS DISTINCT FROM old.image::text) EXECUTE FUNCTION byline_users_renamed()",
     },
 ];
 

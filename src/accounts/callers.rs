@@ -1,19 +1,25 @@
-//! The types that state who may send a request: [`Anyone`], [`Registrant`], [`Viewer`], [`CurrentUser`].
+//! The types that state who may send a request: [`Anyone`], [`Registrant`], [`Viewer`], [`CurrentUser`],
+//! [`Admin`].
 //!
-//! An access token only proves that the account existed when the token was issued. Every request reads the
-//! account's row, so the tokens of a deleted account stop working at once.
+//! An access token only proves that its session existed when the token was issued. Every request reads the
+//! account's row and checks the session in the same statement, so the tokens of a deleted or suspended account
+//! and of an ended session stop working at once.
 
 use actix_web::{HttpMessage as _, HttpRequest, http::header, web::ThinData};
-use entity::user;
-use sea_orm::EntityTrait as _;
+use entity::{session, user};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, QueryTrait as _, Select,
+    sea_query::Expr,
+};
 
-use super::Accounts;
+use super::{Accounts, personal_tokens, secrets::is_personal_token};
 use crate::{
     config::Registration,
     http::{
         cache::Audience,
         error::{Error, Result},
-        request::{Caller, UserId},
+        request::{Caller, UserId, required_scope},
+        scope::Scope,
     },
 };
 
@@ -33,26 +39,74 @@ pub enum Viewer {
     Anonymous,
     /// The owner of a valid token.
     SignedIn(UserId),
+    /// The same, who is an administrator.
+    Admin(UserId),
 }
 
-/// An account that exists, proven by its token.
+/// An account that exists and is active, proven by its token.
 #[derive(Clone, Debug)]
-pub struct CurrentUser(user::Model);
+pub struct CurrentUser {
+    row: user::Model,
+    credential: Credential,
+}
+
+/// An administrator.
+#[derive(Clone, Debug)]
+pub struct Admin(pub CurrentUser);
+
+/// What a request proved its account with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An access token of the session with this id.
+    Session(String),
+    /// An access token without a session: the FastAPI blog issued it.
+    Legacy,
+    /// A personal access token with these scopes.
+    Personal(Vec<Scope>),
+}
 
 impl CurrentUser {
     /// The account's id.
     pub fn id(&self) -> UserId {
-        UserId(self.0.id)
+        UserId(self.row.id)
+    }
+
+    /// The account's name.
+    pub fn username(&self) -> &str {
+        &self.row.username
+    }
+
+    /// Whether the account is an administrator and, if it uses a personal access token, that has the scope
+    /// `admin`.
+    pub fn is_admin(&self) -> bool {
+        let may_administer = match &self.credential {
+            Credential::Session(_) | Credential::Legacy => true,
+            Credential::Personal(scopes) => scopes.contains(&Scope::Admin),
+        };
+        self.row.is_admin && may_administer
     }
 
     /// The account as the viewer of the articles that it changes.
     pub fn viewer(&self) -> Viewer {
-        Viewer::SignedIn(self.id())
+        if self.is_admin() { Viewer::Admin(self.id()) } else { Viewer::SignedIn(self.id()) }
+    }
+
+    /// What the request proved the account with.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// The session of the request.
+    pub fn session(&self) -> Option<&str> {
+        match &self.credential {
+            Credential::Session(id) => Some(id),
+            Credential::Legacy | Credential::Personal(_) => None,
+        }
     }
 
     /// The account's row.
     pub fn into_row(self) -> user::Model {
-        self.0
+        self.row
     }
 }
 
@@ -93,6 +147,13 @@ impl Caller for CurrentUser {
     }
 }
 
+impl Caller for Admin {
+    async fn identify(request: &HttpRequest) -> Result<Self> {
+        let user = CurrentUser::identify(request).await?;
+        if user.is_admin() { Ok(Self(user)) } else { Err(Error::AdminOnly) }
+    }
+}
+
 fn accounts(request: &HttpRequest) -> Result<&Accounts> {
     let state = request.app_data::<ThinData<Accounts>>();
     state
@@ -120,8 +181,37 @@ fn bearer_token(request: &HttpRequest) -> Option<&str> {
 
 async fn authenticate(request: &HttpRequest, token: &str) -> Result<CurrentUser> {
     let accounts = accounts(request)?;
-    let id = accounts.tokens.verify(token, accounts.clock.now())?;
-    let row = user::Entity::find_by_id(id).one(&accounts.reader).await?.ok_or(Error::BadCredentials)?;
-    request.extensions_mut().insert(UserId(id));
-    Ok(CurrentUser(row))
+    let user = if is_personal_token(token) {
+        let Accounts { reader, writer, clock, .. } = accounts;
+        let (row, scopes) = personal_tokens::service::verify(reader, writer, token, clock.now()).await?;
+        let required = required_scope(request);
+        if required.is_none_or(|scope| !scopes.contains(&scope)) {
+            return Err(Error::InsufficientScope(required));
+        }
+        CurrentUser { row, credential: Credential::Personal(scopes) }
+    } else {
+        let claims = accounts.tokens.verify(token, accounts.clock.now())?;
+        let row = account(claims.user_id, claims.session.as_deref()).one(&accounts.reader).await?;
+        let credential = claims.session.map_or(Credential::Legacy, Credential::Session);
+        CurrentUser { row: row.ok_or(Error::BadCredentials)?, credential }
+    };
+    request.extensions_mut().insert(user.id());
+    Ok(user)
+}
+
+/// The account, if it is active and the session has not ended. Part of the statement that reads the account, so
+/// that every server rejects a token from the moment at which its session ends.
+fn account(id: i32, session: Option<&str>) -> Select<user::Entity> {
+    let account = user::Entity::find_by_id(id).filter(user::Column::IsActive.eq(true));
+    match session {
+        None => account.filter(user::Column::SessionsEndedAt.is_null()),
+        Some(session) => account.filter(Expr::exists(
+            session::Entity::find()
+                .select_only()
+                .expr(Expr::val(1))
+                .filter(session::Column::Id.eq(session))
+                .filter(session::Column::UserId.eq(id))
+                .into_query(),
+        )),
+    }
 }

@@ -13,29 +13,42 @@ use crate::{
     http::error::{Error, Result},
 };
 
-/// Issues and verifies tokens with one key and one algorithm.
+/// Issues tokens with one key and one algorithm, and verifies those of this key and of the one before.
 pub struct Tokens {
     header: Header,
     signing: EncodingKey,
     verifying: DecodingKey,
+    previous: Option<DecodingKey>,
     lifetime: TimeDelta,
 }
 
 impl Tokens {
     /// Tokens expire after `lifetime`, in whole seconds.
-    pub fn new(secret: &SecretString, algorithm: Algorithm, lifetime: TimeDelta) -> Self {
+    pub fn new(
+        secret: &SecretString,
+        previous: Option<&SecretString>,
+        algorithm: Algorithm,
+        lifetime: TimeDelta,
+    ) -> Self {
         let secret = secret.expose_secret().as_bytes();
         Self {
             header: Header::new(signed_with(algorithm)),
             signing: EncodingKey::from_secret(secret),
             verifying: DecodingKey::from_secret(secret),
+            previous: previous.map(|key| DecodingKey::from_secret(key.expose_secret().as_bytes())),
             lifetime,
         }
     }
 
-    /// Issues a token for the account `user_id`.
-    pub fn issue(&self, user_id: i32, now: DateTime<Utc>) -> Result<String> {
-        let claims = json!({ "sub": user_id.to_string(), "exp": (now + self.lifetime).timestamp() });
+    /// How long a token is valid.
+    pub fn lifetime(&self) -> TimeDelta {
+        self.lifetime
+    }
+
+    /// Issues a token for a session of the account `user_id`.
+    pub fn issue(&self, user_id: i32, session: &str, now: DateTime<Utc>) -> Result<String> {
+        let expires = (now + self.lifetime).timestamp();
+        let claims = json!({ "sub": user_id.to_string(), "exp": expires, "sid": session });
         encode(&self.header, &claims, &self.signing)
             .map_err(|error| Error::internal("sign an access token", error))
     }
@@ -48,16 +61,18 @@ impl Tokens {
         let (header, claims) = signed.split_once('.')?;
         let algorithm = object(header)?.get("alg").cloned();
         let ours = serde_json::to_value(self.header.alg).ok();
-        let verified = crypto::verify(signature, signed.as_bytes(), &self.verifying, self.header.alg);
-        if algorithm == ours && verified.is_ok_and(|good| good) { object(claims) } else { None }
+        let is_signed_by =
+            |key| crypto::verify(signature, signed.as_bytes(), key, self.header.alg).is_ok_and(|good| good);
+        let verified = is_signed_by(&self.verifying) || self.previous.as_ref().is_some_and(is_signed_by);
+        if algorithm == ours && verified { object(claims) } else { None }
     }
 
-    /// Verifies `token` and returns the id of its account. `exp`, cut to whole seconds, must not be in the
+    /// Verifies `token` and returns its account and its session. `exp`, cut to whole seconds, must not be in the
     /// past, and `nbf` not in the future. There is no leeway.
     ///
     /// # Errors
     /// [`Error::BadCredentials`] for every other token.
-    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<i32> {
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Claims> {
         let claims = self.claims(token).ok_or(Error::BadCredentials)?;
         let now = now.timestamp();
         let seconds = |name| {
@@ -73,8 +88,19 @@ impl Tokens {
         if unsupported || expires < now || starts > now {
             return Err(Error::BadCredentials);
         }
-        claims.get("sub").and_then(Value::as_str).and_then(decimal_id).ok_or(Error::BadCredentials)
+        let session = claims.get("sid").map(|id| id.as_str().ok_or(Error::BadCredentials)).transpose()?;
+        let user_id = claims.get("sub").and_then(Value::as_str).and_then(decimal_id);
+        Ok(Claims { user_id: user_id.ok_or(Error::BadCredentials)?, session: session.map(str::to_owned) })
     }
+}
+
+/// What a valid token states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The account.
+    pub user_id: i32,
+    /// The session; `None` for tokens of the FastAPI blog.
+    pub session: Option<String>,
 }
 
 fn signed_with(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
@@ -117,8 +143,13 @@ impl fmt::Debug for Tokens {
 mod tests {
     use super::*;
 
+    fn with_keys(current: &str, previous: Option<&str>) -> Tokens {
+        let previous = previous.map(SecretString::from);
+        Tokens::new(&current.into(), previous.as_ref(), Algorithm::HS256, TimeDelta::minutes(30))
+    }
+
     fn tokens() -> Tokens {
-        Tokens::new(&"a secret for tests, long enough".into(), Algorithm::HS256, TimeDelta::minutes(30))
+        with_keys("a secret for tests, long enough", None)
     }
 
     fn at(second: i64) -> DateTime<Utc> {
@@ -131,9 +162,20 @@ mod tests {
 
     #[test]
     fn a_token_is_valid_until_the_second_of_its_expiry() {
-        let token = tokens().issue(7, at(1000)).unwrap();
-        assert_eq!(tokens().verify(&token, at(1000 + 1800)).unwrap(), 7);
+        let token = tokens().issue(7, "abc", at(1000)).unwrap();
+        let claims = Claims { user_id: 7, session: Some("abc".to_owned()) };
+        assert_eq!(tokens().verify(&token, at(1000 + 1800)).unwrap(), claims);
         assert!(tokens().verify(&token, at(1000 + 1801)).is_err());
+    }
+
+    #[test]
+    fn a_token_of_the_previous_key_is_valid_until_the_key_is_removed() {
+        let token = with_keys("old", None).issue(7, "abc", at(1000)).unwrap();
+        assert!(with_keys("new", Some("old")).verify(&token, at(1000)).is_ok());
+        assert!(with_keys("new", Some("older")).verify(&token, at(1000)).is_err());
+        assert!(with_keys("new", None).verify(&token, at(1000)).is_err());
+        let renewed = with_keys("new", Some("old")).issue(7, "abc", at(1000)).unwrap();
+        assert!(with_keys("old", None).verify(&renewed, at(1000)).is_err());
     }
 
     #[test]
@@ -141,7 +183,8 @@ mod tests {
         for sub in ["", "0", "-1", "+1", "01", " 1", "1.0", "2147483648", "alice", "１"] {
             assert!(tokens().verify(&mint(&json!({"sub": sub, "exp": 2000})), at(1000)).is_err(), "{sub:?}");
         }
-        assert_eq!(tokens().verify(&mint(&json!({"sub": "1", "exp": 2000})), at(1000)).unwrap(), 1);
+        let claims = tokens().verify(&mint(&json!({"sub": "1", "exp": 2000})), at(1000)).unwrap();
+        assert_eq!(claims, Claims { user_id: 1, session: None });
     }
 
     #[test]
@@ -154,7 +197,8 @@ mod tests {
             json!({"sub": "1", "exp": 2000.5, "nbf": 1000.999, "iat": 3000.5}),
             json!({"sub": "1", "exp": 2000, "nbf": -0.5, "iat": -1e300}),
         ] {
-            assert_eq!(tokens().verify(&mint(&claims), at(1000)).ok(), Some(1), "{claims}");
+            let user_id = tokens().verify(&mint(&claims), at(1000)).ok().map(|claims| claims.user_id);
+            assert_eq!(user_id, Some(1), "{claims}");
         }
     }
 
@@ -185,6 +229,8 @@ mod tests {
             json!({"sub": "1", "exp": 2000, "iat": "x"}),
             json!({"sub": "1", "exp": 2000, "jti": 1}),
             json!({"sub": "1", "exp": 2000, "at_hash": "x"}),
+            json!({"sub": "1", "exp": 2000, "sid": 1}),
+            json!({"sub": "1", "exp": 2000, "sid": null}),
         ] {
             assert!(tokens().verify(&mint(&claims), at(1000)).is_err(), "{claims}");
         }

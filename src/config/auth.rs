@@ -74,6 +74,15 @@ settings_group! {
             },
         );
 
+        /// Key that was `SECRET_KEY` before. What it signed stays valid until it expires. Remove it after the
+        /// longest lifetime of a token.
+        SECRET_KEY_PREVIOUS => previous_secret_key: Option<SecretString> =
+            previous_secret_key().secret().map(Some).computed(
+                "none",
+                "the-key-that-was-SECRET_KEY-before",
+                |_| Some(None),
+            );
+
         /// Algorithm that signs access tokens.
         ALGORITHM => algorithm: Algorithm = choice(&[
             ("HS256", Algorithm::HS256),
@@ -84,6 +93,12 @@ settings_group! {
         /// Lifetime of an access token.
         ACCESS_TOKEN_EXPIRE_MINUTES => access_token_lifetime: TimeDelta =
             number(1..=MINUTES_OF_A_CENTURY).unit("minutes").map(TimeDelta::minutes).default("30");
+
+        /// A session that is not used for this long ends. A client uses it by refreshing its access token.
+        SESSION_IDLE_DAYS => session_idle: TimeDelta = number(1..=3650).unit("days").map(TimeDelta::days).default("30");
+
+        /// A session ends after this time, however often it is used.
+        SESSION_MAX_DAYS => session_max: TimeDelta = number(1..=3650).unit("days").map(TimeDelta::days).default("365");
 
         /// Cost of password hashing. Each step doubles the time to hash a password.
         BCRYPT_COST => bcrypt_cost: u32 = number_by_environment(4..=31, 10..=31).default("12");
@@ -96,6 +111,16 @@ settings_group! {
             ("closed", Registration::Closed),
         ]).default_by_environment("auto", "closed");
     }
+}
+
+fn previous_secret_key() -> Kind<SecretString> {
+    Kind::new("text", |name, key, reader| {
+        if key.is_empty() {
+            reader.error(name, "is empty");
+            return None;
+        }
+        Some(key.into())
+    })
 }
 
 /// The maximum lifetime of an access token: one hundred years.

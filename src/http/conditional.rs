@@ -56,8 +56,8 @@ impl EntityTag {
         Self(format!("{REPRESENTATION}v{}s{:016x}", state.version, state.id))
     }
 
-    /// The tag of a page, from a digest of its state.
-    pub fn of_page(digest: &[u8]) -> Self {
+    /// The tag of a state without a version, such as a page, from a digest of it.
+    pub fn of_digest(digest: &[u8]) -> Self {
         Self(append_hex(format!("{REPRESENTATION}p"), digest))
     }
 
@@ -266,7 +266,7 @@ mod tests {
                 format!("W/\"1v12s0a-gzip\", {}, \"7v4sfx\"", other.header().1),
                 vec![state(12, 10), state(3, -1), state(4, 15)],
             ),
-            (EntityTag::of_page(b"v3").with(b"one").header().1, vec![]),
+            (EntityTag::of_digest(b"v3").with(b"one").header().1, vec![]),
             (
                 "\"x3\", \"v\", \"v3\", \"1v3\", \"1v3s\", \"1vs1\", \"v3s1\", \"av3s1\", \"1v3sg\", \
                  \"1v3s11112222333344445\", \"1v99999999999s1\", \"\""

@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::http::field_errors::FieldErrors;
+use crate::http::{field_errors::FieldErrors, scope::Scope};
 
 /// The value of `Retry-After`, sent with every 503, in seconds (RFC 9110, section 10.2.3).
 pub const RETRY_AFTER_SECONDS: u8 = 1;
@@ -40,6 +40,18 @@ pub enum Error {
     /// 403: the article has another author.
     #[error("Not authorized")]
     Forbidden,
+    /// 403: the personal access token lacks the scope of the route; `None` if the route accepts no such token.
+    #[error("{}", insufficient(*.0))]
+    InsufficientScope(Option<Scope>),
+    /// 403: the route is for administrators.
+    #[error("Only administrators may do this")]
+    AdminOnly,
+    /// 403: the password that confirms an action is wrong.
+    #[error("The password is wrong")]
+    WrongPassword,
+    /// 403: an administrator suspended the account. Sent only after the correct password.
+    #[error("The account is suspended")]
+    Suspended,
     /// 403: only the operator can create accounts.
     #[error("Registration is closed")]
     RegistrationClosed,
@@ -55,9 +67,9 @@ pub enum Error {
     /// 409: a unique value is taken.
     #[error("{0}")]
     Conflict(&'static str),
-    /// 412: the current state of the article is not one of those in `If-Match`.
-    #[error("The article has changed")]
-    PreconditionFailed,
+    /// 412: the current state is not one of those in `If-Match`.
+    #[error("The {0} has changed")]
+    PreconditionFailed(&'static str),
     /// 408: the body did not arrive within the request's deadline.
     #[error("The body was not received in time")]
     BodyTimeout,
@@ -178,11 +190,16 @@ impl ResponseError for Error {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotAuthenticated | Self::BadCredentials | Self::BadLogin => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::RegistrationClosed => StatusCode::FORBIDDEN,
+            Self::Forbidden
+            | Self::InsufficientScope(_)
+            | Self::AdminOnly
+            | Self::WrongPassword
+            | Self::Suspended
+            | Self::RegistrationClosed => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -196,6 +213,9 @@ impl ResponseError for Error {
         match self {
             Self::NotAuthenticated | Self::BadCredentials | Self::BadLogin => {
                 response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            }
+            Self::InsufficientScope(scope) => {
+                response.insert_header((header::WWW_AUTHENTICATE, challenge(*scope)));
             }
             Self::MethodNotAllowed(methods) => {
                 let allow: Vec<&str> = methods.iter().map(Method::as_str).collect();
@@ -213,6 +233,19 @@ impl ResponseError for Error {
         }
         response.json(ErrorBody(self))
     }
+}
+
+fn insufficient(scope: Option<Scope>) -> String {
+    match scope {
+        Some(scope) => format!("The token does not have the scope {scope}"),
+        None => "A personal access token cannot be used here".to_owned(),
+    }
+}
+
+/// The challenge for a token without the scope (RFC 6750, section 3).
+fn challenge(scope: Option<Scope>) -> String {
+    let scope = scope.map(|scope| format!(", scope=\"{scope}\"")).unwrap_or_default();
+    format!("Bearer error=\"insufficient_scope\"{scope}")
 }
 
 impl From<FieldErrors> for Error {

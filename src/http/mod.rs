@@ -22,6 +22,7 @@ pub mod paging;
 pub mod receive;
 pub mod request;
 pub mod resource;
+pub mod scope;
 pub mod sending;
 pub mod telemetry;
 pub mod timestamp;

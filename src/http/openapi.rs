@@ -13,11 +13,13 @@ use utoipa::{
         example::ExampleBuilder,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         schema::{AdditionalProperties, AnyOfBuilder, ArrayBuilder, SchemaType, Type},
-        security::{Flow, OAuth2, Password, Scopes, SecurityScheme},
+        security::{
+            Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityRequirement, SecurityScheme,
+        },
     },
 };
 
-use super::error::Error;
+use super::{error::Error, scope::Scope};
 
 /// The security scheme, under the name that FastAPI gives it.
 pub struct Security;
@@ -26,13 +28,48 @@ impl Modify for Security {
     fn modify(&self, document: &mut OpenApi) {
         // A relative URL also works with a proxy that adds a path prefix.
         declare_login(document, "auth/login");
+        let scopes = Scope::ALL.map(|scope| format!("`{scope}`: {}", scope.meaning())).join("; ");
+        let description = format!("A personal access token of `POST /users/me/tokens`. Scopes: {scopes}.");
+        let http = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme(PERSONAL_TOKEN, SecurityScheme::Http(http));
     }
 }
+
+/// The name of the security scheme of personal access tokens.
+const PERSONAL_TOKEN: &str = "PersonalAccessToken";
 
 fn declare_login(document: &mut OpenApi, token_url: &str) {
     let flow = Flow::Password(Password::new(token_url, Scopes::new()));
     let scheme = SecurityScheme::OAuth2(OAuth2::new([flow]));
     document.components.get_or_insert_default().add_security_scheme("OAuth2PasswordBearer", scheme);
+}
+
+/// Adds what follows from the scope of an operation with a token: the alternative of a personal access token,
+/// and the error of a token without the scope.
+pub fn describe_scope(operation: &mut Operation, scope: Option<Scope>) {
+    let Some(security) = &mut operation.security else { return };
+    if !security.iter().any(|requirement| *requirement != SecurityRequirement::default()) {
+        return;
+    }
+    if let Some(scope) = scope {
+        security.push(SecurityRequirement::new(PERSONAL_TOKEN, [scope.name()]));
+    }
+    let error = Error::InsufficientScope(scope);
+    let status = error.status_code();
+    let declared = operation.responses.responses.entry(status.as_str().to_owned());
+    let RefOr::T(declared) = declared.or_insert_with(|| response(status, &[])) else { return };
+    let challenge = "Sent with a personal access token without the scope (RFC 6750, section 3).";
+    declared.headers.insert("WWW-Authenticate".to_owned(), header(challenge, text()).into());
+    let sentence = error.to_string();
+    declared.description =
+        [declared.description.as_str(), &sentence].join(". ").trim_start_matches(". ").to_owned();
+    if let Some(RefOr::T(content)) = declared.content.get_mut("application/json") {
+        let example = ExampleBuilder::new().summary(&sentence).value(Some(error.body())).build();
+        content.examples.insert(format!("{}-scope", status.as_u16()), example.into());
+    }
 }
 
 /// Writes `ROOT_PATH`, if it is not empty, into the URLs of the document.

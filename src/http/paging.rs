@@ -201,7 +201,7 @@ impl<T> PageRows<T> {
         }
         digest.update([u8::from(self.has_previous), u8::from(self.has_next)]);
         digest.update(total.map_or([0xff; 8], u64::to_le_bytes));
-        EntityTag::of_page(&digest.finalize())
+        EntityTag::of_digest(&digest.finalize())
     }
 }
 

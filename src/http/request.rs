@@ -4,11 +4,12 @@
 
 use std::{borrow::Cow, future::Future, pin::Pin};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload};
 
 use super::{
     HttpState,
     error::{Error, Result},
+    scope::{RequiredScope, Scope},
     validation::{Body, Extractor, FieldErrors, Fields, Members, query_pairs},
 };
 
@@ -32,6 +33,11 @@ pub trait Caller: Sized {
     /// # Errors
     /// 401 or 403.
     fn identify(request: &HttpRequest) -> impl Future<Output = Result<Self>>;
+}
+
+/// The scope of personal access tokens that the route of `request` accepts; `None` if it accepts none.
+pub fn required_scope(request: &HttpRequest) -> Option<Scope> {
+    request.extensions().get::<RequiredScope>().and_then(|required| required.0)
 }
 
 /// The id of the account that sent a request. Stored as an extension of the request, for its log line.

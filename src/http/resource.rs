@@ -28,8 +28,9 @@ use super::{
     cache::{Cached, serve_cached},
     compression::compress,
     error::Error,
-    openapi::CommonHeaders,
+    openapi::{CommonHeaders, describe_scope},
     receive::{MaxBodyBytes, Receiving},
+    scope::{RequiredScope, Scope},
 };
 
 /// Declares the endpoint of a handler with an `#[utoipa::path]` attribute: `endpoint!(list_articles)`.
@@ -47,6 +48,7 @@ pub struct Endpoint {
     documentation: Option<Documentation>,
     cached: Option<Cached>,
     max_body_bytes: Option<usize>,
+    scope: Option<Scope>,
     route: Route,
 }
 
@@ -89,7 +91,8 @@ impl Endpoint {
         F::Output: Responder + 'static,
     {
         let route = Route::new().to(handler);
-        Self { method, path: path.to_owned(), documentation: None, cached: None, max_body_bytes: None, route }
+        let path = path.to_owned();
+        Self { method, path, documentation: None, cached: None, max_body_bytes: None, scope: None, route }
     }
 
     /// Serves public responses from the cache, as `cached` declares them.
@@ -102,6 +105,12 @@ impl Endpoint {
     #[must_use]
     pub fn max_body_bytes(self, bytes: usize) -> Self {
         Self { max_body_bytes: Some(bytes), ..self }
+    }
+
+    /// Accepts personal access tokens that have this scope. Other routes accept none.
+    #[must_use]
+    pub fn scope(self, scope: Scope) -> Self {
+        Self { scope: Some(scope), ..self }
     }
 
     /// The methods that the endpoint supports.
@@ -117,13 +126,16 @@ impl Endpoint {
             .into_iter()
             .fold(guard::Any(guard::fn_guard(|_| false)), |any, method| any.or(guard::Method(method)));
         let route = self.route.guard(guard).wrap(from_fn(enforce_deadline)).wrap(from_fn(compress));
-        let route = match self.max_body_bytes {
-            None => route,
-            Some(bytes) => route.wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
-                request.extensions_mut().insert(MaxBodyBytes(bytes));
-                next.call(request)
-            })),
-        };
+        let (max_body_bytes, scope) = (self.max_body_bytes.map(MaxBodyBytes), RequiredScope(self.scope));
+        let route = route.wrap(from_fn(move |request: ServiceRequest, next: Next<_>| {
+            let mut extensions = request.extensions_mut();
+            extensions.insert(scope);
+            if let Some(bytes) = max_body_bytes {
+                extensions.insert(bytes);
+            }
+            drop(extensions);
+            next.call(request)
+        }));
         match self.cached {
             None => route,
             Some(cached) => route.wrap(from_fn(move |request, next| serve_cached(cached, request, next))),
@@ -162,7 +174,8 @@ impl Endpoints {
         for endpoint in self.0 {
             let Some(documentation) = endpoint.documentation else { continue };
             components.schemas.extend(documentation.schemas);
-            let (methods, operation) = (documentation.methods, documentation.operation);
+            let (methods, mut operation) = (documentation.methods, documentation.operation);
+            describe_scope(&mut operation, endpoint.scope);
             document.paths.add_path_operation(endpoint.path, methods, operation);
         }
     }

@@ -47,7 +47,7 @@ impl Publishing {
         match viewer {
             _ if self.public_drafts => Visibility::All,
             Viewer::Anonymous => Visibility::Published,
-            Viewer::SignedIn(UserId(id)) => Visibility::PublishedAndOwn(id),
+            Viewer::SignedIn(UserId(id)) | Viewer::Admin(UserId(id)) => Visibility::PublishedAndOwn(id),
         }
     }
 
@@ -56,7 +56,7 @@ impl Publishing {
         match viewer {
             Viewer::Anonymous if self.public_drafts => Recipient::Everyone,
             Viewer::Anonymous => Recipient::Anonymous,
-            Viewer::SignedIn(_) => Recipient::Account,
+            Viewer::SignedIn(_) | Viewer::Admin(_) => Recipient::Account,
         }
     }
 }

@@ -2,15 +2,11 @@
 
 use actix_web::web::{Json, ThinData};
 
-use super::{
-    schemas::{LoginForm, TokenResponse},
-    service,
-};
+use super::{schemas::LoginForm, service};
 use crate::{
-    accounts::{Accounts, Anyone, MAX_BODY_BYTES},
+    accounts::{Accounts, Anyone, MAX_BODY_BYTES, client::Client, sessions::schemas::TokenResponse},
     endpoint, error_responses,
     http::{
-        client_address::ClientAddress,
         error::{Error, Result},
         openapi::examples,
         request::ApiRequest,
@@ -27,14 +23,14 @@ pub fn endpoints() -> [Endpoint; 1] {
 error_responses! {
     /// Errors of sign-in.
     LoginErrors = [
-        Error::BadLogin, Error::BadRequest("Missing boundary in multipart."), Error::TooLarge(MAX_BODY_BYTES),
+        Error::BadLogin, Error::Suspended, Error::BadRequest("Missing boundary in multipart."), Error::TooLarge(MAX_BODY_BYTES),
         examples::missing("username", serde_json::Value::Null), Error::Busy,
     ];
 }
 
 /// Sign in with user name and password
 ///
-/// Returns an access token. The request has the form of an OAuth 2.0 password grant (RFC 6749, section 4.3).
+/// Starts a session and returns its tokens. The request has the form of an OAuth 2.0 password grant (RFC 6749, section 4.3).
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", operation_id = "login",
     request_body(content = LoginForm, content_type = "application/x-www-form-urlencoded"),
@@ -42,9 +38,8 @@ error_responses! {
 )]
 pub async fn login(
     accounts: ThinData<Accounts>,
-    client: ClientAddress,
+    client: Client,
     request: ApiRequest<Anyone, (), (), Form<LoginForm>>,
 ) -> Result<Json<TokenResponse>> {
-    let access_token = service::sign_in(&accounts, client, request.body.0, accounts.clock.now()).await?;
-    Ok(Json(TokenResponse { access_token, token_type: "bearer" }))
+    service::sign_in(&accounts, client, request.body.0, accounts.clock.now()).await.map(Json)
 }

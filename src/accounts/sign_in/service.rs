@@ -1,56 +1,51 @@
-//! Verifies credentials and issues access tokens.
-
-use std::iter;
+//! Verifies credentials and starts sessions.
 
 use chrono::{DateTime, Utc};
 use entity::user;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _,
+    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _,
     sea_query::{Alias, Expr, ExprTrait as _, Func, Query},
 };
 
-use super::schemas::{LoginForm, LoginName};
+use super::schemas::LoginForm;
 use crate::{
     accounts::{
         Accounts,
+        client::Client,
         passwords::{self, Requester, Verification},
-        users::USERS,
+        sessions::{self, schemas::TokenResponse, service::Started},
+        users::{USERS, service::find_by_name},
     },
-    db::{Change, Writer},
-    http::{
-        client_address::ClientAddress,
-        error::{Error, Result},
-    },
+    db::{Change, Transaction},
+    http::error::{Error, Result},
 };
 
 /// Number of accounts, the newest ones, whose password costs are read at the first login.
 const READ_COSTS: u64 = 100_000;
 
-/// Issues a token for the account with this name and password. If its hash is cheaper than new ones, it is
+/// Starts a session of the account with this name and password. If its hash is cheaper than new ones, it is
 /// replaced.
 ///
 /// # Errors
 /// [`Error::BadLogin`] if the name or the password is wrong, after the same time in all cases;
-/// [`Error::Busy`] when the queue of password hashes is full.
+/// [`Error::Suspended`] only after the correct password; [`Error::Busy`] when the queue of password hashes is full.
 pub async fn sign_in(
     accounts: &Accounts,
-    client: ClientAddress,
+    client: Client,
     form: LoginForm,
     now: DateTime<Utc>,
-) -> Result<String> {
+) -> Result<TokenResponse> {
     let (reader, passwords) = (&accounts.reader, &accounts.passwords);
     passwords.learn_costs(async || load_costs(reader).await).await?;
-    let requester = Requester::new(client, &form.username.typed);
-    let account = find_account(reader, form.username).await?;
+    let requester = Requester::new(client.address, &form.username.typed);
+    let account = find_by_name(reader, form.username).await?;
     let (id, stored) = account.map(|account| (account.id, account.hashed_password)).unzip();
     let verification = passwords.verify(requester, &form.password.0, stored.as_deref()).await?;
     match (id, stored, verification) {
         (Some(id), Some(stored), Verification::Right { renewed }) => {
-            if let Some(renewed) = renewed {
-                replace_hash(&accounts.writer, id, stored, renewed).await;
-            }
-            accounts.tokens.issue(id, now)
+            let session = start_session(accounts, id, stored, renewed, client, now).await?;
+            session.tokens(&accounts.tokens, now)
         }
         (id, _, Verification::Unusable) => {
             tracing::warn!(user_id = id, "the stored password of an account is not a bcrypt hash");
@@ -60,17 +55,31 @@ pub async fn sign_in(
     }
 }
 
-/// The account with exactly the typed name, or else the one with its normalised spelling.
-async fn find_account(db: &impl ConnectionTrait, name: LoginName) -> Result<Option<user::Model>> {
-    let LoginName { typed, stored } = name;
-    // No name contains U+0000, and PostgreSQL rejects a query with it.
-    if typed.contains('\0') {
-        return Ok(None);
-    }
-    let names = user::Column::Username.is_in(iter::once(typed.clone()).chain(stored));
-    let mut accounts = user::Entity::find().filter(names).all(db).await?;
-    accounts.sort_by_key(|account| account.username != typed);
-    Ok(accounts.into_iter().next())
+/// Starts a session, if the password that was verified is still that of the account: it may have been changed, and
+/// all sessions ended, in the meantime.
+async fn start_session(
+    accounts: &Accounts,
+    id: i32,
+    verified: String,
+    renewed: Option<String>,
+    client: Client,
+    now: DateTime<Utc>,
+) -> Result<Started> {
+    let state = accounts.clone();
+    let work = async move |txn: &Transaction| {
+        let account = user::Entity::find_by_id(id).filter(user::Column::HashedPassword.eq(&verified));
+        // Against a change of the password or a suspension at the same time.
+        let account = account.lock_shared().one(txn).await?.ok_or(Error::BadLogin)?;
+        if !account.is_active {
+            return Err(Error::Suspended);
+        }
+        if let Some(renewed) = &renewed {
+            txn.changed(Change::Row(USERS, id));
+            replace_hash(txn, id, &verified, renewed).await?;
+        }
+        sessions::service::start(txn, &state, id, &client, now).await
+    };
+    accounts.writer.transaction(work).await
 }
 
 /// The different costs of the stored hashes of the newest accounts.
@@ -98,15 +107,16 @@ async fn load_costs(db: &impl ConnectionTrait) -> Result<Vec<u32>> {
     Ok(starts.iter().filter_map(|Start { start }| passwords::cost(start)).collect())
 }
 
-/// Replaces the hash of an account, unless it has changed in the meantime. A failure does not fail the login:
-/// the hash is replaced at a later one.
-async fn replace_hash(writer: &Writer, id: i32, stored: String, renewed: String) {
+/// Replaces the hash of an account, unless it has changed in the meantime.
+async fn replace_hash(
+    txn: &impl ConnectionTrait,
+    id: i32,
+    verified: &str,
+    renewed: &str,
+) -> Result<(), DbErr> {
     let update = user::Entity::update_many()
         .col_expr(user::Column::HashedPassword, Expr::val(renewed))
         .filter(user::Column::Id.eq(id))
-        .filter(user::Column::HashedPassword.eq(stored));
-    let update = writer.statement([Change::Row(USERS, id)], async move |db| update.exec(db).await);
-    if let Err(error) = update.await {
-        tracing::warn!(user_id = id, %error, "failed to renew the hash of a password");
-    }
+        .filter(user::Column::HashedPassword.eq(verified));
+    update.exec(txn).await.map(drop)
 }

@@ -1,31 +1,44 @@
 //! The HTTP routes of user accounts.
 
 use actix_web::{
+    HttpResponse, HttpResponseBuilder,
     http::StatusCode,
     web::{Json, ThinData},
 };
 use serde_json::json;
 
 use super::{
-    schemas::{UserCreate, UserResponse},
+    schemas::{
+        PasswordChange, PasswordConfirmation, ProfilePath, ProfileResponse, UserCreate, UserResponse,
+        UserUpdate,
+    },
     service,
 };
 use crate::{
-    accounts::{Accounts, CurrentUser, MAX_BODY_BYTES, Registrant},
+    accounts::{Accounts, Anyone, CurrentUser, MAX_BODY_BYTES, Registrant},
     endpoint, error_responses,
     http::{
         client_address::ClientAddress,
+        conditional::{Conditional, Conditions, Recipient},
         error::{Error, Result},
-        openapi::examples,
+        openapi::{IfMatch, IfNoneMatch, NotModified, examples},
         request::ApiRequest,
         resource::Endpoint,
+        scope::Scope,
         validation,
     },
 };
 
 /// The routes of this feature.
-pub fn endpoints() -> [Endpoint; 2] {
-    [endpoint!(register_user).max_body_bytes(MAX_BODY_BYTES), endpoint!(read_me)]
+pub fn endpoints() -> [Endpoint; 6] {
+    [
+        endpoint!(register_user).max_body_bytes(MAX_BODY_BYTES),
+        endpoint!(read_me).scope(Scope::ProfileRead),
+        endpoint!(update_me).scope(Scope::ProfileWrite).max_body_bytes(MAX_BODY_BYTES),
+        endpoint!(change_password).max_body_bytes(MAX_BODY_BYTES),
+        endpoint!(delete_me).max_body_bytes(MAX_BODY_BYTES),
+        endpoint!(read_profile),
+    ]
 }
 
 error_responses! {
@@ -39,16 +52,125 @@ error_responses! {
     ];
     /// Errors of requests that send only a token.
     SignedInErrors = [Error::NotAuthenticated, Error::BadCredentials];
+    /// Errors of changing the account.
+    UpdateErrors = [
+        Error::NotAuthenticated, Error::BadCredentials, Error::PreconditionFailed("account"),
+        Error::Conflict("Username already registered"), Error::Conflict("Email already registered"),
+        examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing_body(),
+    ];
+    /// Errors of changing the password.
+    PasswordErrors = [
+        Error::NotAuthenticated, Error::BadCredentials, Error::WrongPassword, examples::unparsed(),
+        Error::TooLarge(MAX_BODY_BYTES), examples::missing("new_password", json!({"current_password": "[redacted]"})),
+        Error::Busy,
+    ];
+    /// Errors of deleting the account.
+    DeleteErrors = [
+        Error::NotAuthenticated, Error::BadCredentials, Error::WrongPassword, service::LAST_ADMIN,
+        examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing("password", json!({})), Error::Busy,
+    ];
+    /// Errors of a public profile.
+    ProfileErrors = [Error::NotFound("User")];
 }
 
 /// Read the signed-in account
 #[utoipa::path(
     get, path = "/users/me", tag = "users", operation_id = "read_me",
-    responses((status = 200, description = "The account.", body = UserResponse), SignedInErrors),
+    params(IfNoneMatch),
+    responses(
+        (status = 200, description = "The account.", body = UserResponse,
+            headers(("ETag" = String, description = "The entity tag of the account's current state."))),
+        NotModified, SignedInErrors,
+    ),
     security(("OAuth2PasswordBearer" = [])),
 )]
-pub async fn read_me(request: ApiRequest<CurrentUser>) -> Json<UserResponse> {
-    Json(service::view(request.caller.into_row()))
+pub async fn read_me(request: ApiRequest<CurrentUser>, conditions: Conditions) -> Result<HttpResponse> {
+    let account = service::view(request.caller.into_row());
+    let tag = service::tag(&account)?;
+    let state = match conditions.is_current(&tag) {
+        true => Conditional::NotModified(tag),
+        false => Conditional::Modified(account, tag),
+    };
+    Ok(state.respond(Recipient::Account, HttpResponseBuilder::json))
+}
+
+/// Change the signed-in account
+///
+/// Absent members stay unchanged. `updated_at` changes only if a value changes.
+#[utoipa::path(
+    patch, path = "/users/me", tag = "users", operation_id = "update_me",
+    params(IfMatch),
+    request_body(content = UserUpdate, example = json!({ "display_name": "Ada Lovelace" })),
+    responses(
+        (status = 200, description = "The changed account.", body = UserResponse,
+            headers(("ETag" = String, description = "The entity tag of the account's current state."))),
+        UpdateErrors,
+    ),
+    security(("OAuth2PasswordBearer" = [])),
+)]
+pub async fn update_me(
+    accounts: ThinData<Accounts>,
+    request: ApiRequest<CurrentUser, (), (), validation::Json<UserUpdate>>,
+    conditions: Conditions,
+) -> Result<HttpResponse> {
+    let Accounts { writer, clock, .. } = &*accounts;
+    let (id, only) = (request.caller.id(), conditions.if_match);
+    let account = service::update(writer, id, request.body.0, only, clock.now()).await?;
+    let tag = service::tag(&account)?;
+    Ok(HttpResponse::Ok().insert_header(tag.header()).json(account))
+}
+
+/// Change the password
+///
+/// Ends every other session of the account, its personal access tokens, and its access tokens of the FastAPI blog.
+#[utoipa::path(
+    post, path = "/users/me/password", tag = "users", operation_id = "change_password",
+    request_body = PasswordChange,
+    responses((status = 204, description = "The password was changed."), PasswordErrors),
+    security(("OAuth2PasswordBearer" = [])),
+)]
+pub async fn change_password(
+    accounts: ThinData<Accounts>,
+    client: ClientAddress,
+    request: ApiRequest<CurrentUser, (), (), validation::Json<PasswordChange>>,
+) -> Result<HttpResponse> {
+    let now = accounts.clock.now();
+    service::change_password(&accounts, &request.caller, client, request.body.0, now).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Delete the signed-in account
+///
+/// Deletes the account with its articles. Deletion cannot be undone. A POST, because some clients and proxies drop
+/// the body of a DELETE (RFC 9110, section 9.3.5).
+#[utoipa::path(
+    post, path = "/users/me/delete", tag = "users", operation_id = "delete_me",
+    request_body = PasswordConfirmation,
+    responses((status = 204, description = "The account was deleted."), DeleteErrors),
+    security(("OAuth2PasswordBearer" = [])),
+)]
+pub async fn delete_me(
+    accounts: ThinData<Accounts>,
+    client: ClientAddress,
+    request: ApiRequest<CurrentUser, (), (), validation::Json<PasswordConfirmation>>,
+) -> Result<HttpResponse> {
+    service::delete(&accounts, &request.caller, client, request.body.0).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Read a public profile
+///
+/// The public part of an account. Suspended accounts have none.
+#[utoipa::path(
+    get, path = "/users/{username}", tag = "users", operation_id = "read_profile",
+    params(ProfilePath),
+    responses((status = 200, description = "The profile.", body = ProfileResponse), ProfileErrors),
+)]
+pub async fn read_profile(
+    accounts: ThinData<Accounts>,
+    request: ApiRequest<Anyone, ProfilePath>,
+) -> Result<Json<ProfileResponse>> {
+    service::profile(&accounts.reader, request.path.username).await.map(Json)
 }
 
 /// Create an account

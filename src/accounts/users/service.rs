@@ -1,25 +1,49 @@
-//! Creates accounts and builds their responses.
+//! Creates, reads, changes and deletes accounts.
+
+use std::iter;
 
 use chrono::{DateTime, Utc};
-use entity::user;
+use entity::{StoredTime, user};
 use sea_orm::{
     ActiveModelTrait as _, ActiveValue::NotSet, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, Set,
+    IntoActiveModel as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set,
+    sea_query::Expr,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::{
     USERS,
-    schemas::{UserCreate, UserResponse},
+    schemas::{
+        AccountName, Bio, DisplayName, ImageUrl, PasswordChange, PasswordConfirmation, ProfileResponse,
+        UserCreate, UserResponse, UserUpdate,
+    },
 };
 use crate::{
-    accounts::passwords::{Passwords, Requester},
-    db::{Change, Writer, violated_unique},
+    accounts::{
+        Accounts, CurrentUser,
+        passwords::{Passwords, Requester, Verification},
+        sessions::{schemas::Credential, service::end_all},
+    },
+    db::{Change, Transaction, Writer, violated_unique},
     http::{
         client_address::ClientAddress,
+        conditional::{EntityTag, EntityTags},
         error::{Error, Result},
+        request::UserId,
         timestamp::Timestamp,
     },
 };
+
+const EMAIL: &str = "Email already registered";
+const EMAIL_TAKEN: Error = Error::Conflict(EMAIL);
+const NAME_TAKEN: Error = Error::Conflict("Username already registered");
+
+/// The answer to removing, suspending or demoting the last administrator.
+pub(in crate::accounts) const LAST_ADMIN: Error = Error::Conflict("The last administrator cannot be removed");
+
+/// The unique indexes of both engines.
+const NAME_INDEXES: [&str; 2] = ["users_username_key", "users.username"];
+const EMAIL_INDEXES: [&str; 4] = ["users_email_key", "users.email", "users_email_key_key", "users.email_key"];
 
 /// Creates an account.
 ///
@@ -62,24 +86,230 @@ pub async fn register(
 
 /// The account, as shown to its owner.
 pub fn view(account: user::Model) -> UserResponse {
-    let user::Model { id, email, username, created_at, updated_at, .. } = account;
+    let user::Model {
+        id,
+        email,
+        username,
+        hashed_password: _,
+        created_at,
+        updated_at,
+        email_key: _,
+        is_admin,
+        is_active: _,
+        is_email_confirmed,
+        display_name,
+        bio,
+        image,
+        sessions_ended_at: _,
+    } = account;
     let (created_at, updated_at) = (Timestamp(created_at.get()), Timestamp(updated_at.get()));
-    UserResponse { id, email, username, created_at, updated_at }
+    UserResponse {
+        id,
+        email,
+        username,
+        created_at,
+        updated_at,
+        display_name,
+        bio,
+        image,
+        is_admin,
+        is_email_confirmed,
+    }
+}
+
+/// The tag of the account as its owner sees it.
+pub fn tag(account: &UserResponse) -> Result<EntityTag> {
+    let json = serde_json::to_vec(account).map_err(|error| Error::internal("write an account", error))?;
+    Ok(EntityTag::of_digest(&Sha256::digest(json)))
+}
+
+/// The public profile of an active account.
+///
+/// # Errors
+/// [`Error::NotFound`] if there is none with this name.
+pub async fn profile(db: &impl ConnectionTrait, name: AccountName) -> Result<ProfileResponse> {
+    let account = find_by_name(db, name).await?.filter(|account| account.is_active);
+    let user::Model { id, username, display_name, bio, image, .. } =
+        account.ok_or(Error::NotFound("User"))?;
+    Ok(ProfileResponse { id, username, display_name, bio, image })
+}
+
+/// The account with exactly the typed name, or else the one with its normalised spelling.
+pub async fn find_by_name(db: &impl ConnectionTrait, name: AccountName) -> Result<Option<user::Model>> {
+    let AccountName { typed, stored } = name;
+    // No name contains U+0000, and PostgreSQL rejects a query with it.
+    if typed.contains('\0') {
+        return Ok(None);
+    }
+    let names = user::Column::Username.is_in(iter::once(typed.clone()).chain(stored));
+    let mut accounts = user::Entity::find().filter(names).all(db).await?;
+    accounts.sort_by_key(|account| account.username != typed);
+    Ok(accounts.into_iter().next())
+}
+
+/// Changes the members that are given. `updated_at` changes only if a value changes.
+///
+/// # Errors
+/// [`Error::PreconditionFailed`], then [`Error::Conflict`] if the name or the address is taken.
+pub async fn update(
+    writer: &Writer,
+    id: UserId,
+    input: UserUpdate,
+    if_match: Option<EntityTags>,
+    now: DateTime<Utc>,
+) -> Result<UserResponse> {
+    let work = async move |txn: &Transaction| {
+        let account = user::Entity::find_by_id(id.0).lock_exclusive().one(txn).await?;
+        let account = account.ok_or(Error::BadCredentials)?;
+        let matches = |tags: &EntityTags| tag(&view(account.clone())).map(|tag| tags.matches(&tag));
+        if !if_match.as_ref().map_or(Ok(true), matches)? {
+            return Err(Error::PreconditionFailed("account"));
+        }
+        let mut changed = changed(account.clone(), input.clone());
+        if changed == account {
+            return Ok(view(account));
+        }
+        changed.updated_at = StoredTime::from(now).max(account.created_at);
+        let row = changed.into_active_model().reset_all();
+        row.update(txn).await.map(view).map_err(taken)
+    };
+    writer.transaction(work).await
+}
+
+/// The account with the members that are given.
+fn changed(mut account: user::Model, input: UserUpdate) -> user::Model {
+    let UserUpdate { email, username, display_name, bio, image } = input;
+    if let Some(email) = email {
+        account.email = email.into_inner();
+        account.email_key = Some(user::email_key(&account.email));
+    }
+    if let Some(username) = username {
+        account.username = username.into_inner();
+    }
+    if let Some(display_name) = display_name.into_change() {
+        account.display_name = display_name.map(DisplayName::into_inner);
+    }
+    if let Some(bio) = bio.into_change() {
+        account.bio = bio.map(Bio::into_inner);
+    }
+    if let Some(image) = image.into_change() {
+        account.image = image.map(ImageUrl::into_inner);
+    }
+    account
+}
+
+/// Changes the password, and ends every other session and token of the account.
+///
+/// # Errors
+/// [`Error::WrongPassword`]; [`Error::Busy`] when the queue of password hashes is full.
+pub async fn change_password(
+    accounts: &Accounts,
+    user: &CurrentUser,
+    client: ClientAddress,
+    input: PasswordChange,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let PasswordChange { current_password, new_password } = input;
+    let verified = confirm_password(accounts, user, client, &current_password).await?;
+    let requester = Requester::new(client, user.username());
+    let hash = accounts.passwords.hash(requester, new_password.secret()).await?;
+    let (id, session) = (user.id(), user.session().map(str::to_owned));
+    let work = async move |txn: &Transaction| {
+        txn.changed(Change::Row(USERS, id.0));
+        let update = user::Entity::update_many()
+            .col_expr(user::Column::HashedPassword, Expr::val(&hash))
+            .filter(user::Column::Id.eq(id.0))
+            .filter(user::Column::HashedPassword.eq(&verified));
+        // Another request changed it first.
+        if update.exec(txn).await?.rows_affected == 0 {
+            return Err(Error::WrongPassword);
+        }
+        Ok(end_all(txn, id.0, session.as_deref(), now).await?)
+    };
+    accounts.writer.transaction(work).await
+}
+
+/// Deletes the account with its articles, sessions and tokens.
+///
+/// # Errors
+/// [`Error::WrongPassword`]; [`Error::Conflict`] for the last administrator; [`Error::Busy`] when the queue of
+/// password hashes is full.
+pub async fn delete(
+    accounts: &Accounts,
+    user: &CurrentUser,
+    client: ClientAddress,
+    input: PasswordConfirmation,
+) -> Result<()> {
+    let verified = confirm_password(accounts, user, client, &input.password).await?;
+    let id = user.id();
+    let work = async move |txn: &Transaction| {
+        // The foreign key deletes the articles.
+        txn.changed(Change::Everything);
+        keep_an_admin(txn, id.0).await?;
+        let delete = user::Entity::delete_many()
+            .filter(user::Column::Id.eq(id.0))
+            .filter(user::Column::HashedPassword.eq(&verified));
+        if delete.exec(txn).await?.rows_affected == 0 { Err(Error::WrongPassword) } else { Ok(()) }
+    };
+    accounts.writer.transaction(work).await
+}
+
+/// Compares a password with that of the account, and returns the stored hash that it matches.
+async fn confirm_password(
+    accounts: &Accounts,
+    user: &CurrentUser,
+    client: ClientAddress,
+    password: &Credential,
+) -> Result<String> {
+    let stored = user::Entity::find_by_id(user.id().0).one(&accounts.reader).await?;
+    let stored = stored.ok_or(Error::BadCredentials)?.hashed_password;
+    let requester = Requester::new(client, user.username());
+    match accounts.passwords.verify(requester, &password.0, Some(&stored)).await? {
+        Verification::Right { .. } => Ok(stored),
+        Verification::Wrong | Verification::Unusable => Err(Error::WrongPassword),
+    }
+}
+
+/// Refuses to remove, suspend or demote the account `id` if no other administrator is active. The locks make
+/// concurrent requests wait for each other, also for two different administrators.
+///
+/// # Errors
+/// [`Error::Conflict`].
+pub(in crate::accounts) async fn keep_an_admin(txn: &Transaction, id: i32) -> Result<()> {
+    let admins: Vec<user::Model> = user::Entity::find()
+        .filter(user::Column::IsAdmin.eq(true))
+        .filter(user::Column::IsActive.eq(true))
+        .order_by_asc(user::Column::Id)
+        .limit(2)
+        .lock_exclusive()
+        .all(txn)
+        .await?;
+    match admins.as_slice() {
+        [only] if only.id == id => Err(LAST_ADMIN),
+        _ => Ok(()),
+    }
+}
+
+/// The error of an update that violates a unique index. The database reports one of them.
+fn taken(error: DbErr) -> Error {
+    match violated_unique(&error) {
+        Some(name) if NAME_INDEXES.contains(&name) => NAME_TAKEN,
+        Some(name) if EMAIL_INDEXES.contains(&name) => EMAIL_TAKEN,
+        _ => error.into(),
+    }
 }
 
 /// The error of an insert. It can violate both constraints, of which the database reports one, and the answer
 /// names the user name if both values are taken.
 async fn conflict(db: &impl ConnectionTrait, error: DbErr, username: String) -> Error {
-    const NAME_TAKEN: Error = Error::Conflict("Username already registered");
-    match violated_unique(&error) {
-        Some("users_username_key" | "users.username") => NAME_TAKEN,
-        Some("users_email_key" | "users.email" | "users_email_key_key" | "users.email_key") => {
+    match taken(error) {
+        Error::Conflict(EMAIL) => {
             match user::Entity::find().filter(user::Column::Username.eq(username)).count(db).await {
-                Ok(0) => Error::Conflict("Email already registered"),
+                Ok(0) => EMAIL_TAKEN,
                 Ok(_) => NAME_TAKEN,
                 Err(error) => error.into(),
             }
         }
-        _ => error.into(),
+        other => other,
     }
 }

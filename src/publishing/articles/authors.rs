@@ -1,4 +1,4 @@
-//! The authors shown with articles: accounts, whose names can change while the articles stay the same.
+//! The authors shown with articles: accounts, whose names and profiles can change while the articles stay the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ const MAX_IDS: usize = 1000;
 
 /// Authors by id; empty unless the request expands them.
 #[derive(Debug, Default)]
-pub(super) struct Authors(BTreeMap<i32, String>);
+pub(super) struct Authors(BTreeMap<i32, AuthorResponse>);
 
 impl Authors {
     /// Loads the accounts with these ids, if `expand` asks for them: one statement for up to [`MAX_IDS`]
@@ -31,19 +31,29 @@ impl Authors {
         let ids: Vec<i32> = ids.into_iter().collect();
         let mut authors = BTreeMap::new();
         for ids in ids.chunks(MAX_IDS) {
-            let names = user::Entity::find()
+            let accounts = user::Entity::find()
                 .select_only()
-                .columns([user::Column::Id, user::Column::Username])
+                .columns([
+                    user::Column::Id,
+                    user::Column::Username,
+                    user::Column::DisplayName,
+                    user::Column::Bio,
+                    user::Column::Image,
+                ])
                 .filter(user::Column::Id.is_in(ids.iter().copied()))
-                .into_tuple::<(i32, String)>();
-            authors.extend(names.all(db).await?);
+                .into_tuple::<(i32, String, Option<String>, Option<String>, Option<String>)>();
+            authors.extend(accounts.all(db).await?.into_iter().map(
+                |(id, username, display_name, bio, image)| {
+                    (id, AuthorResponse { id, username, display_name, bio, image })
+                },
+            ));
         }
         Ok(Self(authors))
     }
 
     /// The author with this id, if loaded.
     pub(super) fn view(&self, id: i32) -> Option<AuthorResponse> {
-        self.0.get(&id).map(|username| AuthorResponse { id, username: username.clone() })
+        self.0.get(&id).cloned()
     }
 
     /// The tag of articles shown with these authors; `articles` is their tag without.
@@ -52,11 +62,13 @@ impl Authors {
             return articles;
         }
         let mut digest = Sha256::new();
-        for (id, username) in &self.0 {
+        for AuthorResponse { id, username, display_name, bio, image } in self.0.values() {
             digest.update(id.to_le_bytes());
-            digest.update(username);
-            // No UTF-8 text contains this byte, so it marks the end of a name.
-            digest.update([0xff]);
+            for text in [Some(username), display_name.as_ref(), bio.as_ref(), image.as_ref()] {
+                // No UTF-8 text contains these bytes, so they mark the end of a text and one that is missing.
+                digest.update(text.map_or(&[0xfe][..], |text| text.as_bytes()));
+                digest.update([0xff]);
+            }
         }
         articles.with(&digest.finalize())
     }

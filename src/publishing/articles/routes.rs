@@ -19,6 +19,7 @@ use crate::{
         paging::write_total,
         request::ApiRequest,
         resource::Endpoint,
+        scope::Scope,
         urls::Base,
         validation::{Deferred, Json},
     },
@@ -28,11 +29,15 @@ use crate::{
 /// The routes of this feature.
 pub fn endpoints() -> [Endpoint; 5] {
     [
-        endpoint!(list_articles).cached(Cached::list::<Viewer>(ARTICLES).showing(USERS)),
-        endpoint!(create_article),
-        endpoint!(read_article).cached(Cached::row::<Viewer>(ARTICLES, "article_id").showing(USERS)),
-        endpoint!(update_article),
-        endpoint!(delete_article),
+        endpoint!(list_articles)
+            .cached(Cached::list::<Viewer>(ARTICLES).showing(USERS))
+            .scope(Scope::ArticlesRead),
+        endpoint!(create_article).scope(Scope::ArticlesWrite),
+        endpoint!(read_article)
+            .cached(Cached::row::<Viewer>(ARTICLES, "article_id").showing(USERS))
+            .scope(Scope::ArticlesRead),
+        endpoint!(update_article).scope(Scope::ArticlesWrite),
+        endpoint!(delete_article).scope(Scope::ArticlesWrite),
     ]
 }
 
@@ -51,12 +56,12 @@ error_responses! {
     /// Of changing one.
     UpdateErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
-        Error::PreconditionFailed, examples::unparsed(), examples::too_large(), examples::missing_body(),
+        Error::PreconditionFailed("article"), examples::unparsed(), examples::too_large(), examples::missing_body(),
     ];
     /// Of deleting one.
     DeleteErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
-        Error::PreconditionFailed, examples::unparsed_integer("path", "article_id"),
+        Error::PreconditionFailed("article"), examples::unparsed_integer("path", "article_id"),
     ];
 }
 

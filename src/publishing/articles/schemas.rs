@@ -215,6 +215,15 @@ pub struct AuthorResponse {
     /// The name of the account.
     #[schema(examples("ada"))]
     pub username: String,
+    /// The name to show to readers.
+    #[schema(required, examples("Ada Lovelace"))]
+    pub display_name: Option<String>,
+    /// A text about the author.
+    #[schema(required, examples("Analyst and metaphysician."))]
+    pub bio: Option<String>,
+    /// The URL of a picture.
+    #[schema(required, examples("https://example.com/ada.jpg"))]
+    pub image: Option<String>,
 }
 
 /// An article.

@@ -147,7 +147,7 @@ async fn load_own(
         return Err(Error::Forbidden);
     }
     match if_match.and_then(EntityTags::states) {
-        Some(states) if !states.contains(&state(&article)) => Err(Error::PreconditionFailed),
+        Some(states) if !states.contains(&state(&article)) => Err(Error::PreconditionFailed("article")),
         _ => Ok(article),
     }
 }

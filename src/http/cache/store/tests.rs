@@ -14,14 +14,14 @@ fn valid(bytes: u64) -> Cache {
 
 fn fill(cache: &Cache, path: &str, subject: Subject, shows: Option<Topic>) {
     let stamp = cache.begin_fill(subject, shows).unwrap();
-    cache.insert(path, None, stamp, EntityTag::of_page(b"1"), Box::new([]), &Bytes::from_static(b"{}"));
+    cache.insert(path, None, stamp, EntityTag::of_digest(b"1"), Box::new([]), &Bytes::from_static(b"{}"));
 }
 
 fn fill_in(cache: &Cache, coding: Option<Coding>, vary: &'static str) {
     let stamp = cache.begin_fill(Subject::Row(PAGES, 1), None).unwrap();
     let headers = Box::new([(VARY, HeaderValue::from_static(vary))]);
     let body = Bytes::from(format!("{coding:?}"));
-    cache.insert("/pages/1", coding, stamp, EntityTag::of_page(b"1"), headers, &body);
+    cache.insert("/pages/1", coding, stamp, EntityTag::of_digest(b"1"), headers, &body);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_response_read_before_a_change_is_not_served_after_it() {
     let cache = valid(1 << 20);
     let stamp = cache.begin_fill(Subject::Row(PAGES, 1), None).unwrap();
     cache.changed(&[Change::Row(PAGES, 1)]);
-    cache.insert("/pages/1", None, stamp, EntityTag::of_page(b"1"), Box::new([]), &Bytes::new());
+    cache.insert("/pages/1", None, stamp, EntityTag::of_digest(b"1"), Box::new([]), &Bytes::new());
     assert!(cache.get("/pages/1", None).is_none());
 }
 
@@ -151,13 +151,13 @@ fn an_entry_is_served_for_a_minute_after_the_database_was_asked() {
         let age = nanoseconds(Duration::from_secs_f64(seconds));
         cache.get_at("/pages/1", None, stamp.taken + age).is_some()
     };
-    let tag = EntityTag::of_page(b"1");
+    let tag = EntityTag::of_digest(b"1");
     cache.insert("/pages/1", None, stamp, tag, Box::new([]), &Bytes::from_static(b"{}"));
     assert_eq!([0.0, 59.9, 60.0, 600.0].map(is_served), [true, true, false, false]);
 
     // A new fill starts a new minute.
     let later = Stamp { taken: stamp.taken + nanoseconds(Duration::from_secs(50)), ..stamp };
-    let tag = EntityTag::of_page(b"1");
+    let tag = EntityTag::of_digest(b"1");
     cache.insert("/pages/1", None, later, tag, Box::new([]), &Bytes::from_static(b"{}"));
     assert_eq!([60.0, 109.9, 110.0].map(is_served), [true, true, false]);
 }
