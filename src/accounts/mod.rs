@@ -2,6 +2,7 @@
 
 pub mod callers;
 pub mod client;
+pub mod expiry;
 pub mod passwords;
 pub mod personal_tokens;
 pub mod profiles;

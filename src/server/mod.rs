@@ -23,6 +23,7 @@ use actix_web::{
 
 use self::app::{AppState, create_app, document};
 use crate::{
+    accounts::expiry,
     clock::Clock,
     config::{HttpSettings, Settings},
     db::Db,
@@ -141,6 +142,7 @@ impl Server {
     pub async fn run(self) -> io::Result<()> {
         let tasks = Tasks::start()?;
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
+        expiry::start(&tasks, &self.state.accounts);
         let served = self.inner.await;
         tasks.shutdown(self.shutdown_timeout.max(MIN_TASK_TIMEOUT)).await;
         let close = async {
