@@ -123,5 +123,8 @@ async fn authenticate(request: &HttpRequest, token: &str) -> Result<CurrentUser>
     let id = accounts.tokens.verify(token, accounts.clock.now())?;
     let row = user::Entity::find_by_id(id).one(&accounts.reader).await?.ok_or(Error::BadCredentials)?;
     request.extensions_mut().insert(UserId(id));
+    if !accounts.admits(&row) {
+        return Err(Error::EmailNotConfirmed);
+    }
     Ok(CurrentUser(row))
 }

@@ -1,23 +1,31 @@
 //! Accounts: users, passwords, access tokens, and the types that state who may send a request.
 
 pub mod callers;
+pub mod expiry;
+pub mod limits;
 pub mod passwords;
 pub mod profiles;
+pub mod recovery;
 pub mod sign_in;
 pub mod tokens;
 pub mod users;
 
 use std::sync::Arc;
 
+use entity::user;
+
 pub use callers::{Anyone, CurrentUser, Registrant, Viewer};
 
 use crate::{
     clock::Clock,
-    config::{Registration, Settings},
+    config::{EmailVerification, MailSettings, Registration, Settings},
     db::{Connections, Db, Writer},
     http::resource::Endpoint,
+    mail::{Delivery, worker::Worker},
+    tasks::Tasks,
 };
 use passwords::Passwords;
+use recovery::{compose::Composer, links::Links};
 use tokens::Tokens;
 
 /// The maximum size of a request body about accounts, in bytes. Anyone may send one.
@@ -36,6 +44,12 @@ pub struct Accounts {
     pub passwords: Arc<Passwords>,
     /// Whether anyone can create an account over the API.
     pub registration: Registration,
+    /// Whether the owner of a new account must confirm its address.
+    pub verification: EmailVerification,
+    /// Makes and verifies the links in e-mail.
+    pub links: Arc<Links>,
+    /// The delivery of queued e-mail.
+    pub delivery: Delivery,
     /// Whether drafts are public. If they are, reads ignore tokens.
     pub reads_ignore_tokens: bool,
     /// The source of time.
@@ -56,9 +70,17 @@ impl Accounts {
             tokens: Arc::new(tokens),
             passwords: Arc::new(Passwords::new(settings.auth.bcrypt_cost)),
             registration: settings.auth.registration.resolve(false),
+            verification: settings.mail.verification,
+            links: Arc::new(Links::new(settings)),
+            delivery: Delivery::new(settings),
             reads_ignore_tokens: settings.publishing.public_drafts,
             clock,
         }
+    }
+
+    /// Whether an account may be used, as far as its address is concerned.
+    fn admits(&self, account: &user::Model) -> bool {
+        self.verification != EmailVerification::Required || account.is_email_confirmed
     }
 
     /// Returns the same state with the connections of another worker.
@@ -71,5 +93,23 @@ impl Accounts {
 
 /// The routes of this area.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
-    sign_in::routes::endpoints().into_iter().chain(users::routes::endpoints())
+    sign_in::routes::endpoints()
+        .into_iter()
+        .chain(recovery::routes::endpoints())
+        .chain(users::routes::endpoints())
+}
+
+/// Starts the background tasks of this area. `accounts` has the connections of tasks; `site` is the name of the site
+/// in messages.
+pub fn start(tasks: &Tasks, accounts: &Accounts, mail: &MailSettings, site: &str) {
+    expiry::start(tasks, accounts);
+    let worker = Worker {
+        writer: accounts.writer.clone(),
+        clock: accounts.clock.clone(),
+        delivery: accounts.delivery.clone(),
+        settings: mail.clone(),
+        site: site.to_owned(),
+        composer: Composer { accounts: accounts.clone() },
+    };
+    worker.start(tasks);
 }

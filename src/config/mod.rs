@@ -17,6 +17,7 @@ mod error;
 mod http;
 mod kind;
 mod logging;
+mod mail;
 mod origins;
 mod publishing;
 mod reader;
@@ -40,6 +41,7 @@ pub use self::declare::{Declaration, DefaultValue, Group};
 pub use self::error::SettingsError;
 pub use self::http::HttpSettings;
 pub use self::logging::{LogFormat, LogSettings};
+pub use self::mail::{EmailVerification, LinkTemplate, MailSettings};
 pub use self::origins::{Origin, Origins};
 pub use self::publishing::PublishingSettings;
 use self::reader::{RawSettings, Reader};
@@ -66,6 +68,8 @@ settings! {
     database: DatabaseSettings,
     /// Accounts, passwords and access tokens.
     auth: AuthSettings,
+    /// E-mail.
+    mail: MailSettings,
     /// Articles.
     publishing: PublishingSettings,
     /// The response cache.

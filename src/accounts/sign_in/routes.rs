@@ -27,7 +27,7 @@ pub fn endpoints() -> [Endpoint; 1] {
 error_responses! {
     /// Errors of sign-in.
     LoginErrors = [
-        Error::BadLogin, Error::BadRequest("Missing boundary in multipart."), Error::TooLarge(MAX_BODY_BYTES),
+        Error::BadLogin, Error::EmailNotConfirmed, Error::BadRequest("Missing boundary in multipart."), Error::TooLarge(MAX_BODY_BYTES),
         examples::missing("username", serde_json::Value::Null), Error::Busy,
     ];
 }

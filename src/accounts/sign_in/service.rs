@@ -32,6 +32,7 @@ const READ_COSTS: u64 = 100_000;
 ///
 /// # Errors
 /// [`Error::BadLogin`] if the name or the password is wrong, after the same time in all cases;
+/// [`Error::EmailNotConfirmed`] if they are right, but the address of the account must be confirmed first;
 /// [`Error::Busy`] when the queue of password hashes is full.
 pub async fn sign_in(
     accounts: &Accounts,
@@ -43,12 +44,16 @@ pub async fn sign_in(
     passwords.learn_costs(async || load_costs(reader).await).await?;
     let requester = Requester::new(client, &form.username.typed);
     let account = find_account(reader, form.username).await?;
+    let is_usable = account.as_ref().is_none_or(|account| accounts.admits(account));
     let (id, stored) = account.map(|account| (account.id, account.hashed_password)).unzip();
     let verification = passwords.verify(requester, &form.password.0, stored.as_deref()).await?;
     match (id, stored, verification) {
         (Some(id), Some(stored), Verification::Right { renewed }) => {
             if let Some(renewed) = renewed {
                 replace_hash(&accounts.writer, id, stored, renewed).await;
+            }
+            if !is_usable {
+                return Err(Error::EmailNotConfirmed);
             }
             accounts.tokens.issue(id, now)
         }

@@ -35,10 +35,11 @@ error_responses! {
         Error::Conflict("Username already registered"),
         Error::Conflict("Email already registered"),
         examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES),
-        examples::missing("email", json!({"username": "ada", "password": "[redacted]"})), Error::Busy,
+        examples::missing("email", json!({"username": "ada", "password": "[redacted]"})),
+        Error::TooManyRequests(60), Error::Busy,
     ];
     /// Errors of requests that send only a token.
-    SignedInErrors = [Error::NotAuthenticated, Error::BadCredentials];
+    SignedInErrors = [Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed];
 }
 
 /// Read the signed-in account
@@ -54,7 +55,8 @@ pub async fn read_me(request: ApiRequest<CurrentUser>) -> Json<UserResponse> {
 /// Create an account
 ///
 /// Available only if `REGISTRATION` is `open`; the operator can always create accounts. bcrypt reads at most
-/// 72 bytes of a password, so longer passwords are rejected instead of truncated.
+/// 72 bytes of a password, so longer passwords are rejected instead of truncated. With `EMAIL_VERIFICATION`, a link
+/// to confirm the address is sent there.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", operation_id = "register_user",
     request_body = UserCreate,
@@ -65,8 +67,6 @@ pub async fn register_user(
     client: ClientAddress,
     request: ApiRequest<Registrant, (), (), validation::Json<UserCreate>>,
 ) -> Result<(Json<UserResponse>, StatusCode)> {
-    let now = accounts.clock.now();
-    let Accounts { writer, passwords, .. } = &*accounts;
-    let account = service::register(writer, passwords, client, request.body.0, now).await?;
+    let account = service::register(&accounts, client, request.body.0, accounts.clock.now()).await?;
     Ok((Json(account), StatusCode::CREATED))
 }

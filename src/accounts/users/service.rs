@@ -12,8 +12,13 @@ use super::{
     schemas::{UserCreate, UserResponse},
 };
 use crate::{
-    accounts::passwords::{Passwords, Requester},
-    db::{Change, Writer, violated_unique},
+    accounts::{
+        Accounts,
+        passwords::{Passwords, Requester},
+        recovery::service as recovery,
+    },
+    config::EmailVerification,
+    db::{Change, Transaction, violated_unique},
     http::{
         client_address::ClientAddress,
         error::{Error, Result},
@@ -21,43 +26,86 @@ use crate::{
     },
 };
 
+/// Creates an account over the API. Queues a link to confirm its address if the settings ask for it.
+///
+/// # Errors
+/// [`Error::TooManyRequests`] if the client's network has sent too many requests; otherwise as [`create`].
+pub async fn register(
+    accounts: &Accounts,
+    client: ClientAddress,
+    input: UserCreate,
+    now: DateTime<Utc>,
+) -> Result<UserResponse> {
+    recovery::count_registration(accounts, client, now).await?;
+    if !recovery::asks_for_confirmation(accounts) {
+        let is_confirmed = accounts.verification == EmailVerification::Off;
+        return create(accounts, client, input, is_confirmed, now).await;
+    }
+    let row = row(&accounts.passwords, client, input, false, now).await?;
+    let register = async move |txn: &Transaction| -> Result<UserResponse> {
+        let account = insert(txn, row.clone()).await?;
+        recovery::queue_confirmation(txn, account.id, &account.email, now).await?;
+        txn.changed(Change::Inserted(USERS));
+        Ok(view(account))
+    };
+    let account = accounts.writer.transaction(register).await?;
+    accounts.delivery.notify();
+    Ok(account)
+}
+
 /// Creates an account.
 ///
 /// # Errors
 /// [`Error::Conflict`] if the name or the address is taken; [`Error::Busy`] when the queue of password hashes
 /// is full.
-pub async fn register(
-    writer: &Writer,
+pub async fn create(
+    accounts: &Accounts,
+    client: ClientAddress,
+    input: UserCreate,
+    is_email_confirmed: bool,
+    now: DateTime<Utc>,
+) -> Result<UserResponse> {
+    let row = row(&accounts.passwords, client, input, is_email_confirmed, now).await?;
+    let insert = async move |db: &_| insert(db, row).await.map(view);
+    accounts.writer.statement([Change::Inserted(USERS)], insert).await
+}
+
+/// The row of a new account.
+async fn row(
     passwords: &Passwords,
     client: ClientAddress,
     input: UserCreate,
+    is_email_confirmed: bool,
     now: DateTime<Utc>,
-) -> Result<UserResponse> {
+) -> Result<user::ActiveModel> {
     let UserCreate { email, username, password } = input;
     let (email, username) = (email.into_inner(), username.into_inner());
     let requester = Requester::new(client, &username);
     let hashed_password = passwords.hash(requester, password.secret()).await?;
-    let row = user::ActiveModel {
+    Ok(user::ActiveModel {
         id: NotSet,
         email_key: Set(Some(user::email_key(&email))),
         email: Set(email),
-        username: Set(username.clone()),
+        username: Set(username),
         hashed_password: Set(hashed_password),
         created_at: Set(now.into()),
         updated_at: Set(now.into()),
         is_admin: Set(false),
         is_active: Set(true),
-        is_email_confirmed: Set(true),
+        is_email_confirmed: Set(is_email_confirmed),
         display_name: Set(None),
         bio: Set(None),
         image: Set(None),
         sessions_ended_at: Set(None),
-    };
-    let insert = async move |db: &_| match row.insert(db).await {
-        Ok(account) => Ok(view(account)),
+    })
+}
+
+async fn insert(db: &impl ConnectionTrait, row: user::ActiveModel) -> Result<user::Model> {
+    let username = row.username.clone().take().unwrap_or_default();
+    match row.insert(db).await {
+        Ok(account) => Ok(account),
         Err(error) => Err(conflict(db, error, username).await),
-    };
-    writer.statement([Change::Inserted(USERS)], insert).await
+    }
 }
 
 /// The account, as shown to its owner.
