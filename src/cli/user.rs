@@ -54,8 +54,7 @@ async fn create(settings: &Settings, email: &str, username: &str) -> Result<User
     let mut errors = FieldErrors::default();
     let input = Extractor::extract("user", Members::Pairs(&members), &limits, &mut errors);
     let input = input.ok_or_else(|| errors.to_string())?;
-    let (Accounts { writer, passwords, clock, .. }, client) = (&accounts, ClientAddress::LOCAL);
-    let account = service::register(writer, passwords, client, input, clock.now()).await;
+    let account = service::create(&accounts, ClientAddress::LOCAL, input, true, accounts.clock.now()).await;
     db.close().await;
     Ok(account?)
 }
