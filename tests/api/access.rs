@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     document::document,
-    support::{Client, PASSWORD, Published, TestApp, now, sign_token},
+    support::{Client, PASSWORD, TestApp, now, sign_token},
 };
 
 /// Kinds of callers, in the order of the columns of [`ROWS`].
@@ -179,7 +179,10 @@ impl World {
                 self.accounts += 1;
                 let name = format!("new{}", self.accounts);
                 let email = format!("{name}@example.com");
-                ("/auth/register".to_owned(), Some(json!({ "email": email, "username": name, "password": PASSWORD })))
+                (
+                    "/auth/register".to_owned(),
+                    Some(json!({ "email": email, "username": name, "password": PASSWORD })),
+                )
             }
             "request_password_reset" => {
                 self.accounts += 1;

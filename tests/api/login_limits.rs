@@ -79,7 +79,10 @@ async fn the_addresses_of_one_ipv6_network_count_together() {
     for number in 0..10 {
         fail(&app, &format!("2001:db8:1:2::{number}"), "ann").await;
     }
-    assert_eq!(log_in(&app, "2001:db8:1:2:ffff::1", "ann", "wrong").await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        log_in(&app, "2001:db8:1:2:ffff::1", "ann", "wrong").await.status,
+        StatusCode::TOO_MANY_REQUESTS
+    );
     fail(&app, "2001:db8:1:3::1", "ann").await;
 }
 
@@ -131,7 +134,9 @@ async fn guesses_with_a_stolen_token_count_like_logins() {
     let ann = app.sign_up("ann").await;
     let guess = json!({ "password": "wrong" });
     for _ in 0..10 {
-        ann.post("/users/me/delete", &guess).await.expect_error(StatusCode::FORBIDDEN, "The password is wrong");
+        ann.post("/users/me/delete", &guess)
+            .await
+            .expect_error(StatusCode::FORBIDDEN, "The password is wrong");
     }
     assert_eq!(ann.post("/users/me/delete", &guess).await.status, StatusCode::TOO_MANY_REQUESTS);
     let right = json!({ "password": PASSWORD });
@@ -143,7 +148,11 @@ async fn the_counters_name_no_one_and_are_deleted_when_they_expire() {
     let app = TestApp::stopped(&[PROXY]).await;
     fail(&app, "203.0.113.1", "hunter2").await;
     assert_eq!(app.number("SELECT COUNT(*) FROM rate_limits").await, 2);
-    assert_eq!(app.number("SELECT COUNT(*) FROM rate_limits WHERE key LIKE '%hunter2%' OR key LIKE '%203%113%'").await, 0);
+    assert_eq!(
+        app.number("SELECT COUNT(*) FROM rate_limits WHERE key LIKE '%hunter2%' OR key LIKE '%203%113%'")
+            .await,
+        0
+    );
     app.advance(TimeDelta::minutes(15));
     app.delete_expired().await;
     assert_eq!(app.number("SELECT COUNT(*) FROM rate_limits").await, 0);

@@ -168,10 +168,9 @@ async fn an_account_has_at_most_a_hundred_tokens() {
         create(&ann, &["articles:read"], 60).await;
     }
     let body = json!({ "name": "one more", "scopes": ["articles:read"], "expires_in": 60 });
-    ann.post("/users/me/tokens", &body).await.expect_error(
-        StatusCode::CONFLICT,
-        "The account has 100 personal access tokens; revoke one first",
-    );
+    ann.post("/users/me/tokens", &body)
+        .await
+        .expect_error(StatusCode::CONFLICT, "The account has 100 personal access tokens; revoke one first");
     let ids = ann.get("/users/me/tokens").await.expect(StatusCode::OK);
     assert_eq!(ids.as_array().unwrap().len(), 100);
 }
@@ -183,7 +182,9 @@ async fn text_that_only_resembles_a_token_is_rejected() {
     let created = create(&ann, &["articles:read"], 3600).await;
     let token = created["token"].as_str().unwrap();
     let end = if token.ends_with('0') { "1" } else { "0" };
-    for other in ["blp_".to_owned(), token[..75].to_owned(), format!("{}{end}", &token[..75]), token.to_uppercase()] {
+    for other in
+        ["blp_".to_owned(), token[..75].to_owned(), format!("{}{end}", &token[..75]), token.to_uppercase()]
+    {
         ann.with_token(&other).get("/articles/").await.expect_unauthorized(BAD_CREDENTIALS);
     }
 }

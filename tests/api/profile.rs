@@ -28,7 +28,10 @@ async fn a_user_changes_sets_and_clears_members_of_the_profile() {
     app.anonymous().sign_in("anna", PASSWORD).await;
     let cleared = json!({ "display_name": null, "bio": null, "image": null });
     let cleared = ann.patch("/users/me", &cleared).await.expect(StatusCode::OK);
-    assert_eq!((&cleared["display_name"], &cleared["bio"], &cleared["image"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(
+        (&cleared["display_name"], &cleared["bio"], &cleared["image"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
 }
 
 #[actix_web::test]
@@ -67,7 +70,11 @@ async fn reserved_names_cannot_be_registered() {
     for name in ["me", ".", "..", " me ", "ｍｅ"] {
         let mut account = registration("ann");
         account["username"] = json!(name);
-        assert_eq!(app.anonymous().post("/auth/register", &account).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}");
+        assert_eq!(
+            app.anonymous().post("/auth/register", &account).await.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{name}"
+        );
     }
     app.sign_up("Me").await;
 }
@@ -77,7 +84,9 @@ async fn a_taken_name_or_address_is_a_conflict() {
     let app = TestApp::start().await;
     let (ann, _) = (app.sign_up("ann").await, app.sign_up("bob").await);
     let conflict = StatusCode::CONFLICT;
-    ann.patch("/users/me", &json!({ "username": "bob" })).await.expect_error(conflict, "Username already registered");
+    ann.patch("/users/me", &json!({ "username": "bob" }))
+        .await
+        .expect_error(conflict, "Username already registered");
     let address = json!({ "email": "BOB@example.com" });
     ann.patch("/users/me", &address).await.expect_error(conflict, "Email already registered");
     assert_eq!(me(&ann).await["username"], "ann");
@@ -197,7 +206,16 @@ async fn new_passwords_that_are_easy_to_guess_are_refused() {
         let body = json!({ "current_password": PASSWORD, "new_password": password });
         ann.post("/users/me/password", &body).await
     };
-    for weak in ["password", "12345678", "qwertyuiop", "P@ssw0rd", "iloveyou1", "aaaaaaaaaaaa", "my lovelace 1815 !?x", "LOVELACE-and-more-words"] {
+    for weak in [
+        "password",
+        "12345678",
+        "qwertyuiop",
+        "P@ssw0rd",
+        "iloveyou1",
+        "aaaaaaaaaaaa",
+        "my lovelace 1815 !?x",
+        "LOVELACE-and-more-words",
+    ] {
         let response = change(weak).await;
         response.expect_invalid([("value_error", json!(["body", "new_password"]))]);
         assert!(!response.text().contains(weak));

@@ -123,7 +123,9 @@ async fn a_forged_refresh_token_of_a_known_session_does_not_end_it() {
     app.sign_up("ann").await;
     let session = Session::start(&app, "ann").await;
     let (signed, signature) = session.refresh_token.rsplit_once('.').unwrap();
-    for forged in [format!("{signed}0.{signature}"), format!("{signed}.{signature}0"), signed.to_owned(), String::new()] {
+    for forged in
+        [format!("{signed}0.{signature}"), format!("{signed}.{signature}0"), signed.to_owned(), String::new()]
+    {
         refresh(&app, &forged).await.expect_unauthorized(BAD_CREDENTIALS);
     }
     assert!(session.is_valid().await);
@@ -263,7 +265,8 @@ async fn a_user_ends_one_of_their_sessions_but_none_of_others() {
 async fn ending_all_other_sessions_rejects_tokens_without_a_session_too() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.sign_up("ann").await, app.sign_up("bob").await);
-    let (other, old, old_of_bob) = (Session::start(&app, "ann").await, legacy(&app, &ann), legacy(&app, &bob));
+    let (other, old, old_of_bob) =
+        (Session::start(&app, "ann").await, legacy(&app, &ann), legacy(&app, &bob));
     assert!(other.is_valid().await && is_valid(&old).await);
     assert_eq!(ann.delete("/users/me/sessions").await.status, StatusCode::NO_CONTENT);
     assert!(!other.is_valid().await && !is_valid(&old).await);
@@ -319,10 +322,14 @@ async fn a_new_key_accepts_tokens_of_the_previous_one_until_it_is_removed() {
     let app = TestApp::start().await;
     app.sign_up("ann").await;
     let session = Session::start(&app, "ann").await;
-    let on = |server: &TestApp, session: &Session| server.anonymous().with_token(session.client.token.as_ref().unwrap());
-    let rotated = app.another(&[("SECRET_KEY", NEW_KEY), ("SECRET_KEY_PREVIOUS", crate::support::SECRET_KEY)]);
+    let on = |server: &TestApp, session: &Session| {
+        server.anonymous().with_token(session.client.token.as_ref().unwrap())
+    };
+    let rotated =
+        app.another(&[("SECRET_KEY", NEW_KEY), ("SECRET_KEY_PREVIOUS", crate::support::SECRET_KEY)]);
     assert!(is_valid(&on(&rotated, &session)).await);
-    let renewed = Session::of(&rotated, &refresh(&rotated, &session.refresh_token).await.expect(StatusCode::OK));
+    let renewed =
+        Session::of(&rotated, &refresh(&rotated, &session.refresh_token).await.expect(StatusCode::OK));
     let removed = app.another(&[("SECRET_KEY", NEW_KEY)]);
     assert!(!is_valid(&on(&removed, &session)).await);
     assert!(is_valid(&on(&removed, &renewed)).await);

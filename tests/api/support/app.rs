@@ -103,11 +103,6 @@ impl TestApp {
         Self::with_clock(Arc::new(database::migrated().await), settings, &Clock::fixed(now()), |_| {})
     }
 
-    /// Starts another server on the database of this one, with the same clock.
-    pub(crate) fn another_with_same_clock(&self, settings: &[(&str, &str)]) -> Self {
-        Self::with_clock(Arc::clone(&self.database), settings, &self.state.accounts.clock, |_| {})
-    }
-
     /// Advances the clock of the server.
     pub(crate) fn advance(&self, by: TimeDelta) {
         self.state.accounts.clock.advance(by);
