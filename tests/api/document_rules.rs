@@ -123,7 +123,11 @@ fn every_response_has_the_common_headers_and_no_header_is_nullable() {
             }
             let has = |name| headers.contains_key(name);
             assert_eq!(has("WWW-Authenticate"), status == "401", "{method} {path} {status}");
-            assert_eq!(has("Retry-After"), status == "503", "{method} {path} {status}");
+            assert_eq!(
+                has("Retry-After"),
+                ["429", "503"].contains(&status.as_str()),
+                "{method} {path} {status}"
+            );
             for (name, header) in headers {
                 let header = resolve(header);
                 assert!(header["schema"]["type"].is_string(), "{method} {path} {status} {name}");
@@ -257,12 +261,14 @@ async fn every_operation_succeeds_on_a_fresh_site_as_the_document_prefills_it() 
     let token = try_out(&app.anonymous(), named("login")).await.expect(StatusCode::OK);
     let client = app.anonymous().with_token(token["access_token"].as_str().unwrap());
     assert_eq!(try_out(&client, named("create_article")).await.status, StatusCode::CREATED);
-    let done = ["register_user", "login", "create_article", "delete_article"];
+    // A link comes by mail.
+    let by_link = ["reset_password", "confirm_email"];
+    let done = [&["register_user", "login", "create_article", "delete_article"][..], &by_link].concat();
     let remaining =
         operations().filter(|(_, _, operation)| !done.contains(&operation["operationId"].as_str().unwrap()));
     for (method, path, operation) in remaining {
         let response = try_out(&client, (method.clone(), path, operation)).await;
-        assert_eq!(response.status, StatusCode::OK, "{method} {path}: {}", response.text());
+        assert!(response.status.is_success(), "{method} {path}: {} {}", response.status, response.text());
     }
     assert_eq!(try_out(&client, named("delete_article")).await.status, StatusCode::NO_CONTENT);
 }
