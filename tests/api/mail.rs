@@ -17,6 +17,9 @@ const WAITING: &str = "SELECT count(*) FROM mail_queue WHERE failed_at IS NULL";
 const GIVEN_UP: &str = "SELECT count(*) FROM mail_queue WHERE failed_at IS NOT NULL";
 const QUEUED: &str = "SELECT count(*) FROM mail_queue";
 
+/// More than one look at the queue reads.
+const MESSAGES: usize = 60;
+
 /// A server that sends its mail to `smtp`.
 async fn sending_to(smtp: &SmtpServer) -> TestApp {
     with(&smtp.settings()).await
@@ -242,7 +245,6 @@ async fn two_servers_on_one_database_send_each_message_once() {
     let settings = smtp.settings();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let second = first.another(&settings);
-    const MESSAGES: usize = 60;
     let values: Vec<String> = (0..MESSAGES)
         .map(|number| {
             format!(

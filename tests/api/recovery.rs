@@ -1,5 +1,7 @@
 //! Lost passwords, the confirmation of e-mail addresses, and the limits on requests that send mail.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::{Method, StatusCode};
 use chrono::TimeDelta;
 use futures_util::future::join;
@@ -155,8 +157,9 @@ async fn an_address_without_an_account_gets_the_same_response_and_no_mail() {
     for response in [&known, &unknown] {
         assert_eq!((response.status, response.text()), (StatusCode::ACCEPTED, ""));
     }
-    let names =
-        |response: &Response| -> Vec<String> { response.headers.keys().map(ToString::to_string).collect() };
+    let names = |response: &Response| -> BTreeSet<String> {
+        response.headers.keys().map(ToString::to_string).collect()
+    };
     assert_eq!(names(&known), names(&unknown));
     wait_until("the job is dropped", async || {
         site.count("mail_queue WHERE recipient LIKE 'nobody%'").await == 0
@@ -259,7 +262,7 @@ async fn a_link_survives_a_password_that_is_refused() {
     let site = Site::start().await;
     site.app.sign_up("ann").await;
     let token = site.reset_token(ADDRESS).await;
-    for (password, kind) in [("short", "string_too_short"), (&"x".repeat(73), "bytes_too_long")] {
+    for (password, kind) in [("short", "string_too_short"), (&"ä".repeat(40), "bytes_too_long")] {
         site.reset(&token, password).await.expect_invalid([(kind, json!(["body", "new_password"]))]);
     }
     assert_eq!(site.reset(&token, NEW_PASSWORD).await.status, StatusCode::NO_CONTENT);

@@ -42,15 +42,35 @@ pub async fn register(
         return create(accounts, client, input, is_confirmed, now).await;
     }
     let row = row(&accounts.passwords, client, input, false, now).await?;
-    let register = async move |txn: &Transaction| -> Result<UserResponse> {
-        let account = insert(txn, row.clone()).await?;
-        recovery::queue_confirmation(txn, account.id, &account.email, now).await?;
+    let username = row.username.clone().take().unwrap_or_default();
+    let register = async move |txn: &Transaction| -> Result<user::Model, Failed> {
+        let account = row.clone().insert(txn).await?;
+        let queued = recovery::queue_confirmation(txn, account.id, &account.email, now).await;
+        queued.map_err(Failed::Other)?;
         txn.changed(Change::Inserted(USERS));
-        Ok(view(account))
+        Ok(account)
     };
-    let account = accounts.writer.transaction(register).await?;
-    accounts.delivery.notify();
-    Ok(account)
+    match accounts.writer.transaction(register).await {
+        Ok(account) => {
+            accounts.delivery.notify();
+            Ok(view(account))
+        }
+        // Outside of the transaction: after an error, PostgreSQL runs no further statement in it.
+        Err(Failed::Database(error)) => Err(conflict(accounts.writer.connections(), error, username).await),
+        Err(Failed::Other(error)) => Err(error),
+    }
+}
+
+/// Why a transaction that creates an account failed.
+enum Failed {
+    Database(DbErr),
+    Other(Error),
+}
+
+impl From<DbErr> for Failed {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
 }
 
 /// Creates an account.

@@ -147,7 +147,7 @@ fn converse(mut client: &TcpStream, shared: &Mutex<Shared>) -> std::io::Result<(
             "AUTH" => "235 2.7.0 Authentication successful".to_owned(),
             "RCPT" => {
                 shared.lock().unwrap().attempts += 1;
-                recipient = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+                line.split(['<', '>']).nth(1).unwrap_or_default().clone_into(&mut recipient);
                 match answer {
                     Answer::Greylist => format!("451 4.7.1 <{recipient}>: Greylisted, try again later"),
                     Answer::Reject => format!("550 5.1.1 <{recipient}>: User unknown"),
