@@ -33,6 +33,7 @@ pub(crate) struct ServerProcess {
     child: Child,
     pub(crate) address: SocketAddr,
     output: Arc<Mutex<String>>,
+    errors: Arc<Mutex<String>>,
     /// Not deleted before the server has ended.
     _database: Arc<TestDatabase>,
 }
@@ -201,7 +202,12 @@ impl Installation {
         thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| *rest.lock().unwrap() += &(line + "\n"));
         });
-        ServerProcess { child, address, output, _database: Arc::clone(&self.database) }
+        let errors = Arc::new(Mutex::new(String::new()));
+        let (stderr, rest) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&errors));
+        thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).for_each(|line| *rest.lock().unwrap() += &(line + "\n"));
+        });
+        ServerProcess { child, address, output, errors, _database: Arc::clone(&self.database) }
     }
 }
 
@@ -214,6 +220,11 @@ impl ServerProcess {
     /// What the server has written to its standard output so far.
     pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap().clone()
+    }
+
+    /// What the server has written to its standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        self.errors.lock().unwrap().clone()
     }
 
     /// Sends SIGTERM, as a container's engine does.
