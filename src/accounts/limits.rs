@@ -188,18 +188,4 @@ mod tests {
             assert_eq!(wait(count(&db, &largest, "ann", at(0)).await), None);
         }
     }
-
-    #[actix_web::test]
-    async fn expired_counters_are_removed_in_batches() {
-        let (_database, db) = database().await;
-        let rows = (0..BATCH + 5).map(|number| rate_limit::ActiveModel {
-            key: Set(format!("{number:064}")),
-            count: Set(1),
-            expires_at: Set(at(if number < 3 { 1 } else { 0 }).into()),
-        });
-        rate_limit::Entity::insert_many(rows).exec_without_returning(&db).await.unwrap();
-        assert!(remove_expired(&db, at(0)).await.unwrap());
-        assert!(!remove_expired(&db, at(0)).await.unwrap());
-        assert_eq!(rate_limit::Entity::find().all(&db).await.unwrap().len(), 3);
-    }
 }
