@@ -596,3 +596,18 @@ async fn a_new_password_by_a_link_cancels_a_change_of_the_address() {
     assert_eq!(site.reset(&reset, NEW_PASSWORD).await.status, StatusCode::NO_CONTENT);
     expect_invalid_link(&site.confirm(&change).await);
 }
+
+#[actix_web::test]
+async fn a_password_that_its_owner_changes_makes_all_links_invalid() {
+    let site = Site::start().await;
+    let ann = site.app.sign_up("ann").await;
+    let reset = site.reset_token(ADDRESS).await;
+    site.app.request_address_change(ann.id, "eve@example.com").await.unwrap();
+    site.smtp.wait_for(3).await;
+    let received = site.smtp.received();
+    let change = received.iter().find(|message| message.recipient == "eve@example.com").unwrap().token();
+    let body = json!({ "current_password": PASSWORD, "new_password": NEW_PASSWORD });
+    assert_eq!(ann.post("/users/me/password", &body).await.status, StatusCode::NO_CONTENT);
+    expect_invalid_link(&site.reset(&reset, "a third password").await);
+    expect_invalid_link(&site.confirm(&change).await);
+}

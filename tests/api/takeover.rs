@@ -81,7 +81,8 @@ impl Blog {
             "SELECT last_value, is_called FROM users_id_seq",
             "SELECT table_name, column_name, data_type, column_default, is_nullable, character_maximum_length
                 FROM information_schema.columns
-                WHERE table_name IN ('users', 'articles', 'newsletter', 'alembic_version') AND column_name NOT IN ('email_key', 'version', 'state_id')
+                WHERE table_name IN ('users', 'articles', 'newsletter', 'alembic_version') AND column_name NOT IN ('email_key', 'version', 'state_id',
+                    'hidden', 'is_admin', 'is_active', 'is_email_confirmed', 'display_name', 'bio', 'image', 'sessions_ended_at')
                 ORDER BY table_name, column_name",
             "SELECT indexdef FROM pg_indexes WHERE tablename IN ('newsletter', 'alembic_version') ORDER BY indexname",
             "SELECT indexdef FROM pg_indexes WHERE indexname IN ('ix_articles_title', 'users_pkey', 'users_email_key',

@@ -147,7 +147,7 @@ pub async fn reset_password(
             .filter(user::Column::Id.eq(account.id))
             .exec(txn)
             .await?;
-        end_all(txn, account.id, now).await?;
+        sessions::end_all(txn, account.id, None, now).await?;
         txn.changed(Change::Row(USERS, account.id));
         if sends_mail {
             let parameters = Parameters::of_account(&account).to_json()?;
@@ -330,12 +330,6 @@ async fn use_link(
     let link = find_link(txn, kind, id, now).await?;
     let deleted = email_token::Entity::delete_by_id(id).exec(txn).await?;
     if deleted.rows_affected == 1 { Ok(link) } else { Err(invalid_link()) }
-}
-
-/// Ends all sessions of an account, and revokes its tokens and links.
-async fn end_all(txn: &impl ConnectionTrait, user_id: i32, now: DateTime<Utc>) -> Result<()> {
-    sessions::end_all(txn, user_id, None, now).await?;
-    delete_links(txn, user_id, None).await
 }
 
 /// Deletes the links of an account, all or those of one kind.

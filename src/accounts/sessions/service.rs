@@ -1,7 +1,7 @@
 //! Starts, refreshes, lists and ends sessions.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entity::{personal_token, session, user};
+use entity::{email_token, personal_token, session, user};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _,
     QueryOrder as _, QuerySelect as _, QueryTrait as _, Set, sea_query::Expr,
@@ -292,8 +292,8 @@ pub(in crate::accounts) async fn end_sessions(
         .map(drop)
 }
 
-/// Ends everything that acts for an account, except the session `except`: sessions, tokens without a session, and
-/// personal access tokens.
+/// Ends everything that acts for an account, except the session `except`: sessions, tokens without a session, personal
+/// access tokens, and links in e-mail.
 pub(in crate::accounts) async fn end_all(
     txn: &impl ConnectionTrait,
     user_id: i32,
@@ -303,6 +303,10 @@ pub(in crate::accounts) async fn end_all(
     end_sessions(txn, user_id, except, now).await?;
     personal_token::Entity::delete_many()
         .filter(personal_token::Column::UserId.eq(user_id))
+        .exec(txn)
+        .await?;
+    email_token::Entity::delete_many()
+        .filter(email_token::Column::UserId.eq(user_id))
         .exec(txn)
         .await
         .map(drop)
