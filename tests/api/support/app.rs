@@ -105,11 +105,6 @@ impl TestApp {
         Self::with_clock(Arc::new(database::migrated().await), settings, &Clock::fixed(now()), |_| {})
     }
 
-    /// Advances the clock of the server.
-    pub(crate) fn advance(&self, by: TimeDelta) {
-        self.state.accounts.clock.advance(by);
-    }
-
     /// Deletes the rows that have expired, as the task does.
     pub(crate) async fn delete_expired(&self) {
         let (writer, now) = (&self.state.accounts.writer, self.state.accounts.clock.now());
