@@ -1,5 +1,6 @@
 //! Accounts: users, passwords, access tokens, and the types that state who may send a request.
 
+pub mod administration;
 pub mod callers;
 pub mod client;
 pub mod passwords;
@@ -85,4 +86,5 @@ pub fn endpoints() -> impl Iterator<Item = Endpoint> {
         .chain(sessions::routes::endpoints())
         .chain(personal_tokens::routes::endpoints())
         .chain(users::routes::endpoints())
+        .chain(administration::routes::endpoints())
 }

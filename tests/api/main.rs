@@ -6,8 +6,10 @@
 //! `.ci/with-postgres cargo test -- --include-ignored`.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod administration;
 mod article_errors;
 mod articles;
+mod audit_log;
 mod auth;
 mod backup;
 mod cache;
@@ -32,6 +34,7 @@ mod listener;
 mod lists;
 mod logging;
 mod malformed;
+mod moderation;
 mod operation;
 mod page_bounds;
 mod paging;
@@ -50,5 +53,6 @@ mod support;
 mod takeover;
 mod transactions;
 mod upgrade;
+mod user_commands;
 mod users;
 mod validation;

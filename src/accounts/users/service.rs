@@ -57,15 +57,34 @@ pub async fn register(
     input: UserCreate,
     now: DateTime<Utc>,
 ) -> Result<UserResponse> {
+    let username = input.username.as_ref().to_owned();
+    let row = new_account(passwords, client, input, now).await?;
+    let insert = async move |db: &_| match row.insert(db).await {
+        Ok(account) => Ok(view(account)),
+        Err(error) => Err(conflict(db, error, username).await),
+    };
+    writer.statement([Change::Inserted(USERS)], insert).await
+}
+
+/// The row of a new account.
+///
+/// # Errors
+/// [`Error::Busy`] when the queue of password hashes is full.
+pub(in crate::accounts) async fn new_account(
+    passwords: &Passwords,
+    client: ClientAddress,
+    input: UserCreate,
+    now: DateTime<Utc>,
+) -> Result<user::ActiveModel> {
     let UserCreate { email, username, password } = input;
     let (email, username) = (email.into_inner(), username.into_inner());
     let requester = Requester::new(client, &username);
     let hashed_password = passwords.hash(requester, password.secret()).await?;
-    let row = user::ActiveModel {
+    Ok(user::ActiveModel {
         id: NotSet,
         email_key: Set(Some(user::email_key(&email))),
         email: Set(email),
-        username: Set(username.clone()),
+        username: Set(username),
         hashed_password: Set(hashed_password),
         created_at: Set(now.into()),
         updated_at: Set(now.into()),
@@ -76,12 +95,7 @@ pub async fn register(
         bio: Set(None),
         image: Set(None),
         sessions_ended_at: Set(None),
-    };
-    let insert = async move |db: &_| match row.insert(db).await {
-        Ok(account) => Ok(view(account)),
-        Err(error) => Err(conflict(db, error, username).await),
-    };
-    writer.statement([Change::Inserted(USERS)], insert).await
+    })
 }
 
 /// The account, as shown to its owner.
@@ -291,7 +305,7 @@ pub(in crate::accounts) async fn keep_an_admin(txn: &Transaction, id: i32) -> Re
 }
 
 /// The error of an update that violates a unique index. The database reports one of them.
-fn taken(error: DbErr) -> Error {
+pub(in crate::accounts) fn taken(error: DbErr) -> Error {
     match violated_unique(&error) {
         Some(name) if NAME_INDEXES.contains(&name) => NAME_TAKEN,
         Some(name) if EMAIL_INDEXES.contains(&name) => EMAIL_TAKEN,
