@@ -6,7 +6,7 @@
 //! - `server`: binding, running and stopping; every route and all middleware.
 //! - `publishing`: articles. `operations`: health.
 //! - `accounts`: users, passwords, access tokens, and the types that say who may call.
-//! - `http`: what every feature uses to speak HTTP.
+//! - `http`: what every feature uses to speak HTTP. `mail`: the queue of e-mail.
 //! - `db`: pools, connections, transactions, on top of the crates `entity` and `migration`.
 //! - `clock`: the one source of time. `tasks`: background tasks. `config`: the settings.
 
@@ -16,6 +16,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod http;
+pub mod mail;
 pub mod operations;
 pub mod publishing;
 pub mod server;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{DatabaseConnection, TransactionTrait};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
 
 use super::{
-    DatabaseState, Direction, Engine, Error, Migrator,
+    DatabaseState, Engine, Error, Migrator,
     catalogue::{self, Change, LONGEST_ENTRY, Schema, changes, long_column, sequences_behind, statements},
     scratch::Scratch,
 };
@@ -105,24 +105,19 @@ impl Migrator {
             }
         };
 
-        let scratch = Scratch::open(engine, &txn).await?;
-        for migration in self.migrations.iter().filter(|migration| applied.contains(migration.name())) {
-            scratch.migrate(migration.as_ref(), Direction::Up).await?;
-        }
-        let expected = scratch.load().await?;
-        scratch.discard().await?;
-
-        let mut managed: BTreeSet<String> = expected.tables.keys().cloned().collect();
+        let mut managed = BTreeSet::new();
         for engine in comparable_engines(engine) {
-            let steps = self.schema_after_each(Scratch::open(engine, &txn).await?).await?;
-            managed.extend(steps.iter().flat_map(|step| step.tables.keys().cloned()));
-            let built = steps.into_iter().next_back().unwrap_or_default();
+            let built = self.build(Scratch::open(engine, &txn).await?, |_| true).await?;
+            managed.extend(built.tables);
             let want = self.wanted_schema(Scratch::open(engine, &txn).await?).await?;
-            check.models.extend(changes(&built, &want).into_iter().map(|change| (engine, change)));
+            check.models.extend(changes(&built.schema, &want).into_iter().map(|change| (engine, change)));
         }
 
         let live = catalogue::load(&txn).await?.filter(|name| managed.contains(name));
-        (check.notes, check.live) = separate_notes(&live, changes(&live, &expected));
+        let expected = self.expected(&txn, &live, &applied, &mut check.notes).await?;
+        let (notes, differences) = separate_notes(&live, changes(&live, &expected));
+        check.notes.extend(notes);
+        check.live = differences;
         if expected.without_objects {
             check.notes.push(
                 "note: triggers were not compared, because this role may not create schemas".to_owned(),
@@ -135,17 +130,55 @@ impl Migrator {
         Ok(check)
     }
 
+    /// The schema that the applied migrations build. If one before the newest has no record, perhaps only its
+    /// record is lost. Then it is, of what they build with and without those, what the database differs from
+    /// least.
+    async fn expected(
+        &self,
+        txn: &DatabaseTransaction,
+        live: &Schema,
+        applied: &BTreeSet<String>,
+        notes: &mut Vec<String>,
+    ) -> Result<Schema, Error> {
+        let engine = Engine::of(txn)?;
+        let newest = self.names().enumerate().filter(|(_, name)| applied.contains(*name)).last();
+        let (count, newest) = newest.map_or((0, ""), |(position, name)| (position.saturating_add(1), name));
+        let built = self.build(Scratch::open(engine, txn).await?, |name| applied.contains(name)).await;
+        let built = match built {
+            Ok(built) if self.names().take(count).all(|name| applied.contains(name)) => {
+                return Ok(built.schema);
+            }
+            Ok(built) => Some(built.schema),
+            // An applied migration needs one without a record.
+            Err(Error::Statement { .. }) => None,
+            Err(other) => return Err(other),
+        };
+        let names: BTreeSet<_> = self.names().take(count).collect();
+        let all = self.build(Scratch::open(engine, txn).await?, |name| names.contains(name)).await?.schema;
+        let differences = |schema: &Schema| separate_notes(live, changes(live, schema)).1.len();
+        match built {
+            Some(built) if differences(&built) <= differences(&all) => Ok(built),
+            _ => {
+                notes.push(format!(
+                    "note: not all migrations before {newest} have a record; the database is compared as if they \
+                     were applied. If it does not differ, only records are lost: run `adopt`"
+                ));
+                Ok(all)
+            }
+        }
+    }
+
     /// How the database differs from the models, and its triggers from those of the migrations. Tables that
     /// neither the models nor any migration names are ignored.
     pub async fn diff(&self, db: &DatabaseConnection) -> Result<Difference, Error> {
         let txn = db.begin().await?;
         let engine = Engine::of(&txn)?;
-        let steps = self.schema_after_each(Scratch::open(engine, &txn).await?).await?;
+        let built = self.build(Scratch::open(engine, &txn).await?, |_| true).await?;
         let want = self.wanted_schema(Scratch::open(engine, &txn).await?).await?;
-        let want = steps.last().map_or(want.clone(), |built| want.with_objects_of(built));
-        let known: BTreeSet<_> =
-            steps.iter().chain([&want]).flat_map(|schema| schema.tables.keys()).collect();
-        let live = catalogue::load(&txn).await?.filter(|name| known.iter().any(|known| *known == name));
+        let want = want.with_objects_of(&built.schema);
+        let live = catalogue::load(&txn)
+            .await?
+            .filter(|name| built.tables.contains(name) || want.tables.contains_key(name));
         txn.rollback().await?;
         Ok(Difference::between(engine, &live, &want))
     }
@@ -155,9 +188,8 @@ impl Migrator {
         let txn = db.begin().await?;
         let mut differences = Vec::new();
         for engine in comparable_engines(Engine::of(&txn)?) {
-            let steps = self.schema_after_each(Scratch::open(engine, &txn).await?).await?;
+            let built = self.build(Scratch::open(engine, &txn).await?, |_| true).await?.schema;
             let want = self.wanted_schema(Scratch::open(engine, &txn).await?).await?;
-            let built = steps.into_iter().next_back().unwrap_or_default();
             let want = want.with_objects_of(&built);
             differences.push(Difference::between(engine, &built, &want));
         }

@@ -85,13 +85,12 @@ impl Migrator {
     async fn own_objects(&self, db: &DatabaseConnection) -> Result<Erase, Error> {
         let txn = db.begin().await?;
         let engine = Engine::of(&txn)?;
-        let steps = self.schema_after_each(Scratch::open(engine, &txn).await?).await?;
+        let built = self.build(Scratch::open(engine, &txn).await?, |_| true).await?;
         let mut erase = Erase::default();
-        erase.tables.extend(steps.iter().flat_map(|step| step.tables.keys().cloned()));
+        erase.tables.extend(built.tables);
         let live = catalogue::load(&txn).await?.filter(|name| erase.tables.contains(name));
         txn.rollback().await?;
-        let built = steps.into_iter().next_back().unwrap_or_default();
-        let extra = changes(&live, &built).into_iter().filter(|change| change.sign() == '-');
+        let extra = changes(&live, &built.schema).into_iter().filter(|change| change.sign() == '-');
         erase.lost.extend(extra.map(|change| format!("{change}: it is deleted and not created again")));
         if engine == Engine::Postgres {
             for migration in &self.migrations {

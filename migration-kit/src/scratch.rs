@@ -1,7 +1,10 @@
 //! Scratch schemas: built in the database engine, read, and discarded. On PostgreSQL they live in a
 //! transaction that is rolled back, on SQLite in memory.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, Statement, TransactionTrait,
@@ -13,7 +16,7 @@ use super::{
     catalogue::{self, Schema},
     engine::ident,
     error::Cause,
-    render,
+    ledger, render,
     sql::tokenize,
 };
 
@@ -130,7 +133,35 @@ fn is_routine_or_trigger(statement: &str) -> bool {
             .is_some_and(|kind| ["function", "procedure", "trigger"].iter().any(|word| kind.is(word)))
 }
 
+/// What some migrations build.
+pub(crate) struct Built {
+    /// The schema after the last of them.
+    pub(crate) schema: Schema,
+    /// Every table that existed after one of them.
+    pub(crate) tables: BTreeSet<String>,
+}
+
 impl Migrator {
+    /// Runs those migrations whose name satisfies `includes`.
+    pub(crate) async fn build(
+        &self,
+        scratch: Scratch,
+        includes: impl Fn(&str) -> bool,
+    ) -> Result<Built, Error> {
+        let built = self.build_in(&scratch, includes).await;
+        scratch.discard().await?;
+        built
+    }
+
+    async fn build_in(&self, scratch: &Scratch, includes: impl Fn(&str) -> bool) -> Result<Built, Error> {
+        let mut tables = BTreeSet::new();
+        for migration in self.migrations.iter().filter(|migration| includes(migration.name())) {
+            scratch.migrate(migration.as_ref(), Direction::Up).await?;
+            tables.extend(ledger::table_names(&scratch.txn).await?);
+        }
+        Ok(Built { schema: scratch.load().await?, tables })
+    }
+
     /// The schema after each migration, oldest first.
     pub(crate) async fn schema_after_each(&self, scratch: Scratch) -> Result<Vec<Schema>, Error> {
         let mut schemas = Vec::new();

@@ -76,6 +76,11 @@ impl CurrentUser {
         &self.row.username
     }
 
+    /// The account's e-mail address.
+    pub fn email(&self) -> &str {
+        &self.row.email
+    }
+
     /// Whether the account is an administrator and, if it uses a personal access token, that has the scope
     /// `admin`.
     pub fn is_admin(&self) -> bool {
@@ -196,7 +201,7 @@ async fn authenticate(request: &HttpRequest, token: &str) -> Result<CurrentUser>
         CurrentUser { row: row.ok_or(Error::BadCredentials)?, credential }
     };
     request.extensions_mut().insert(user.id());
-    Ok(user)
+    if accounts.admits(&user.row) { Ok(user) } else { Err(Error::EmailNotConfirmed) }
 }
 
 /// The account, if it is active and the session has not ended. Part of the statement that reads the account, so

@@ -4,6 +4,7 @@
 mod cores;
 mod queue;
 mod stored;
+pub mod strength;
 
 use std::{
     fmt,

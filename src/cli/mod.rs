@@ -4,6 +4,7 @@ mod backup;
 mod healthcheck;
 mod restore;
 mod schema;
+mod secret;
 pub mod seed;
 mod serve;
 mod user;
@@ -43,6 +44,9 @@ enum Command {
     /// Manage user accounts
     #[command(subcommand)]
     User(user::Command),
+    /// Manage the key that the server generated
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Print the OpenAPI document
     Openapi,
     /// Check whether a running server is ready, for container health checks
@@ -86,6 +90,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::from(migration::cli::run(command, &kit, &mut out).await?));
         }
         Command::User(command) => user::run(&settings, command, &mut out).await?,
+        Command::Secret(command) => secret::run(&settings, &command, &mut out)?,
         Command::Openapi => writeln!(out, "{}", app::document(&settings).to_pretty_json()?)?,
         Command::Healthcheck => healthcheck::run(&settings).await?,
         Command::Seed(arguments) => seed::run_command(&settings, &arguments, &mut out).await?,

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use super::declare::settings_group;
-use super::kind::{Kind, choice, number, number_by_environment};
+use super::kind::{Kind, boolean, choice, number, number_by_environment};
 use super::{Purpose, secret_key};
 
 /// The algorithm that signs access tokens: `ALGORITHM`. Only HMAC, so that no public key can be used as a
@@ -102,6 +102,13 @@ settings_group! {
 
         /// Cost of password hashing. Each step doubles the time to hash a password.
         BCRYPT_COST => bcrypt_cost: u32 = number_by_environment(4..=31, 10..=31).default("12");
+
+        /// Failed logins of one name from one address within 15 minutes after which further ones are refused; ten
+        /// times as many of all names. 0 sets no limit.
+        LOGIN_LIMIT => login_limit: u32 = number(0..=10_000).default("10");
+
+        /// Whether new passwords that are easy to guess or contain the user name are refused.
+        CHECK_PASSWORDS => check_passwords: bool = boolean().default("true");
 
         /// Whether anyone can create an account over the API. `auto` is `closed` for a database that was taken
         /// over from the FastAPI blog, and otherwise `open`.

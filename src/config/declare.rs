@@ -184,13 +184,14 @@ macro_rules! settings {
         pub struct Settings {
             $($(#[doc = $doc])+ pub $field: $group,)+
             warnings: Vec<String>,
+            has_generated_key: bool,
         }
 
         impl Settings {
             /// Reads every group before it returns, so that all errors are reported at once.
             fn read(reader: &mut $crate::config::reader::Reader<'_>) -> Option<Self> {
                 $(let $field = <$group>::read(reader);)+
-                Some(Self { $($field: $field?,)+ warnings: Vec::new() })
+                Some(Self { $($field: $field?,)+ warnings: Vec::new(), has_generated_key: false })
             }
 
             /// The declarations of all settings, in groups.

@@ -17,6 +17,7 @@ mod error;
 mod http;
 mod kind;
 mod logging;
+mod mail;
 mod origins;
 mod publishing;
 mod reader;
@@ -40,10 +41,11 @@ pub use self::declare::{Declaration, DefaultValue, Group};
 pub use self::error::SettingsError;
 pub use self::http::HttpSettings;
 pub use self::logging::{LogFormat, LogSettings};
+pub use self::mail::{EmailVerification, LinkTemplate, MailSettings};
 pub use self::origins::{Origin, Origins};
 pub use self::publishing::PublishingSettings;
 use self::reader::{RawSettings, Reader};
-pub use self::secret_key::create_data_dir;
+pub use self::secret_key::{create_data_dir, rotate as rotate_secret_key};
 use self::text_file::TextFile;
 
 /// What the settings are for.
@@ -66,6 +68,8 @@ settings! {
     database: DatabaseSettings,
     /// Accounts, passwords and access tokens.
     auth: AuthSettings,
+    /// E-mail.
+    mail: MailSettings,
     /// Articles.
     publishing: PublishingSettings,
     /// The response cache.
@@ -115,6 +119,11 @@ impl Settings {
         &self.warnings
     }
 
+    /// Whether no key is set, so that the server uses the one that it generated.
+    pub fn has_generated_key(&self) -> bool {
+        self.has_generated_key
+    }
+
     /// Reads and validates all settings. `report` has the errors found before.
     fn check(
         environment: Vec<(String, String)>,
@@ -151,7 +160,17 @@ impl Settings {
                     return Err(report);
                 }
             }
+            if settings.auth.previous_secret_key.is_none() {
+                match secret_key::previous(&settings.app.data_dir) {
+                    Ok(key) => settings.auth.previous_secret_key = key,
+                    Err(why) => {
+                        report.push_for("SECRET_KEY_PREVIOUS", why);
+                        return Err(report);
+                    }
+                }
+            }
         }
+        settings.has_generated_key = generates_key;
         settings.warnings = report.into_warnings();
         Ok(settings)
     }

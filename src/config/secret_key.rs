@@ -1,6 +1,6 @@
 //! The key that signs access tokens: checks for weak keys, and the generated key for development.
 
-use std::fs::{DirBuilder, OpenOptions, hard_link, metadata, read_to_string, remove_file};
+use std::fs::{DirBuilder, File, OpenOptions, hard_link, metadata, read_to_string, remove_file, rename};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -17,6 +17,9 @@ pub(super) const MIN_BYTES: usize = 32;
 
 /// The file in the data directory.
 const FILE: &str = "secret_key";
+
+/// The file with the key before it, in the same directory.
+const PREVIOUS_FILE: &str = "secret_key.previous";
 
 /// Parts of placeholders in examples and tutorials, compared without case and punctuation.
 const PLACEHOLDERS: &[&str] = &[
@@ -125,6 +128,43 @@ pub(super) fn generate(
     })
 }
 
+/// The generated key before the current one, which [`rotate`] stored; `None` if there is none.
+///
+/// # Errors
+/// Why the file cannot be read.
+pub(super) fn previous(data_dir: &Path) -> std::result::Result<Option<SecretString>, String> {
+    let path = data_dir.join(PREVIOUS_FILE);
+    match read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim().into())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
+/// Replaces the generated key by a new one. The old one stays valid for what it signed, until the next rotation
+/// or until its file is deleted.
+///
+/// # Errors
+/// If there is no generated key, or a file cannot be written.
+pub fn rotate(data_dir: &Path) -> Result<()> {
+    let (path, previous) = (data_dir.join(FILE), data_dir.join(PREVIOUS_FILE));
+    let key = read_to_string(&path)?;
+    // If this is interrupted between the two, the current key is also the previous one, which changes nothing.
+    replace(data_dir, &previous, key.trim())?;
+    replace(data_dir, &path, &random())
+}
+
+/// Replaces a file as a whole.
+fn replace(data_dir: &Path, path: &Path, text: &str) -> Result<()> {
+    let draft = data_dir.join(format!(".secret_key.{}", Uuid::new_v4().simple()));
+    let replaced = write_private(&draft, text).and_then(|()| rename(&draft, path));
+    if replaced.is_err() {
+        remove_file(&draft).ok();
+    }
+    replaced?;
+    File::open(data_dir)?.sync_all()
+}
+
 /// 244 random bits from the operating system.
 fn random() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
@@ -169,6 +209,24 @@ mod tests {
     use tempfile::tempdir;
 
     use super::*;
+
+    #[test]
+    fn a_rotation_keeps_the_old_key_as_the_previous_one() {
+        let dir = tempdir().unwrap();
+        assert_eq!(rotate(dir.path()).unwrap_err().kind(), ErrorKind::NotFound, "no key was generated");
+        assert!(previous(dir.path()).unwrap().is_none());
+        let first = load_or_create(dir.path()).unwrap();
+        rotate(dir.path()).unwrap();
+        let second = load_or_create(dir.path()).unwrap();
+        assert_ne!(second.expose_secret(), first.expose_secret());
+        assert_eq!(previous(dir.path()).unwrap().unwrap().expose_secret(), first.expose_secret());
+        rotate(dir.path()).unwrap();
+        assert_eq!(previous(dir.path()).unwrap().unwrap().expose_secret(), second.expose_secret());
+        for file in fs::read_dir(dir.path()).unwrap() {
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "no draft is left");
+    }
 
     #[test]
     fn random_keys_and_long_phrases_are_safe() {

@@ -50,6 +50,9 @@ fn nothing_needs_to_be_set() {
     );
     assert_eq!(settings.auth.algorithm, Algorithm::HS256);
     assert_eq!(settings.auth.access_token_lifetime, TimeDelta::minutes(30));
+    assert!(settings.auth.previous_secret_key.is_none());
+    assert_eq!([settings.auth.session_idle, settings.auth.session_max], [30, 365].map(TimeDelta::days));
+    assert_eq!((settings.auth.login_limit, settings.auth.check_passwords), (10, true));
     assert_eq!(settings.http.cors_origins, listed(&["http://localhost:3000"]));
     assert_eq!(settings.http.root_path, "");
     assert!(!settings.publishing.public_drafts);
@@ -157,6 +160,11 @@ fn all_settings_can_be_set() {
         ("PORT", "0"),
         ("ROOT_PATH", "/blog/v1"),
         ("ALGORITHM", "HS512"),
+        ("SECRET_KEY_PREVIOUS", "x"),
+        ("SESSION_IDLE_DAYS", "1"),
+        ("SESSION_MAX_DAYS", "2"),
+        ("LOGIN_LIMIT", "0"),
+        ("CHECK_PASSWORDS", "off"),
         ("BACKEND_CORS_ORIGINS", r#"["https://a.example", "*"]"#),
         ("PUBLIC_DRAFTS", "yes"),
         ("MAX_PAGE_SIZE", "0"),
@@ -176,6 +184,9 @@ fn all_settings_can_be_set() {
     assert!(settings.log.debug && settings.publishing.public_drafts && !settings.app.docs);
     assert_eq!((settings.http.port, settings.http.root_path.as_str()), (0, "/blog/v1"));
     assert_eq!(settings.auth.algorithm, Algorithm::HS512);
+    assert_eq!(settings.auth.previous_secret_key.unwrap().expose_secret(), "x");
+    assert_eq!([settings.auth.session_idle, settings.auth.session_max], [1, 2].map(TimeDelta::days));
+    assert_eq!((settings.auth.login_limit, settings.auth.check_passwords), (0, false));
     assert_eq!(settings.http.cors_origins, Origins::Any);
     assert_eq!(settings.http.max_page_size, None);
     assert_eq!((settings.http.max_body_bytes, settings.auth.bcrypt_cost), (1024, 10));
@@ -228,7 +239,10 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("DATA_DIR", ""),
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("SECRET_KEY", ""),
+        ("SECRET_KEY_PREVIOUS", ""),
         ("ALGORITHM", "none"),
+        ("SESSION_IDLE_DAYS", "0"),
+        ("SESSION_MAX_DAYS", "3651"),
         ("ACCESS_TOKEN_EXPIRE_MINUTES", "0"),
         ("BACKEND_CORS_ORIGINS", "http://a,http://b"),
         ("TRUSTED_PROXIES", "10.0.0.0/8"),
@@ -238,6 +252,8 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("WRITE_TIMEOUT_SECONDS", "0"),
         ("MAX_BODY_BYTES", "2 MiB"),
         ("BCRYPT_COST", "3"),
+        ("LOGIN_LIMIT", "-1"),
+        ("CHECK_PASSWORDS", "maybe"),
         ("REGISTRATION", "Open"),
         ("REQUEST_TIMEOUT_SECONDS", "0"),
         ("STATEMENT_TIMEOUT_SECONDS", "1.5"),

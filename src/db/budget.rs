@@ -1,4 +1,4 @@
-//! Divides `DATABASE_CONNECTIONS` among the workers and the listener.
+//! Divides `DATABASE_CONNECTIONS` among the workers, the listener and background tasks.
 //!
 //! Every worker should have its own pools. If the budget is too small for that, workers share pools, so that
 //! the minimum budget does not depend on the number of workers.
@@ -12,10 +12,10 @@ pub(super) struct Share {
     pub(super) writers: u32,
 }
 
-/// PostgreSQL: divides `connections` without those of the listener into groups of at least two; half of each
-/// group writes. A single connection both reads and writes.
-pub(super) fn postgres(connections: u32, listener: u32, workers: usize) -> Vec<Share> {
-    let connections = connections.saturating_sub(listener).max(1);
+/// PostgreSQL: divides `connections` without the `reserved` ones, those of the listener and of background tasks,
+/// into groups of at least two; half of each group writes. A single connection both reads and writes.
+pub(super) fn postgres(connections: u32, reserved: u32, workers: usize) -> Vec<Share> {
+    let connections = connections.saturating_sub(reserved).max(1);
     divide(connections, connections / 2, workers)
         .map(|share| Share { readers: share - share / 2, writers: share / 2 })
         .collect()
@@ -48,13 +48,13 @@ mod tests {
     fn postgres_uses_its_whole_budget_and_no_more() {
         for connections in 1..=100 {
             for workers in [1, 2, 3, 5, 8, 64, 128] {
-                for listener in 0..connections.min(2) {
-                    let shares = postgres(connections, listener, workers);
-                    assert_eq!(total(&shares) + listener, connections, "{connections} for {workers}");
+                for reserved in 0..connections.min(3) {
+                    let shares = postgres(connections, reserved, workers);
+                    assert_eq!(total(&shares) + reserved, connections, "{connections} for {workers}");
                     assert!(shares.len() <= workers);
                     // A connection does both only if it is the only one.
                     let both = shares.iter().any(|share| share.writers == 0);
-                    assert_eq!(both, connections - listener == 1, "{connections} for {workers}");
+                    assert_eq!(both, connections - reserved == 1, "{connections} for {workers}");
                     assert!(shares.iter().all(|share| share.readers > 0));
                 }
             }

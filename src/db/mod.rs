@@ -61,6 +61,10 @@ const SQLITE_LOG: u32 = 64 << 20;
 /// the thread does not wait for a busy worker.
 const SQLITE_ROWS: usize = 128;
 
+/// Up to this number of connections to PostgreSQL, background tasks have none of their own: the listener, a reader
+/// and a writer.
+const MIN_CONNECTIONS_WITH_TASKS: u32 = 3;
+
 /// Why a command cannot run.
 pub const NO_SESSION: &str = "PGBOUNCER is `transaction`, and this needs a session of PostgreSQL: set \
                           DATABASE_DIRECT_URL to PostgreSQL itself";
@@ -128,13 +132,25 @@ impl Db {
         Ok(Self { reader, writer, source })
     }
 
-    /// Pools for each worker. Together with the listener they have at most `DATABASE_CONNECTIONS`
-    /// connections. If these are too few, several workers share pools.
+    /// Pools for each worker. Together with the listener and [`Db::for_tasks`] they have at most
+    /// `DATABASE_CONNECTIONS` connections. If these are too few, several workers share pools.
     #[must_use]
     pub fn split(&self, workers: usize) -> Vec<Self> {
         let groups = self.source.divide(workers);
         let worker = |(reader, writer)| Self { reader, writer, source: Arc::clone(&self.source) };
         groups.into_iter().cycle().take(workers).map(worker).collect()
+    }
+
+    /// The connections of background tasks: on PostgreSQL, one that both reads and writes; on SQLite, the writer
+    /// of the process. If `DATABASE_CONNECTIONS` leaves none, tasks use the first of `workers`.
+    #[must_use]
+    pub fn for_tasks(&self, workers: &[Self]) -> Self {
+        let connections = match &self.source.server {
+            Server::Postgres(postgres) if self.source.tasks() > 0 => self.source.postgres(postgres, 1),
+            Server::Postgres(_) => return workers.first().unwrap_or(self).clone(),
+            Server::Sqlite { writer, .. } => writer.clone(),
+        };
+        Self { reader: connections.clone(), writer: connections, source: Arc::clone(&self.source) }
     }
 
     /// Why this process cannot detect writes by other processes; `None` if it can. On PostgreSQL, the listener
@@ -258,10 +274,19 @@ impl Source {
         }
     }
 
+    /// Number of connections of background tasks in addition to those of the workers.
+    fn tasks(&self) -> u32 {
+        match &self.server {
+            Server::Postgres(_) => u32::from(self.connections > MIN_CONNECTIONS_WITH_TASKS),
+            Server::Sqlite { .. } => 0,
+        }
+    }
+
     /// A reader and a writer for each group of workers.
     fn divide(&self, workers: usize) -> Vec<(Connections, Connections)> {
+        let reserved = self.listener() + self.tasks();
         match &self.server {
-            Server::Postgres(postgres) => budget::postgres(self.connections, self.listener(), workers)
+            Server::Postgres(postgres) => budget::postgres(self.connections, reserved, workers)
                 .into_iter()
                 .map(|share| {
                     let reader = self.postgres(postgres, share.readers);

@@ -55,6 +55,9 @@ pub enum Error {
     /// 403: only the operator can create accounts.
     #[error("Registration is closed")]
     RegistrationClosed,
+    /// 403: the password is right, but the account cannot be used before its address is confirmed.
+    #[error("The e-mail address is not confirmed")]
+    EmailNotConfirmed,
     /// 404: it does not exist, or the caller may not see it.
     #[error("{0} not found")]
     NotFound(&'static str),
@@ -79,6 +82,12 @@ pub enum Error {
     /// 422: all errors of the request's values, in the contract's order.
     #[error("{0}")]
     Invalid(FieldErrors),
+    /// 429: a limit was reached; the number of seconds after which it is not any more.
+    #[error("Too many requests")]
+    TooManyRequests(u32),
+    /// 503: no server for outgoing e-mail is configured.
+    #[error("This server sends no e-mail")]
+    NoMail,
     /// 503: a queue of the server is full.
     #[error("The server is busy")]
     Busy,
@@ -195,6 +204,7 @@ impl ResponseError for Error {
             | Self::AdminOnly
             | Self::WrongPassword
             | Self::Suspended
+            | Self::EmailNotConfirmed
             | Self::RegistrationClosed => StatusCode::FORBIDDEN,
             Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -203,7 +213,8 @@ impl ResponseError for Error {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoMail | Self::Busy | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -221,7 +232,10 @@ impl ResponseError for Error {
                 let allow: Vec<&str> = methods.iter().map(Method::as_str).collect();
                 response.insert_header((header::ALLOW, allow.join(", ")));
             }
-            Self::Busy | Self::Unavailable(_) => {
+            Self::TooManyRequests(seconds) => {
+                response.insert_header((header::RETRY_AFTER, HeaderValue::from(*seconds)));
+            }
+            Self::NoMail | Self::Busy | Self::Unavailable(_) => {
                 response
                     .insert_header((header::RETRY_AFTER, HeaderValue::from(u16::from(RETRY_AFTER_SECONDS))));
             }

@@ -326,7 +326,7 @@ fn response(status: StatusCode, errors: &[&Error]) -> RefOr<Response> {
         ResponseBuilder::new().description(describe(status, errors)).content("application/json", content);
     let response = match status {
         StatusCode::UNAUTHORIZED => response.header("WWW-Authenticate", header("Always `Bearer`.", text())),
-        StatusCode::SERVICE_UNAVAILABLE => {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             let seconds = ObjectBuilder::new()
                 .schema_type(Type::Integer)
                 .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)));

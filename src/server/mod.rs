@@ -23,8 +23,9 @@ use actix_web::{
 
 use self::app::{AppState, create_app, document};
 use crate::{
+    accounts,
     clock::Clock,
-    config::{HttpSettings, Settings},
+    config::{HttpSettings, MailSettings, Settings},
     db::Db,
     http::{
         cache::{Cache, listener},
@@ -53,6 +54,10 @@ pub struct Server {
     db: Db,
     /// The pools of each worker.
     pools: Arc<[Db]>,
+    /// The connections of background tasks.
+    tasks_db: Db,
+    mail: MailSettings,
+    site: String,
     shutdown_timeout: Duration,
     address: SocketAddr,
 }
@@ -114,7 +119,9 @@ impl Server {
             .into_iter()
             .try_fold(builder, |builder, listener| builder.listen("http", listener, worker.clone()))?;
         let shutdown_timeout = settings.http.shutdown_timeout;
-        Ok(Self { inner: server.run(), state, db, pools, shutdown_timeout, address })
+        let tasks_db = db.for_tasks(&pools);
+        let (mail, site) = (settings.mail.clone(), settings.app.name.clone());
+        Ok(Self { inner: server.run(), state, db, pools, tasks_db, mail, site, shutdown_timeout, address })
     }
 
     /// The address that the server listens on.
@@ -141,10 +148,11 @@ impl Server {
     pub async fn run(self) -> io::Result<()> {
         let tasks = Tasks::start()?;
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
+        accounts::start(&tasks, &self.state.accounts.on(&self.tasks_db), &self.mail, &self.site);
         let served = self.inner.await;
         tasks.shutdown(self.shutdown_timeout.max(MIN_TASK_TIMEOUT)).await;
         let close = async {
-            for db in self.pools.iter().chain([&self.db]) {
+            for db in self.pools.iter().chain([&self.tasks_db, &self.db]) {
                 db.close().await;
             }
         };

@@ -113,6 +113,65 @@ async fn a_command_that_only_reads_works_in_a_read_only_directory() {
 }
 
 #[actix_web::test]
+async fn a_command_of_another_user_reads_and_does_not_disturb_the_server() {
+    let installation = seeded("1");
+    let data = installation.path("data");
+    let set_mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    // The other user may read, and with write access to the directory could create files of its own.
+    set_mode(installation.database.directory(), 0o755);
+    let readable = || {
+        for file in files(&data).iter().filter(|file| file.starts_with("byline.db")) {
+            set_mode(&data.join(file), 0o644);
+        }
+    };
+    let read = |context: &str| {
+        for command in ["status", "history", "wait"] {
+            let before = files(&data);
+            let output = installation.run_as_another_user(&["migrate", command]);
+            assert!(output.status.success(), "{command} {context}: {}", stderr(&output));
+            assert_eq!(files(&data), before, "{command} {context}");
+        }
+    };
+    for mode in [0o555, 0o777] {
+        set_mode(&data, mode);
+        readable();
+        read("at rest");
+        assert_eq!(files(&data), AT_REST);
+    }
+
+    let server = installation.serve(&[]);
+    let ann = server.client().sign_up("ann").await;
+    ann.write(Published::Yes).await;
+    readable();
+    for mode in [0o555, 0o777] {
+        set_mode(&data, mode);
+        read("while a server runs");
+        ann.write(Published::Yes).await;
+    }
+    server.kill();
+    readable();
+    for mode in [0o555, 0o777] {
+        set_mode(&data, mode);
+        read("after a crash");
+    }
+    // The index of the log may be lost, for instance in a copy of the directory.
+    fs::remove_file(data.join("byline.db-shm")).unwrap();
+    set_mode(&data, 0o777);
+    let refused = installation.run_as_another_user(&["migrate", "status"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert!(!data.join("byline.db-shm").exists());
+    fs::write(data.join("byline.db-wal"), "").unwrap();
+    read("with an empty log");
+
+    set_mode(&data, 0o755);
+    let mut server = installation.serve(&[]);
+    server.client().sign_up("bob").await.write(Published::Yes).await;
+    server.terminate();
+    assert!(server.wait().await.success());
+    assert_eq!(files(&data), AFTER_A_SERVER);
+}
+
+#[actix_web::test]
 async fn a_command_that_reads_sees_what_a_running_server_has_written() {
     let installation = installation();
     let _server = installation.serve(&[]);

@@ -25,6 +25,7 @@ async fn replay_with(further: &[(&str, &str)]) {
     let as_before = [
         ("PUBLIC_DRAFTS", "true"),
         ("MAX_PAGE_SIZE", "0"),
+        ("LOGIN_LIMIT", "0"),
         ("SECRET_KEY", contract["secret_key"].as_str().unwrap()),
     ];
     let app = TestApp::with(&[&as_before, further].concat()).await;

@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 8] = [
     &["server"],
     &["publishing", "operations"],
     &["accounts"],
-    &["http"],
+    &["http", "mail"],
     &["db"],
     &["clock", "config", "tasks"],
 ];

@@ -6,6 +6,7 @@
 //! `.ci/with-postgres cargo test -- --include-ignored`.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod access;
 mod administration;
 mod article_errors;
 mod articles;
@@ -33,20 +34,24 @@ mod limits;
 mod listener;
 mod lists;
 mod logging;
+mod login_limits;
 mod malformed;
 mod moderation;
 mod operation;
 mod page_bounds;
 mod paging;
 mod password_queue;
+mod personal_tokens;
 #[cfg(feature = "long-tests")]
 mod pgbouncer;
 mod plans;
 mod preconditions;
+mod profile;
 mod replay;
 mod replicas;
 mod resilience;
 mod roles;
+mod sessions;
 mod settings;
 mod startup;
 mod support;

@@ -51,6 +51,40 @@ async fn what_seaorms_own_tool_reverted_becomes_pending_again() {
     }
 }
 
+#[tokio::test]
+async fn check_compares_the_tables_although_the_records_of_several_migrations_are_lost() {
+    for database in TestDatabase::on_each_engine().await {
+        let migrator = bookshelf::migrator();
+        let names: Vec<_> = migrator.names().collect();
+        migrator.up(&database.db, &Options::default()).await.unwrap();
+        for lost in [&names[..1], &names[1..2], &names[..2], &names[1..], &names[..]] {
+            for name in lost {
+                database.run(&format!("DELETE FROM bookshelf_migrations WHERE name = '{name}'")).await;
+                database.run(&format!("DELETE FROM seaql_migrations WHERE version = '{name}'")).await;
+            }
+            let check = migrator.check(&database.db).await.unwrap();
+            let missing: Vec<_> = lost.iter().map(|name| format!("{name} is not applied")).collect();
+            assert_eq!(check.history, missing);
+            assert_eq!(check.models, [], "{lost:?}");
+            if lost.last() == names.last() {
+                // The records do not show that the newest migrations ran.
+                assert!(!check.live.is_empty(), "{lost:?}");
+            } else {
+                assert_eq!(check.live, [], "{lost:?}");
+                assert!(check.notes[0].contains("run `adopt`"), "{lost:?}: {:?}", check.notes);
+                database.run("DROP INDEX books_newest_first").await;
+                let check = migrator.check(&database.db).await.unwrap();
+                let [missing] = check.live.as_slice() else { panic!("{lost:?}: {:?}", check.live) };
+                assert!(missing.to_string().contains("books_newest_first"), "{lost:?}: {missing}");
+                database.run(&migrator.diff(&database.db).await.unwrap().up.join(";\n")).await;
+            }
+            migrator.adopt(&database.db, None, &Options::default()).await.unwrap();
+            migrator.up(&database.db, &Options::default()).await.unwrap();
+            assert_complete(&migrator, &database, &format!("{lost:?}")).await;
+        }
+    }
+}
+
 /// The rows of both tables.
 async fn rows(database: &TestDatabase) -> Vec<String> {
     let mut rows = database.texts("SELECT name || phase FROM tester_migrations ORDER BY name").await;

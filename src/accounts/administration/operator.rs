@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     accounts::{
-        passwords::{Passwords, Requester},
+        Accounts,
+        passwords::{Requester, strength::check_strength},
         sessions::{
             schemas::SessionResponse,
             service::{end_all, end_sessions, list_of},
@@ -19,7 +20,7 @@ use crate::{
         users::{
             USERS,
             schemas::{AccountName, NewPassword, UserCreate},
-            service::{find_by_name, new_account, taken},
+            service::{find_by_name, name_first, row, taken},
         },
     },
     db::{Change, Transaction, Writer},
@@ -32,15 +33,16 @@ use crate::{
 /// Creates an account.
 ///
 /// # Errors
-/// [`Error::Conflict`] if the name or the address is taken.
+/// [`Error::Invalid`] if the password is easy to guess; [`Error::Conflict`] if the name or the address is taken.
 pub async fn create(
-    writer: &Writer,
-    passwords: &Passwords,
+    accounts: &Accounts,
     input: UserCreate,
     is_admin: bool,
     now: DateTime<Utc>,
 ) -> Result<AccountResponse> {
-    let row = new_account(passwords, ClientAddress::LOCAL, input, now).await?;
+    let username = input.username.as_ref().to_owned();
+    // Whoever runs the commands vouches for the address.
+    let row = row(accounts, ClientAddress::LOCAL, input, true, now).await?;
     let row = user::ActiveModel { is_admin: Set(is_admin), ..row };
     let work = async move |txn: &Transaction| {
         txn.changed(Change::Inserted(USERS));
@@ -48,7 +50,8 @@ pub async fn create(
         audit::record(txn, &Actor::CommandLine, Action::UserCreate, target(&account), now).await?;
         Ok(account)
     };
-    writer.transaction::<_, Error, _>(work).await.map(view)
+    let created = accounts.writer.transaction::<_, Error, _>(work).await.map(view);
+    name_first(&accounts.reader, created, username).await
 }
 
 /// The account with this name, or with its normalised spelling.
@@ -62,17 +65,17 @@ pub async fn read_by_name(db: &impl ConnectionTrait, name: AccountName) -> Resul
 /// Sets the password of an account, and ends all its sessions and tokens.
 ///
 /// # Errors
-/// [`Error::NotFound`].
+/// [`Error::Invalid`] if the password is easy to guess; [`Error::NotFound`].
 pub async fn set_password(
-    writer: &Writer,
-    passwords: &Passwords,
+    accounts: &Accounts,
     account: &AccountResponse,
     password: &NewPassword,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let id = account.id;
-    let requester = Requester::new(ClientAddress::LOCAL, &account.username);
-    let hash = passwords.hash(requester, password.secret()).await?;
+    let AccountResponse { id, username, email, .. } = account;
+    check_strength(accounts, password, username, email, &["user", "password"])?;
+    let (id, requester) = (*id, Requester::new(ClientAddress::LOCAL, username));
+    let hash = accounts.passwords.hash(requester, password.secret()).await?;
     let work = async move |txn: &Transaction| {
         let account = lock(txn, id).await?;
         txn.changed(Change::Row(USERS, id));
@@ -81,7 +84,7 @@ pub async fn set_password(
         end_all(txn, id, None, now).await?;
         Ok(audit::record(txn, &Actor::CommandLine, Action::UserSetPassword, target(&account), now).await?)
     };
-    writer.transaction(work).await
+    accounts.writer.transaction(work).await
 }
 
 /// The sessions of an account, the most recently used first. At most 100.

@@ -49,22 +49,22 @@ pub fn endpoints() -> [Endpoint; 8] {
 error_responses! {
     /// Errors of listing accounts.
     ListErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::AdminOnly,
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::AdminOnly,
         examples::unparsed_integer("query", "limit"),
     ];
     /// Errors of reading an account, of promoting and of reinstating it.
     UserErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::AdminOnly, NOT_FOUND,
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::AdminOnly, NOT_FOUND,
         examples::unparsed_integer("path", "user_id"),
     ];
     /// Errors of demoting and of deleting an account.
     RemoveErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::AdminOnly, NOT_FOUND, LAST_ADMIN,
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::AdminOnly, NOT_FOUND, LAST_ADMIN,
         examples::unparsed_integer("path", "user_id"),
     ];
     /// Errors of suspending an account.
     SuspendErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::AdminOnly, NOT_FOUND, LAST_ADMIN,
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::AdminOnly, NOT_FOUND, LAST_ADMIN,
         examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing("articles", json!({})),
     ];
 }

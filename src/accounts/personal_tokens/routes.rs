@@ -34,16 +34,16 @@ pub fn endpoints() -> [Endpoint; 3] {
 
 error_responses! {
     /// Errors of listing.
-    ListErrors = [Error::NotAuthenticated, Error::BadCredentials];
+    ListErrors = [Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed];
     /// Errors of creating one.
     CreateErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::AdminOnly,
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::AdminOnly,
         Error::Conflict("The account has 100 personal access tokens; revoke one first"),
         examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing("scopes", json!({"name": "site builder"})),
     ];
     /// Errors of revoking one.
     RevokeErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::NotFound("Personal access token"),
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Personal access token"),
         examples::unparsed_integer("path", "token_id"),
     ];
 }

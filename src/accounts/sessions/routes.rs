@@ -39,9 +39,9 @@ error_responses! {
         examples::missing("refresh_token", serde_json::json!({})),
     ];
     /// Errors of requests that send only a token.
-    SessionErrors = [Error::NotAuthenticated, Error::BadCredentials];
+    SessionErrors = [Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed];
     /// Errors of ending one session.
-    EndErrors = [Error::NotAuthenticated, Error::BadCredentials, Error::NotFound("Session")];
+    EndErrors = [Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Session")];
 }
 
 /// Exchange a refresh token for new tokens

@@ -23,8 +23,10 @@ pub fn endpoints() -> [Endpoint; 1] {
 error_responses! {
     /// Errors of sign-in.
     LoginErrors = [
-        Error::BadLogin, Error::Suspended, Error::BadRequest("Missing boundary in multipart."), Error::TooLarge(MAX_BODY_BYTES),
-        examples::missing("username", serde_json::Value::Null), Error::Busy,
+        Error::BadLogin, Error::Suspended, Error::EmailNotConfirmed, Error::BadRequest("Missing boundary in multipart."),
+        Error::TooLarge(MAX_BODY_BYTES),
+        examples::missing("username", serde_json::Value::Null), Error::TooManyRequests(60),
+        Error::Busy,
     ];
 }
 

@@ -12,6 +12,7 @@ use super::schemas::LoginForm;
 use crate::{
     accounts::{
         Accounts,
+        attempts::Attempts,
         client::Client,
         passwords::{self, Requester, Verification},
         sessions::{self, schemas::TokenResponse, service::Started},
@@ -29,7 +30,8 @@ const READ_COSTS: u64 = 100_000;
 ///
 /// # Errors
 /// [`Error::BadLogin`] if the name or the password is wrong, after the same time in all cases;
-/// [`Error::Suspended`] only after the correct password; [`Error::Busy`] when the queue of password hashes is full.
+/// [`Error::Suspended`] and [`Error::EmailNotConfirmed`] only after the correct password; [`Error::Busy`] when the
+/// queue of password hashes is full.
 pub async fn sign_in(
     accounts: &Accounts,
     client: Client,
@@ -39,19 +41,21 @@ pub async fn sign_in(
     let (reader, passwords) = (&accounts.reader, &accounts.passwords);
     passwords.learn_costs(async || load_costs(reader).await).await?;
     let requester = Requester::new(client.address, &form.username.typed);
+    let attempts = Attempts::new(accounts, client.address, &form.username.typed);
+    attempts.check(reader, now).await?;
     let account = find_by_name(reader, form.username).await?;
     let (id, stored) = account.map(|account| (account.id, account.hashed_password)).unzip();
     let verification = passwords.verify(requester, &form.password.0, stored.as_deref()).await?;
     match (id, stored, verification) {
         (Some(id), Some(stored), Verification::Right { renewed }) => {
-            let session = start_session(accounts, id, stored, renewed, client, now).await?;
+            let session = start_session(accounts, attempts, id, stored, renewed, client, now).await?;
             session.tokens(&accounts.tokens, now)
         }
         (id, _, Verification::Unusable) => {
             tracing::warn!(user_id = id, "the stored password of an account is not a bcrypt hash");
-            Err(Error::BadLogin)
+            attempts.count(accounts, now).await.and(Err(Error::BadLogin))
         }
-        _ => Err(Error::BadLogin),
+        _ => attempts.count(accounts, now).await.and(Err(Error::BadLogin)),
     }
 }
 
@@ -59,6 +63,7 @@ pub async fn sign_in(
 /// all sessions ended, in the meantime.
 async fn start_session(
     accounts: &Accounts,
+    attempts: Attempts,
     id: i32,
     verified: String,
     renewed: Option<String>,
@@ -67,11 +72,16 @@ async fn start_session(
 ) -> Result<Started> {
     let state = accounts.clone();
     let work = async move |txn: &Transaction| {
+        // Failures of the same client may have reached the limit in the meantime.
+        attempts.check(txn, now).await?;
         let account = user::Entity::find_by_id(id).filter(user::Column::HashedPassword.eq(&verified));
         // Against a change of the password or a suspension at the same time.
         let account = account.lock_shared().one(txn).await?.ok_or(Error::BadLogin)?;
         if !account.is_active {
             return Err(Error::Suspended);
+        }
+        if !state.admits(&account) {
+            return Err(Error::EmailNotConfirmed);
         }
         if let Some(renewed) = &renewed {
             txn.changed(Change::Row(USERS, id));

@@ -48,26 +48,28 @@ error_responses! {
         Error::Conflict("Username already registered"),
         Error::Conflict("Email already registered"),
         examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES),
-        examples::missing("email", json!({"username": "ada", "password": "[redacted]"})), Error::Busy,
+        examples::missing("email", json!({"username": "ada", "password": "[redacted]"})),
+        Error::TooManyRequests(60), Error::Busy,
     ];
     /// Errors of requests that send only a token.
-    SignedInErrors = [Error::NotAuthenticated, Error::BadCredentials];
+    SignedInErrors = [Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed];
     /// Errors of changing the account.
     UpdateErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::PreconditionFailed("account"),
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::PreconditionFailed("account"),
         Error::Conflict("Username already registered"), Error::Conflict("Email already registered"),
         examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing_body(),
     ];
     /// Errors of changing the password.
     PasswordErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::WrongPassword, examples::unparsed(),
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::WrongPassword, examples::unparsed(),
         Error::TooLarge(MAX_BODY_BYTES), examples::missing("new_password", json!({"current_password": "[redacted]"})),
-        Error::Busy,
+        Error::TooManyRequests(60), Error::Busy,
     ];
     /// Errors of deleting the account.
     DeleteErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::WrongPassword, service::LAST_ADMIN,
-        examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing("password", json!({})), Error::Busy,
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::WrongPassword, service::LAST_ADMIN,
+        examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing("password", json!({})),
+        Error::TooManyRequests(60), Error::Busy,
     ];
     /// Errors of a public profile.
     ProfileErrors = [Error::NotFound("User")];
@@ -154,7 +156,8 @@ pub async fn delete_me(
     client: ClientAddress,
     request: ApiRequest<CurrentUser, (), (), validation::Json<PasswordConfirmation>>,
 ) -> Result<HttpResponse> {
-    service::delete(&accounts, &request.caller, client, request.body.0).await?;
+    let now = accounts.clock.now();
+    service::delete(&accounts, &request.caller, client, request.body.0, now).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -176,7 +179,8 @@ pub async fn read_profile(
 /// Create an account
 ///
 /// Available only if `REGISTRATION` is `open`; the operator can always create accounts. bcrypt reads at most
-/// 72 bytes of a password, so longer passwords are rejected instead of truncated.
+/// 72 bytes of a password, so longer passwords are rejected instead of truncated. With `EMAIL_VERIFICATION`, a link
+/// to confirm the address is sent there.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", operation_id = "register_user",
     request_body = UserCreate,
@@ -187,8 +191,6 @@ pub async fn register_user(
     client: ClientAddress,
     request: ApiRequest<Registrant, (), (), validation::Json<UserCreate>>,
 ) -> Result<(Json<UserResponse>, StatusCode)> {
-    let now = accounts.clock.now();
-    let Accounts { writer, passwords, .. } = &*accounts;
-    let account = service::register(writer, passwords, client, request.body.0, now).await?;
+    let account = service::register(&accounts, client, request.body.0, accounts.clock.now()).await?;
     Ok((Json(account), StatusCode::CREATED))
 }

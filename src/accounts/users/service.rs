@@ -21,9 +21,12 @@ use super::{
 use crate::{
     accounts::{
         Accounts, CurrentUser,
-        passwords::{Passwords, Requester, Verification},
+        attempts::Attempts,
+        passwords::{Requester, Verification, strength::check_strength},
+        recovery::service as recovery,
         sessions::{schemas::Credential, service::end_all},
     },
+    config::EmailVerification,
     db::{Change, Transaction, Writer, violated_unique},
     http::{
         client_address::ClientAddress,
@@ -45,41 +48,67 @@ pub(in crate::accounts) const LAST_ADMIN: Error = Error::Conflict("The last admi
 const NAME_INDEXES: [&str; 2] = ["users_username_key", "users.username"];
 const EMAIL_INDEXES: [&str; 4] = ["users_email_key", "users.email", "users_email_key_key", "users.email_key"];
 
+/// Creates an account over the API. Queues a link to confirm its address if the settings ask for it.
+///
+/// # Errors
+/// [`Error::TooManyRequests`] if the client's network has sent too many requests; otherwise as [`create`].
+pub async fn register(
+    accounts: &Accounts,
+    client: ClientAddress,
+    input: UserCreate,
+    now: DateTime<Utc>,
+) -> Result<UserResponse> {
+    recovery::count_registration(accounts, client, now).await?;
+    if !recovery::asks_for_confirmation(accounts) {
+        let is_confirmed = accounts.verification == EmailVerification::Off;
+        return create(accounts, client, input, is_confirmed, now).await;
+    }
+    let username = input.username.as_ref().to_owned();
+    let row = row(accounts, client, input, false, now).await?;
+    let register = async move |txn: &Transaction| -> Result<UserResponse> {
+        let account = row.clone().insert(txn).await.map_err(taken)?;
+        recovery::queue_confirmation(txn, account.id, &account.email, now).await?;
+        txn.changed(Change::Inserted(USERS));
+        Ok(view(account))
+    };
+    let registered = accounts.writer.transaction(register).await;
+    let account = name_first(&accounts.reader, registered, username).await?;
+    accounts.delivery.notify();
+    Ok(account)
+}
+
 /// Creates an account.
 ///
 /// # Errors
 /// [`Error::Conflict`] if the name or the address is taken; [`Error::Busy`] when the queue of password hashes
 /// is full.
-pub async fn register(
-    writer: &Writer,
-    passwords: &Passwords,
+pub async fn create(
+    accounts: &Accounts,
     client: ClientAddress,
     input: UserCreate,
+    is_email_confirmed: bool,
     now: DateTime<Utc>,
 ) -> Result<UserResponse> {
     let username = input.username.as_ref().to_owned();
-    let row = new_account(passwords, client, input, now).await?;
-    let insert = async move |db: &_| match row.insert(db).await {
-        Ok(account) => Ok(view(account)),
-        Err(error) => Err(conflict(db, error, username).await),
-    };
-    writer.statement([Change::Inserted(USERS)], insert).await
+    let row = row(accounts, client, input, is_email_confirmed, now).await?;
+    let insert = async move |db: &_| row.insert(db).await.map(view).map_err(taken);
+    let created = accounts.writer.statement([Change::Inserted(USERS)], insert).await;
+    name_first(&accounts.reader, created, username).await
 }
 
 /// The row of a new account.
-///
-/// # Errors
-/// [`Error::Busy`] when the queue of password hashes is full.
-pub(in crate::accounts) async fn new_account(
-    passwords: &Passwords,
+pub(in crate::accounts) async fn row(
+    accounts: &Accounts,
     client: ClientAddress,
     input: UserCreate,
+    is_email_confirmed: bool,
     now: DateTime<Utc>,
 ) -> Result<user::ActiveModel> {
     let UserCreate { email, username, password } = input;
     let (email, username) = (email.into_inner(), username.into_inner());
+    check_strength(accounts, &password, &username, &email, &["body", "password"])?;
     let requester = Requester::new(client, &username);
-    let hashed_password = passwords.hash(requester, password.secret()).await?;
+    let hashed_password = accounts.passwords.hash(requester, password.secret()).await?;
     Ok(user::ActiveModel {
         id: NotSet,
         email_key: Set(Some(user::email_key(&email))),
@@ -90,7 +119,7 @@ pub(in crate::accounts) async fn new_account(
         updated_at: Set(now.into()),
         is_admin: Set(false),
         is_active: Set(true),
-        is_email_confirmed: Set(true),
+        is_email_confirmed: Set(is_email_confirmed),
         display_name: Set(None),
         bio: Set(None),
         image: Set(None),
@@ -224,8 +253,9 @@ pub async fn change_password(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let PasswordChange { current_password, new_password } = input;
-    let verified = confirm_password(accounts, user, client, &current_password).await?;
-    let requester = Requester::new(client, user.username());
+    let verified = confirm_password(accounts, user, client, &current_password, now).await?;
+    let (requester, email) = (Requester::new(client, user.username()), user.email());
+    check_strength(accounts, &new_password, user.username(), email, &["body", "new_password"])?;
     let hash = accounts.passwords.hash(requester, new_password.secret()).await?;
     let (id, session) = (user.id(), user.session().map(str::to_owned));
     let work = async move |txn: &Transaction| {
@@ -253,8 +283,9 @@ pub async fn delete(
     user: &CurrentUser,
     client: ClientAddress,
     input: PasswordConfirmation,
+    now: DateTime<Utc>,
 ) -> Result<()> {
-    let verified = confirm_password(accounts, user, client, &input.password).await?;
+    let verified = confirm_password(accounts, user, client, &input.password, now).await?;
     let id = user.id();
     let work = async move |txn: &Transaction| {
         // The foreign key deletes the articles.
@@ -268,19 +299,25 @@ pub async fn delete(
     accounts.writer.transaction(work).await
 }
 
-/// Compares a password with that of the account, and returns the stored hash that it matches.
+/// Compares a password with that of the account, and returns the stored hash that it matches. Failures count like
+/// those of a login, so that a stolen token does not help to guess the password.
 async fn confirm_password(
     accounts: &Accounts,
     user: &CurrentUser,
     client: ClientAddress,
     password: &Credential,
+    now: DateTime<Utc>,
 ) -> Result<String> {
+    let attempts = Attempts::new(accounts, client, user.username());
+    attempts.check(&accounts.reader, now).await?;
     let stored = user::Entity::find_by_id(user.id().0).one(&accounts.reader).await?;
     let stored = stored.ok_or(Error::BadCredentials)?.hashed_password;
     let requester = Requester::new(client, user.username());
     match accounts.passwords.verify(requester, &password.0, Some(&stored)).await? {
-        Verification::Right { .. } => Ok(stored),
-        Verification::Wrong | Verification::Unusable => Err(Error::WrongPassword),
+        Verification::Right { .. } => attempts.check(&accounts.reader, now).await.map(|()| stored),
+        Verification::Wrong | Verification::Unusable => {
+            attempts.count(accounts, now).await.and(Err(Error::WrongPassword))
+        }
     }
 }
 
@@ -313,16 +350,17 @@ pub(in crate::accounts) fn taken(error: DbErr) -> Error {
     }
 }
 
-/// The error of an insert. It can violate both constraints, of which the database reports one, and the answer
-/// names the user name if both values are taken.
-async fn conflict(db: &impl ConnectionTrait, error: DbErr, username: String) -> Error {
-    match taken(error) {
-        Error::Conflict(EMAIL) => {
-            match user::Entity::find().filter(user::Column::Username.eq(username)).count(db).await {
-                Ok(0) => EMAIL_TAKEN,
-                Ok(_) => NAME_TAKEN,
-                Err(error) => error.into(),
-            }
+/// The outcome of creating an account. If both the name and the address are taken, the database reports one of
+/// them, and the answer names the name. Not part of the transaction, which an error ends on PostgreSQL.
+pub(in crate::accounts) async fn name_first<T>(
+    db: &impl ConnectionTrait,
+    outcome: Result<T>,
+    username: String,
+) -> Result<T> {
+    match outcome {
+        Err(Error::Conflict(EMAIL)) => {
+            let same_name = user::Entity::find().filter(user::Column::Username.eq(username));
+            Err(if same_name.count(db).await? == 0 { EMAIL_TAKEN } else { NAME_TAKEN })
         }
         other => other,
     }

@@ -153,10 +153,8 @@ impl Operator {
             Command::SetPassword(account) => {
                 let account = self.load(account).await?;
                 let password = parse::<NewPassword>("password", password, &self.limits)?;
-                let passwords = &self.accounts.passwords;
-                operator::set_password(writer, passwords, &account, &password, clock.now())
-                    .await
-                    .map_err(explain)
+                let set = operator::set_password(&self.accounts, &account, &password, clock.now());
+                set.await.map_err(explain)
             }
             Command::Promote(Printed { account, json }) => {
                 let id = self.load(account).await?.id;
@@ -209,8 +207,8 @@ impl Operator {
         let input: Option<UserCreate> =
             Extractor::extract("user", Members::Pairs(&members), &self.limits, &mut errors);
         let input = input.ok_or_else(|| errors.to_string())?;
-        let Accounts { writer, passwords, clock, .. } = &self.accounts;
-        operator::create(writer, passwords, input, is_admin, clock.now()).await.map_err(explain)
+        let created = operator::create(&self.accounts, input, is_admin, self.accounts.clock.now());
+        created.await.map_err(explain)
     }
 
     /// The selected account.

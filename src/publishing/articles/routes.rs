@@ -45,27 +45,29 @@ pub fn endpoints() -> [Endpoint; 5] {
 error_responses! {
     /// Of listing.
     ListErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::AdminOnly,
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::AdminOnly,
         examples::unparsed_integer("query", "skip"),
     ];
     /// Of reading one.
     ReadErrors = [
-        Error::BadCredentials, Error::NotFound("Article"), examples::unparsed_integer("path", "article_id"),
+        Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article"), examples::unparsed_integer("path", "article_id"),
     ];
     /// Of creating one.
     CreateErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, examples::unparsed(), examples::too_large(),
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, examples::unparsed(), examples::too_large(),
         examples::missing("content", json!({"title": "On the Analytical Engine"})),
     ];
     /// Of changing one.
     UpdateErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
-        Error::PreconditionFailed("article"), examples::unparsed(), examples::too_large(), examples::missing_body(),
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::Forbidden,
+        Error::NotFound("Article"), Error::PreconditionFailed("article"), examples::unparsed(),
+        examples::too_large(), examples::missing_body(),
     ];
     /// Of deleting one.
     DeleteErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::Forbidden, Error::NotFound("Article"),
-        Error::PreconditionFailed("article"), examples::unparsed_integer("path", "article_id"),
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::Forbidden,
+        Error::NotFound("Article"), Error::PreconditionFailed("article"),
+        examples::unparsed_integer("path", "article_id"),
     ];
 }
 

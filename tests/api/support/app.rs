@@ -12,6 +12,7 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use byline::{
+    accounts::expiry::delete_expired,
     clock::Clock,
     config::Settings,
     db::{Admission, Connections, Db},
@@ -32,12 +33,14 @@ use byline::{
         app::{AppState, create_app, document},
     },
 };
+use chrono::TimeDelta;
 use entity::user;
 use sea_orm::{ActiveModelTrait as _, ConnectionTrait as _, DbBackend, Set, Statement, TryGetable};
 use serde_json::Value;
 use test_support::TestDatabase;
+use tokio_util::sync::CancellationToken;
 
-use super::{Client, ORIGIN, SECRET_KEY, database};
+use super::{Client, ORIGIN, SECRET_KEY, database, now};
 
 /// The longest time that a server on PostgreSQL trusts its cache after it last heard from its listener.
 pub(crate) const LISTENER_TIMEOUT: Duration = HEARTBEAT_TIMEOUT;
@@ -77,12 +80,43 @@ impl TestApp {
         settings: &[(&str, &str)],
         further: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> Self {
+        Self::with_clock(database, settings, &Clock::system(), further)
+    }
+
+    fn with_clock(
+        database: Arc<TestDatabase>,
+        settings: &[(&str, &str)],
+        clock: &Clock,
+        further: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
         let settings = test_settings(&database, settings);
         let db = Db::lazy(&settings).unwrap();
-        let server = Server::bind_with(&settings, db.clone(), &Clock::system(), further).unwrap();
+        let server = Server::bind_with(&settings, db.clone(), clock, further).unwrap();
         let (address, handle, state) = (server.address(), server.server_handle(), server.state().clone());
         rt::spawn(server.run());
         Self { address, handle, db, state, database }
+    }
+
+    /// Starts a server with further settings on an empty database, whose clock is stopped. [`TestApp::advance`]
+    /// moves it.
+    pub(crate) async fn stopped(settings: &[(&str, &str)]) -> Self {
+        Self::with_clock(Arc::new(database::migrated().await), settings, &Clock::fixed(now()), |_| {})
+    }
+
+    /// Starts another server on the database of this one, with the same clock.
+    pub(crate) fn another_with_same_clock(&self, settings: &[(&str, &str)]) -> Self {
+        Self::with_clock(Arc::clone(&self.database), settings, &self.state.accounts.clock, |_| {})
+    }
+
+    /// Advances the clock of the server.
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.state.accounts.clock.advance(by);
+    }
+
+    /// Deletes the rows that have expired, as the task does.
+    pub(crate) async fn delete_expired(&self) {
+        let (writer, now) = (&self.state.accounts.writer, self.state.accounts.clock.now());
+        delete_expired(writer, now, &CancellationToken::new()).await.unwrap();
     }
 
     /// Starts another server on the database of this one.

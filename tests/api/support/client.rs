@@ -71,6 +71,11 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The same client, whose account has this id.
+    pub(crate) fn with_id(self, id: i64) -> Self {
+        Self { id, ..self }
+    }
+
     /// Writes an article with generated text.
     pub(crate) async fn write(&self, published: Published) -> Article {
         let (title, content): (String, String) = (Sentence(2..5).fake(), Paragraph(2..4).fake());

@@ -1,8 +1,13 @@
 //! The binary as a process: the directory it runs in, what it prints, and how it ends.
 
 use std::{
+    fs::Permissions,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::SocketAddr,
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _},
+        process::CommandExt as _,
+    },
     path::PathBuf,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
@@ -13,6 +18,9 @@ use sea_orm::DbBackend;
 use test_support::TestDatabase;
 
 use super::{Client, database, wait_until};
+
+/// The user of whom no file is.
+const NOBODY: u32 = 65_534;
 
 /// A directory, a database and settings, with which the processes of a test run.
 pub(crate) struct Installation {
@@ -110,6 +118,25 @@ impl Installation {
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command to its end as a user who may not write: another one than the superuser, who ignores
+    /// modes. The program may be in a directory that this user cannot enter, so a copy runs.
+    pub(crate) fn run_as_another_user(&self, arguments: &[&str]) -> Output {
+        let program = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(program.path(), Permissions::from_mode(0o755)).unwrap();
+        let copy = program.path().join("byline");
+        std::fs::copy(env!("CARGO_BIN_EXE_byline"), &copy).unwrap();
+        let mut command = Command::new(copy);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(self.settings.clone())
+            .current_dir(self.database.directory());
+        if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.output().unwrap()
     }
 
     /// Runs a command to its end, with a line on its standard input.

@@ -1,0 +1,103 @@
+//! Limits on how often something may happen, counted in the database, so that all servers share the counts and a
+//! restart does not reset them.
+
+use std::cmp;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{StoredTime, rate_limit};
+use sea_orm::{
+    ConnectionTrait, EntityTrait as _, Set,
+    sea_query::{Expr, ExprTrait as _, OnConflict},
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::http::error::{Error, Result};
+
+/// How often an event may happen to one subject.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Distinguishes the counters of different limits. Changing it resets them.
+    pub name: &'static str,
+    /// The maximum number of events within `window`.
+    pub max: u32,
+    /// The time from the first event until the counter starts again.
+    pub window: TimeDelta,
+}
+
+/// Counts one event. Events over the limit are refused, and do not prolong the wait.
+///
+/// In a transaction, an error of this function rolls back what was counted before; [`commit_refusal`] prevents
+/// that.
+///
+/// # Errors
+/// [`Error::TooManyRequests`] if there were `max` events before.
+pub async fn count(
+    db: &impl ConnectionTrait,
+    limit: &Limit,
+    subject: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let (now, next) = (StoredTime::from(now), StoredTime::from(now + limit.window));
+    let row = rate_limit::ActiveModel { key: Set(key(limit, subject)), count: Set(1), expires_at: Set(next) };
+    let column = |column: rate_limit::Column| Expr::col((rate_limit::Entity, column));
+    let (counted, expires_at) = (column(rate_limit::Column::Count), column(rate_limit::Column::ExpiresAt));
+    let has_expired = expires_at.clone().lte(now);
+    // The count ends one above the maximum, so that it cannot overflow.
+    let is_below = counted.clone().lte(limit.max);
+    let increased =
+        Expr::case(has_expired.clone(), 1).case(is_below, counted.clone().add(1)).finally(counted);
+    let upsert = OnConflict::column(rate_limit::Column::Key)
+        .value(rate_limit::Column::Count, increased)
+        .value(rate_limit::Column::ExpiresAt, Expr::case(has_expired, next).finally(expires_at))
+        .to_owned();
+    let row = rate_limit::Entity::insert(row).on_conflict(upsert).exec_with_returning(db).await?;
+    refuse_above(limit.max, &row, now)
+}
+
+/// Checks the limit without counting.
+///
+/// # Errors
+/// [`Error::TooManyRequests`] if there were `max` events.
+pub async fn check(
+    db: &impl ConnectionTrait,
+    limit: &Limit,
+    subject: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let row = rate_limit::Entity::find_by_id(key(limit, subject)).one(db).await?;
+    let now = StoredTime::from(now);
+    match row {
+        Some(row) if row.expires_at > now => refuse_above(limit.max.saturating_sub(1), &row, now),
+        _ if limit.max == 0 => Err(Error::TooManyRequests(1)),
+        _ => Ok(()),
+    }
+}
+
+/// For a transaction that ends with this outcome: commits also if a limit refuses the request, so that the refused
+/// request counts towards the other limits.
+///
+/// # Errors
+/// Every other error.
+pub fn commit_refusal<T>(outcome: Result<T>) -> Result<Result<T>> {
+    match outcome {
+        Err(refusal @ Error::TooManyRequests(_)) => Ok(Err(refusal)),
+        Err(error) => Err(error),
+        Ok(value) => Ok(Ok(value)),
+    }
+}
+
+fn refuse_above(max: u32, row: &rate_limit::Model, now: StoredTime) -> Result<()> {
+    if i64::from(row.count) <= i64::from(max) {
+        return Ok(());
+    }
+    let millis = (row.expires_at.get() - now.get()).num_milliseconds();
+    // Rounded up, so that a client that waits so long is not refused again.
+    let seconds = u32::try_from(millis.saturating_add(999) / 1000).unwrap_or_default();
+    Err(Error::TooManyRequests(cmp::max(seconds, 1)))
+}
+
+/// The key of a counter: a hash, because people type passwords into fields for names.
+fn key(limit: &Limit, subject: &str) -> String {
+    let hash = Sha256::new().chain_update(limit.name).chain_update([0]).chain_update(subject).finalize();
+    format!("{hash:x}")
+}
