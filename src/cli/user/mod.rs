@@ -228,5 +228,6 @@ impl Operator {
 
 /// The error with its cause, which a client of the API would not see.
 fn explain(error: Error) -> Failure {
-    error.failure().map_or_else(|| error.to_string(), ToString::to_string).into()
+    let Some(failure) = error.failure() else { return error.into() };
+    failure.to_string().into()
 }
