@@ -1,7 +1,7 @@
 //! Articles. Each has one author and is a draft until it is published. `visibility` defines who may see
 //! which.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{UpdateMany, entity::prelude::*};
 use uuid::Uuid;
 
 use crate::StoredTime;
@@ -46,6 +46,26 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Entity {
+    /// Turns the published articles of this author into drafts until [`Entity::unhide_by`]. Triggers renew their
+    /// states; `updated_at` stays, because they were not edited.
+    pub fn hide_by(author_id: i32) -> UpdateMany<Self> {
+        Self::set_hidden(author_id, true).filter(Column::Published.eq(true))
+    }
+
+    /// Publishes exactly the articles of this author that [`Entity::hide_by`] turned into drafts.
+    pub fn unhide_by(author_id: i32) -> UpdateMany<Self> {
+        Self::set_hidden(author_id, false).filter(Column::Hidden.eq(true))
+    }
+
+    fn set_hidden(author_id: i32, hidden: bool) -> UpdateMany<Self> {
+        Self::update_many()
+            .col_expr(Column::Published, Expr::val(!hidden))
+            .col_expr(Column::Hidden, Expr::val(hidden))
+            .filter(Column::AuthorId.eq(author_id))
+    }
+}
 
 /// The id of a new state: 64 random bits.
 pub fn new_state_id() -> i64 {

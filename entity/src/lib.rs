@@ -15,4 +15,4 @@ pub mod user;
 pub mod visibility;
 
 pub use stored_time::StoredTime;
-pub use visibility::Visibility;
+pub use visibility::{Visibility, Writability};

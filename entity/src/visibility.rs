@@ -1,4 +1,4 @@
-//! Who may see which articles: one rule for reads, lists, counts and changes.
+//! Who may see and who may change which articles: one rule for reads, lists, counts and changes.
 
 use sea_orm::{Condition, Select, entity::prelude::*, sea_query::ExprTrait as _};
 
@@ -11,8 +11,33 @@ pub enum Visibility {
     Published,
     /// Published articles, and the drafts of the user with this id.
     PublishedAndOwn(i32),
-    /// Every article, including the drafts of all authors, like in the FastAPI blog.
+    /// Every article, including the drafts of all authors.
     All,
+}
+
+/// Which articles a request may change, of those that it may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writability {
+    /// The articles of the user with this id.
+    Own(i32),
+    /// Every article.
+    All,
+}
+
+impl Writability {
+    /// The rule as part of a statement that changes articles.
+    pub fn condition(self) -> Condition {
+        let author = match self {
+            Self::Own(id) => Some(Column::AuthorId.eq(id)),
+            Self::All => None,
+        };
+        Condition::all().add_option(author)
+    }
+
+    /// Whether the articles of this author may be changed.
+    pub fn includes(self, author_id: i32) -> bool {
+        self == Self::All || self == Self::Own(author_id)
+    }
 }
 
 /// A set of articles with the same `published` value or the same author, where those are known.

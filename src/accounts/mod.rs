@@ -1,5 +1,6 @@
 //! Accounts: users, passwords, access tokens, and the types that state who may send a request.
 
+pub mod administration;
 pub mod attempts;
 pub mod callers;
 pub mod client;
@@ -116,6 +117,7 @@ pub fn endpoints() -> impl Iterator<Item = Endpoint> {
         .chain(personal_tokens::routes::endpoints())
         .chain(recovery::routes::endpoints())
         .chain(users::routes::endpoints())
+        .chain(administration::routes::endpoints())
 }
 
 /// Starts the background tasks of this area. `accounts` has the connections of tasks; `site` is the name of the site

@@ -15,6 +15,7 @@ pub mod docs;
 pub mod echo;
 pub mod error;
 pub mod field_errors;
+pub mod id_paging;
 pub mod openapi;
 pub mod page_bounds;
 pub mod page_json;

@@ -2,15 +2,22 @@
 
 pub mod articles;
 
-use entity::Visibility;
+use entity::{Visibility, Writability};
 
 use crate::{
-    accounts::Viewer,
+    accounts::{CurrentUser, Viewer},
     clock::Clock,
     config::Settings,
     db::{Connections, Db, Writer},
-    http::{conditional::Recipient, page_bounds::PageBounds, request::UserId, resource::Endpoint},
+    http::{
+        conditional::Recipient,
+        error::{Error, Result},
+        page_bounds::PageBounds,
+        request::UserId,
+        resource::Endpoint,
+    },
 };
+use articles::schemas::Drafts;
 
 /// What requests about articles need. Cloning it costs reference counts.
 #[derive(Clone, Debug)]
@@ -47,8 +54,30 @@ impl Publishing {
         match viewer {
             _ if self.public_drafts => Visibility::All,
             Viewer::Anonymous => Visibility::Published,
-            Viewer::SignedIn(UserId(id)) | Viewer::Admin(UserId(id)) => Visibility::PublishedAndOwn(id),
+            Viewer::SignedIn(UserId(id)) => Visibility::PublishedAndOwn(id),
+            Viewer::Admin(_) => Visibility::All,
         }
+    }
+
+    /// Which of these articles lists show to `viewer`: administrators see the drafts of others only if they ask for
+    /// them.
+    ///
+    /// # Errors
+    /// [`Error::NotAuthenticated`] or [`Error::AdminOnly`] if `viewer` may not see the drafts that it asks for.
+    pub fn list_visibility(&self, viewer: Viewer, drafts: Option<Drafts>) -> Result<Visibility> {
+        let visible = self.visibility(viewer);
+        match (drafts, viewer) {
+            _ if self.public_drafts => Ok(visible),
+            (None, Viewer::Admin(UserId(id))) => Ok(Visibility::PublishedAndOwn(id)),
+            (None, _) | (Some(Drafts::All), Viewer::Admin(_)) => Ok(visible),
+            (Some(Drafts::All), Viewer::Anonymous) => Err(Error::NotAuthenticated),
+            (Some(Drafts::All), Viewer::SignedIn(_)) => Err(Error::AdminOnly),
+        }
+    }
+
+    /// Which of the articles that `user` may see it may change.
+    pub fn writability(&self, user: &CurrentUser) -> Writability {
+        if user.is_admin() { Writability::All } else { Writability::Own(user.id().0) }
     }
 
     /// Who the response to `viewer` may be shown to.

@@ -46,6 +46,7 @@ use crate::{
         (name = "articles", description = "Published articles are public; each author manages their own."),
         (name = "auth", description = "Registration and access tokens."),
         (name = "users", description = "The signed-in account."),
+        (name = "administration", description = "For administrators: accounts, and the log of administrative actions."),
         (name = "health", description = "For load balancers, orchestrators and monitoring."),
     ),
 )]

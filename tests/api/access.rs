@@ -70,6 +70,14 @@ const ROWS: &[(&str, [u16; 10])] = &[
     ("change_password", [401, 204, 204, 401, 403, 401, 401, 204, 403, 204]),
     ("delete_me", [401, 204, 204, 401, 403, 401, 401, 204, 403, 204]),
     ("read_profile", PUBLIC),
+    ("list_users", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
+    ("read_user", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
+    ("delete_user", [401, 403, 403, 401, 403, 401, 401, 403, 403, 204]),
+    ("suspend_user", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
+    ("reinstate_user", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
+    ("promote_user", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
+    ("demote_user", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
+    ("list_log", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
     ("check_liveness", PUBLIC),
     ("check_readiness", PUBLIC),
 ];
@@ -212,6 +220,16 @@ impl World {
             }
             "delete_me" => ("/users/me/delete".to_owned(), Some(json!({ "password": PASSWORD }))),
             "read_profile" => path("/users/root"),
+            "list_users" => path("/admin/users"),
+            "list_log" => path("/admin/log"),
+            "read_user" | "delete_user" => (format!("/admin/users/{}", owner.id), None),
+            "suspend_user" => {
+                (format!("/admin/users/{}/suspend", owner.id), Some(json!({ "articles": "hide" })))
+            }
+            "reinstate_user" | "promote_user" | "demote_user" => {
+                let action = operation.trim_end_matches("_user");
+                (format!("/admin/users/{}/{action}", owner.id), None)
+            }
             "check_liveness" => path("/health/live"),
             "check_readiness" => path("/health/ready"),
             other => panic!("no request for the operation {other}"),

@@ -7,8 +7,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod access;
+mod administration;
 mod article_errors;
 mod articles;
+mod audit_log;
 mod auth;
 mod backup;
 mod cache;
@@ -35,6 +37,7 @@ mod logging;
 mod login_limits;
 mod mail;
 mod malformed;
+mod moderation;
 mod operation;
 mod page_bounds;
 mod paging;
@@ -57,5 +60,6 @@ mod support;
 mod takeover;
 mod transactions;
 mod upgrade;
+mod user_commands;
 mod users;
 mod validation;

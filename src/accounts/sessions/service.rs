@@ -210,14 +210,23 @@ async fn rotate(
 
 /// The sessions of an account, the most recently used first. At most 100.
 pub async fn list(db: &impl ConnectionTrait, user: &CurrentUser) -> Result<Vec<SessionResponse>> {
+    list_of(db, user.id().0, user.session()).await
+}
+
+/// The same of any account; `current` is the session of the request.
+pub(in crate::accounts) async fn list_of(
+    db: &impl ConnectionTrait,
+    user_id: i32,
+    current: Option<&str>,
+) -> Result<Vec<SessionResponse>> {
     let rows = session::Entity::find()
-        .filter(session::Column::UserId.eq(user.id().0))
+        .filter(session::Column::UserId.eq(user_id))
         .order_by_desc(session::Column::LastUsedAt)
         .order_by_desc(session::Column::Id)
         .limit(MAX_SESSIONS)
         .all(db)
         .await?;
-    Ok(rows.into_iter().map(|row| view(row, user.session())).collect())
+    Ok(rows.into_iter().map(|row| view(row, current)).collect())
 }
 
 fn view(row: session::Model, current: Option<&str>) -> SessionResponse {

@@ -47,6 +47,7 @@ pub(in crate::accounts) const LAST_ADMIN: Error = Error::Conflict("The last admi
 /// The unique indexes of both engines.
 const NAME_INDEXES: [&str; 2] = ["users_username_key", "users.username"];
 const EMAIL_INDEXES: [&str; 4] = ["users_email_key", "users.email", "users_email_key_key", "users.email_key"];
+
 /// Creates an account over the API. Queues a link to confirm its address if the settings ask for it.
 ///
 /// # Errors
@@ -96,7 +97,7 @@ pub async fn create(
 }
 
 /// The row of a new account.
-async fn row(
+pub(in crate::accounts) async fn row(
     accounts: &Accounts,
     client: ClientAddress,
     input: UserCreate,
@@ -350,7 +351,7 @@ pub(in crate::accounts) async fn keep_an_admin(txn: &Transaction, id: i32) -> Re
 }
 
 /// The error of an update that violates a unique index. The database reports one of them.
-fn taken(error: DbErr) -> Error {
+pub(in crate::accounts) fn taken(error: DbErr) -> Error {
     match violated_unique(&error) {
         Some(name) if NAME_INDEXES.contains(&name) => NAME_TAKEN,
         Some(name) if EMAIL_INDEXES.contains(&name) => EMAIL_TAKEN,
@@ -360,7 +361,11 @@ fn taken(error: DbErr) -> Error {
 
 /// The outcome of creating an account. If both the name and the address are taken, the database reports one of
 /// them, and the answer names the name. Not part of the transaction, which an error ends on PostgreSQL.
-async fn name_first<T>(db: &impl ConnectionTrait, outcome: Result<T>, username: String) -> Result<T> {
+pub(in crate::accounts) async fn name_first<T>(
+    db: &impl ConnectionTrait,
+    outcome: Result<T>,
+    username: String,
+) -> Result<T> {
     match outcome {
         Err(Error::Conflict(EMAIL)) => {
             let same_name = user::Entity::find().filter(user::Column::Username.eq(username));

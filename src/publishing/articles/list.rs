@@ -159,6 +159,7 @@ impl Request {
             until,
             updated_since,
             updated_until,
+            drafts,
             count,
             expand,
         } = filter;
@@ -171,6 +172,7 @@ impl Request {
             until: micros(until),
             updated_since: micros(updated_since),
             updated_until: micros(updated_until),
+            drafts,
         };
         let (list, cursor) = match cursor {
             None => (wanted, None),
@@ -185,6 +187,7 @@ impl Request {
                     ("until", contradicts(wanted.until, own.until)),
                     ("updated_since", contradicts(wanted.updated_since, own.updated_since)),
                     ("updated_until", contradicts(wanted.updated_until, own.updated_until)),
+                    ("drafts", contradicts(wanted.drafts, own.drafts)),
                 ];
                 let names: Vec<&str> =
                     contradictions.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();

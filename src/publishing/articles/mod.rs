@@ -1,4 +1,4 @@
-//! Articles: drafts until they are published, changed by their authors only.
+//! Articles: drafts until they are published, changed by their authors and by administrators.
 //!
 //! `entity::visibility` decides who may see an article. For everyone else it is 404, whatever the request.
 

@@ -6,13 +6,14 @@ use serde_json::{json, to_value};
 use super::{
     ARTICLES, list,
     schemas::{ArticleCreate, ArticleDetail, ArticleFilter, ArticlePath, ArticleResponse, ArticleUpdate},
-    service::{self, Author},
+    service::{self, Editor},
 };
 use crate::{
-    accounts::{CurrentUser, Viewer, users::USERS},
+    accounts::{CurrentUser, Viewer, administration::audit::Actor, users::USERS},
     endpoint, error_responses,
     http::{
         cache::Cached,
+        client_address::ClientAddress,
         conditional::{Conditions, EntityTag},
         error::{Error, Result},
         openapi::{IfMatch, IfNoneMatch, NotModified, examples},
@@ -43,7 +44,10 @@ pub fn endpoints() -> [Endpoint; 5] {
 
 error_responses! {
     /// Of listing.
-    ListErrors = [Error::BadCredentials, Error::EmailNotConfirmed, examples::unparsed_integer("query", "skip")];
+    ListErrors = [
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::AdminOnly,
+        examples::unparsed_integer("query", "skip"),
+    ];
     /// Of reading one.
     ReadErrors = [
         Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article"), examples::unparsed_integer("path", "article_id"),
@@ -69,9 +73,9 @@ error_responses! {
 
 /// List articles
 ///
-/// Newest first by default. Drafts are listed for their author only. The header `Link` has the URLs of the
-/// next and the previous page. They contain cursors, so articles that are created or deleted in the meantime
-/// do not shift the pages.
+/// Newest first by default. Drafts are listed for their author, and for administrators with `drafts=all`. The
+/// header `Link` has the URLs of the next and the previous page. They contain cursors, so articles that are
+/// created or deleted in the meantime do not shift the pages.
 #[utoipa::path(
     get, path = "/articles/", tag = "articles", operation_id = "list_articles",
     params(ArticleFilter, IfNoneMatch),
@@ -96,7 +100,7 @@ pub async fn list_articles(
     conditions: Conditions,
 ) -> Result<HttpResponse> {
     let (viewer, parameters) = (request.caller, link_parameters(&request.query));
-    let visibility = publishing.visibility(viewer);
+    let visibility = publishing.list_visibility(viewer, request.query.requested_drafts())?;
     let Publishing { reader, page_bounds, .. } = &*publishing;
     let page = list::list_articles(reader, page_bounds, visibility, request.query, &conditions).await?;
     Ok(page.respond(publishing.recipient(viewer), |response, page| {
@@ -108,7 +112,7 @@ pub async fn list_articles(
 
 /// Read an article
 ///
-/// Only its author can read a draft.
+/// Only its author and administrators can read a draft.
 #[utoipa::path(
     get, path = "/articles/{article_id}", tag = "articles", operation_id = "read_article",
     params(ArticlePath, ArticleDetail, IfNoneMatch),
@@ -151,8 +155,8 @@ pub async fn create_article(
     request: ApiRequest<CurrentUser, (), (), Json<ArticleCreate>>,
     base: Base,
 ) -> Result<HttpResponse> {
-    let author = author(&publishing, &request.caller);
     let now = publishing.clock.now();
+    let author = request.caller.id();
     let article = service::create_article(&publishing.writer, author, request.body.0, now).await?;
     let location = base.reference(&format!("articles/{}", article.id));
     let tag = EntityTag::of_row(article.state);
@@ -164,8 +168,8 @@ pub async fn create_article(
 
 /// Change an article
 ///
-/// Only the author can change an article. Absent members stay unchanged. `updated_at` changes only if a value
-/// changes.
+/// Only the author and administrators can change an article. Absent members stay unchanged. `updated_at` changes
+/// only if a value changes.
 #[utoipa::path(
     patch, path = "/articles/{article_id}", tag = "articles", operation_id = "update_article",
     params(ArticlePath, IfMatch),
@@ -179,21 +183,22 @@ pub async fn create_article(
 )]
 pub async fn update_article(
     publishing: ThinData<Publishing>,
+    client: ClientAddress,
     request: ApiRequest<CurrentUser, ArticlePath, (), Deferred<ArticleUpdate>>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
     let Publishing { reader, writer, clock, .. } = &*publishing;
-    let (author, path) = (author(&publishing, &request.caller), &request.path);
-    let input =
-        request.body.or_report_after(async || service::check_author(reader, author, path).await).await?;
+    let (editor, path) = (&editor(&publishing, &request.caller, client), &request.path);
+    let check = async || service::check_writable(reader, editor, path).await;
+    let input = request.body.or_report_after(check).await?;
     let only = conditions.if_match.as_ref();
-    let article = service::update_article(writer, author, path, input, only, clock.now()).await?;
+    let article = service::update_article(writer, editor, path, input, only, clock.now()).await?;
     Ok(HttpResponse::Ok().insert_header(EntityTag::of_row(article.state).header()).json(article))
 }
 
 /// Delete an article
 ///
-/// Only the author can delete an article. Deletion cannot be undone.
+/// Only the author and administrators can delete an article. Deletion cannot be undone.
 #[utoipa::path(
     delete, path = "/articles/{article_id}", tag = "articles", operation_id = "delete_article",
     params(ArticlePath, IfMatch),
@@ -202,17 +207,23 @@ pub async fn update_article(
 )]
 pub async fn delete_article(
     publishing: ThinData<Publishing>,
+    client: ClientAddress,
     request: ApiRequest<CurrentUser, ArticlePath>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let author = author(&publishing, &request.caller);
-    let only = conditions.if_match.as_ref();
-    service::delete_article(&publishing.writer, author, &request.path, only).await?;
+    let editor = editor(&publishing, &request.caller, client);
+    let (only, now) = (conditions.if_match.as_ref(), publishing.clock.now());
+    service::delete_article(&publishing.writer, &editor, &request.path, only, now).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn author(publishing: &Publishing, user: &CurrentUser) -> Author {
-    Author { id: user.id(), visibility: publishing.visibility(user.viewer()) }
+fn editor(publishing: &Publishing, user: &CurrentUser, client: ClientAddress) -> Editor {
+    Editor {
+        id: user.id(),
+        visibility: publishing.visibility(user.viewer()),
+        writable: publishing.writability(user),
+        actor: Actor::of(user, client),
+    }
 }
 
 /// The parameters that the links of a page keep; the cursor carries the others.

@@ -34,7 +34,7 @@ fields! {
         /// At least 10 code points, stored unchanged.
         #[example = "It weaves algebraical patterns."]
         content: Content,
-        /// Whether the article is published. A draft is visible to its author only.
+        /// Whether the article is published. A draft is visible to its author and to administrators.
         #[example = true]
         published: bool = false,
     }
@@ -86,6 +86,14 @@ choice! {
     pub enum Expand {
         /// Its author.
         Author = "author",
+    }
+}
+
+choice! {
+    /// Whose drafts a list shows.
+    pub enum Drafts {
+        /// Those of all authors.
+        All = "all",
     }
 }
 
@@ -153,6 +161,9 @@ pub struct ArticleList {
     /// Only articles last changed before this time, in microseconds since 1970.
     #[serde(rename = "uu", default, skip_serializing_if = "Option::is_none")]
     pub updated_until: Option<i64>,
+    /// Also the drafts of all authors.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub drafts: Option<Drafts>,
 }
 
 impl ArticleList {
@@ -180,8 +191,8 @@ fields! {
         sort: Option<Sort>,
         /// Only articles by the user with this name.
         author: Option<AuthorName>,
-        /// `true`: only published articles. `false`: only drafts; without `PUBLIC_DRAFTS`, only those of the
-        /// signed-in user.
+        /// `true`: only published articles. `false`: only drafts; without `PUBLIC_DRAFTS` and `drafts=all`, only
+        /// those of the signed-in user.
         published: Option<bool>,
         /// Only articles created at this time or later.
         since: Option<Instant>,
@@ -191,10 +202,19 @@ fields! {
         updated_since: Option<Instant>,
         /// Only articles last changed before this time.
         updated_until: Option<Instant>,
+        /// `all`: also the drafts of all other authors. Only administrators may ask for them.
+        drafts: Option<Drafts>,
         /// `exact`: send the number of articles in the whole list in the header `X-Total-Count`.
         count: Option<Count>,
         /// `author`: include the author of each article.
         expand: Option<Expand>,
+    }
+}
+
+impl ArticleFilter {
+    /// Whose drafts the list shows, which the cursor says if the parameter is absent.
+    pub fn requested_drafts(&self) -> Option<Drafts> {
+        self.drafts.or_else(|| self.cursor.as_ref().and_then(|cursor| cursor.cursor.list.drafts))
     }
 }
 
@@ -235,7 +255,7 @@ pub struct ArticleResponse {
     /// At least 10 code points.
     #[schema(examples("It weaves algebraical patterns."))]
     pub content: String,
-    /// Whether the article is published. A draft is visible to its author only.
+    /// Whether the article is published. A draft is visible to its author and to administrators.
     #[schema(examples(true))]
     pub published: bool,
     /// The id of the article. Ids are never reused.

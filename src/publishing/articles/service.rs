@@ -3,8 +3,8 @@
 use std::iter;
 
 use chrono::{DateTime, Utc};
-use entity::{Visibility, article};
-use sea_orm::{ColumnTrait as _, ConnectionTrait, QueryFilter as _, QuerySelect as _};
+use entity::{Visibility, Writability, article};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, QueryFilter as _, QuerySelect as _};
 
 use super::{
     ARTICLES,
@@ -13,7 +13,8 @@ use super::{
     write,
 };
 use crate::{
-    db::{Change, Writer},
+    accounts::administration::audit::{self, Action, Actor, Target},
+    db::{Change, Transaction, Writer},
     http::{
         conditional::{Conditional, Conditions, EntityTag, EntityTags, RowState},
         error::{Error, Result},
@@ -24,13 +25,17 @@ use crate::{
 
 const NOT_FOUND: Error = Error::NotFound("Article");
 
-/// Who changes an article.
-#[derive(Clone, Copy, Debug)]
-pub struct Author {
+/// Who changes an article: its author or an administrator.
+#[derive(Clone, Debug)]
+pub struct Editor {
     /// The account.
     pub id: UserId,
     /// Which articles it may see; others are 404 to it.
     pub visibility: Visibility,
+    /// Which of these it may change; for others it is 403.
+    pub writable: Writability,
+    /// The account as the log of administrative actions names it.
+    pub actor: Actor,
 }
 
 /// Reads one article.
@@ -67,12 +72,12 @@ pub async fn get_article(
 /// Creates an article.
 pub async fn create_article(
     writer: &Writer,
-    author: Author,
+    author: UserId,
     input: ArticleCreate,
     now: DateTime<Utc>,
 ) -> Result<ArticleResponse> {
     let changes = [Change::Inserted(ARTICLES)];
-    let article = writer.statement(changes, async move |db| write::insert(db, author.id, input, now).await);
+    let article = writer.statement(changes, async move |db| write::insert(db, author, input, now).await);
     Ok(view_without_author(article.await?))
 }
 
@@ -82,20 +87,29 @@ pub async fn create_article(
 /// [`Error::NotFound`], [`Error::Forbidden`], then [`Error::PreconditionFailed`].
 pub async fn update_article(
     writer: &Writer,
-    author: Author,
+    editor: &Editor,
     path: &ArticlePath,
     input: ArticleUpdate,
     if_match: Option<&EntityTags>,
     now: DateTime<Utc>,
 ) -> Result<ArticleResponse> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
-    let only = if_match.cloned();
-    let update = writer.statement([Change::Row(ARTICLES, id)], async move |db| {
-        write::update(db, author.id, id, input, only.as_ref(), now).await
-    });
-    match update.await? {
+    let (writable, only) = (editor.writable, if_match.cloned());
+    let changed = match writable {
+        Writability::Own(_) => {
+            let update = async move |db: &_| write::update(db, writable, id, input, only.as_ref(), now).await;
+            writer.statement([Change::Row(ARTICLES, id)], update).await?
+        }
+        Writability::All => {
+            let update = async move |txn: &Transaction| {
+                write::update(txn, writable, id, input.clone(), only.as_ref(), now).await
+            };
+            moderate(writer, editor, id, Action::ArticleUpdate, update, now).await?
+        }
+    };
+    match changed {
         Some(article) => Ok(view_without_author(article)),
-        None => load_own(writer.connections(), author, id, if_match).await.map(view_without_author),
+        None => load_writable(writer.connections(), editor, id, if_match).await.map(view_without_author),
     }
 }
 
@@ -105,29 +119,60 @@ pub async fn update_article(
 /// [`Error::NotFound`], [`Error::Forbidden`], then [`Error::PreconditionFailed`].
 pub async fn delete_article(
     writer: &Writer,
-    author: Author,
+    editor: &Editor,
     path: &ArticlePath,
     if_match: Option<&EntityTags>,
+    now: DateTime<Utc>,
 ) -> Result<()> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
-    let only = if_match.cloned();
-    let delete = writer.statement([Change::Row(ARTICLES, id)], async move |db| {
-        write::delete(db, author.id, id, only.as_ref()).await
-    });
-    if delete.await? {
+    let (writable, only) = (editor.writable, if_match.cloned());
+    let deleted = match writable {
+        Writability::Own(_) => {
+            let delete = async move |db: &_| write::delete(db, writable, id, only.as_ref()).await;
+            writer.statement([Change::Row(ARTICLES, id)], delete).await?
+        }
+        Writability::All => {
+            let delete = async move |txn: &Transaction| write::delete(txn, writable, id, only.as_ref()).await;
+            moderate(writer, editor, id, Action::ArticleDelete, delete, now).await?
+        }
+    };
+    if deleted.is_some() {
         return Ok(());
     }
     // Nothing was deleted: it is another author's, in another state, or was deleted in the meantime.
-    load_own(writer.connections(), author, id, if_match).await.and(Err(NOT_FOUND))
+    load_writable(writer.connections(), editor, id, if_match).await.and(Err(NOT_FOUND))
 }
 
-/// Checks that `author` may change the article.
+/// Runs `change`, which returns the article if it changed it. If the article is another author's, the log of
+/// administrative actions gets an entry in the same transaction.
+async fn moderate(
+    writer: &Writer,
+    editor: &Editor,
+    id: i32,
+    action: Action,
+    change: impl AsyncFn(&Transaction) -> Result<Option<article::Model>, DbErr> + 'static,
+    now: DateTime<Utc>,
+) -> Result<Option<article::Model>, DbErr> {
+    let (own, actor) = (editor.id, editor.actor.clone());
+    let work = async move |txn: &Transaction| {
+        txn.changed(Change::Row(ARTICLES, id));
+        let changed = change(txn).await?;
+        if let Some(article) = changed.as_ref().filter(|article| article.author_id != own.0) {
+            let target = Target { id: article.id, name: article.title.clone() };
+            audit::record(txn, &actor, action, target, now).await?;
+        }
+        Ok(changed)
+    };
+    writer.transaction(work).await
+}
+
+/// Checks that the article may be changed.
 ///
 /// # Errors
 /// [`Error::NotFound`], then [`Error::Forbidden`].
-pub async fn check_author(db: &impl ConnectionTrait, author: Author, path: &ArticlePath) -> Result<()> {
+pub async fn check_writable(db: &impl ConnectionTrait, editor: &Editor, path: &ArticlePath) -> Result<()> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
-    load_own(db, author, id, None).await.map(drop)
+    load_writable(db, editor, id, None).await.map(drop)
 }
 
 async fn load_visible(db: &impl ConnectionTrait, visibility: Visibility, id: i32) -> Result<article::Model> {
@@ -135,15 +180,15 @@ async fn load_visible(db: &impl ConnectionTrait, visibility: Visibility, id: i32
     article.one(db).await?.ok_or(NOT_FOUND)
 }
 
-/// The article if it is visible, the author's own, and in a matching state; checked in this order.
-async fn load_own(
+/// The article if it is visible, writable, and in a matching state; checked in this order.
+async fn load_writable(
     db: &impl ConnectionTrait,
-    author: Author,
+    editor: &Editor,
     id: i32,
     if_match: Option<&EntityTags>,
 ) -> Result<article::Model> {
-    let article = load_visible(db, author.visibility, id).await?;
-    if article.author_id != author.id.0 {
+    let article = load_visible(db, editor.visibility, id).await?;
+    if !editor.writable.includes(article.author_id) {
         return Err(Error::Forbidden);
     }
     match if_match.and_then(EntityTags::states) {

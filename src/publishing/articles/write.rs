@@ -1,7 +1,7 @@
-//! The statements that change articles. Ownership is part of each of them.
+//! The statements that change articles. Who may change them is part of each of them.
 
 use chrono::{DateTime, Utc};
-use entity::{StoredTime, article};
+use entity::{StoredTime, Writability, article};
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::NotSet,
@@ -39,26 +39,28 @@ pub(super) async fn insert(
 }
 
 /// Changes the members that are given, if one of them differs: `updated_at` keeps meaning "edited". A single
-/// statement, so that two concurrent edits of different members both take effect.
+/// statement, so that two concurrent edits of different members both take effect. With `published`, the end of a
+/// suspension does not publish the article any more.
 ///
 /// Returns the changed article, or `None` if no row was changed.
 pub(super) async fn update(
     db: &impl ConnectionTrait,
-    author: UserId,
+    writable: Writability,
     id: i32,
     input: ArticleUpdate,
     if_match: Option<&EntityTags>,
     now: DateTime<Utc>,
 ) -> Result<Option<article::Model>, DbErr> {
-    use article::Column::{Content, Published, StateId, Title, UpdatedAt, Version};
+    use article::Column::{Content, Hidden, Published, StateId, Title, UpdatedAt, Version};
 
     let ArticleUpdate { title, content, published } = input;
     let values = [
         title.map(|title| (Title, Expr::val(title.into_inner()))),
         content.map(|content| (Content, Expr::val(content.into_inner()))),
         published.map(|published| (Published, Expr::val(published))),
+        published.map(|_| (Hidden, Expr::val(false))),
     ];
-    let mut update = article::Entity::update_many().filter(owned_and_matching(author, id, if_match));
+    let mut update = article::Entity::update_many().filter(writable_and_matching(writable, id, if_match));
     let mut differs = Condition::any();
     for (column, value) in values.into_iter().flatten() {
         differs = differs.add(column.into_expr().ne(value.clone()));
@@ -84,20 +86,20 @@ fn not_before_creation(now: DateTime<Utc>) -> Expr {
     Expr::case(is_later, CreatedAt.into_expr()).finally(Expr::val(now)).into()
 }
 
-/// Deletes an article; returns whether a row was deleted.
+/// Deletes an article; returns what was deleted, or `None` if no row was.
 pub(super) async fn delete(
     db: &impl ConnectionTrait,
-    author: UserId,
+    writable: Writability,
     id: i32,
     if_match: Option<&EntityTags>,
-) -> Result<bool, DbErr> {
-    let delete = article::Entity::delete_many().filter(owned_and_matching(author, id, if_match));
-    Ok(delete.exec(db).await?.rows_affected > 0)
+) -> Result<Option<article::Model>, DbErr> {
+    let delete = article::Entity::delete_many().filter(writable_and_matching(writable, id, if_match));
+    Ok(delete.exec_with_returning(db).await?.pop())
 }
 
-/// The article with this id, if `author` owns it and it is in a state that `if_match` lists: part of the
-/// statement, so that nothing can happen between the check and the change.
-fn owned_and_matching(author: UserId, id: i32, if_match: Option<&EntityTags>) -> Condition {
+/// The article with this id, if it is writable and in a state that `if_match` lists: part of the statement, so
+/// that nothing can happen between the check and the change.
+fn writable_and_matching(writable: Writability, id: i32, if_match: Option<&EntityTags>) -> Condition {
     let state = |state: RowState| {
         let (version, id) = (article::Column::Version, article::Column::StateId);
         Condition::all().add(version.eq(state.version)).add(id.eq(state.id))
@@ -105,8 +107,5 @@ fn owned_and_matching(author: UserId, id: i32, if_match: Option<&EntityTags>) ->
     let states = if_match
         .and_then(EntityTags::states)
         .map(|states| states.into_iter().map(state).fold(Condition::any(), Condition::add));
-    Condition::all()
-        .add(article::Column::Id.eq(id))
-        .add(article::Column::AuthorId.eq(author.0))
-        .add_option(states)
+    Condition::all().add(article::Column::Id.eq(id)).add(writable.condition()).add_option(states)
 }

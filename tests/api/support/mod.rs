@@ -4,6 +4,7 @@
 //! Tests speak HTTP. The few that need more of the application get it from here, so that only these files
 //! name its modules.
 
+mod admins;
 mod app;
 mod article;
 mod cache;
