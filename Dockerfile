@@ -1,4 +1,6 @@
 FROM rust:1.95-slim-bookworm AS toolchain
+# jemalloc is built with make.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 
 # The manifests, and an empty program for every target that they may name. This stage runs after every change,

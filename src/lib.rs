@@ -21,3 +21,10 @@ pub mod operations;
 pub mod publishing;
 pub mod server;
 pub mod tasks;
+
+use tikv_jemallocator::Jemalloc;
+
+/// Unlike glibc's allocator, it returns the memory of large bodies and of many connections to the system
+/// (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;

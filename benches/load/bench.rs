@@ -20,7 +20,10 @@ use crate::{
     Args, Failure, pgbench,
     process::ServerProcess,
     report::{self, Line, Target},
-    rows::{Comparisons, Drive, FEW, FLAT, HOT, MEMORY, MEMORY_REQUESTS, Row, SLOW, SMALL, Sizes, rows},
+    rows::{
+        Comparisons, Drive, FEW, FLAT, HOT, MEMORY, MEMORY_REQUESTS, MIXED_MEMORY, MIXED_TARGET, Row, SLOW,
+        SMALL, SOAK, Sizes, mixture, rows,
+    },
     sample::{Sample, median},
     site::Site,
     wrk::{Load, Request, Wrk},
@@ -66,6 +69,10 @@ impl Bench<'_> {
                 self.row(&row, peer_ids, out)?;
             }
         }
+        // Last, because it makes pages larger.
+        if is_selected(MIXED_MEMORY) {
+            self.mixed_memory(out)?;
+        }
         Ok(())
     }
 
@@ -99,6 +106,31 @@ impl Bench<'_> {
         let ratio = memory.zip(half).map(|(memory, half)| memory / half);
         let name = "  of its memory after the first half";
         report::line(out, &Line { name, sample: None, ratio, target: Some(Target::AtMost(FLAT)) })?;
+        Ok(())
+    }
+
+    /// Sends requests of all kinds at the same time to a new server with its cache, and measures its memory.
+    fn mixed_memory(&self, out: &mut impl io::Write) -> Result<(), Failure> {
+        let server = ServerProcess::start(&self.site.variables())?;
+        let load = Load { connections: FEW, threads: 1, seconds: SOAK * self.args.seconds };
+        let run = |request: &Request| {
+            let sample = self.wrk.run(&server.app, request, self.site.articles, load);
+            sample.map_err(|error| error.to_string())
+        };
+        let mixture = mixture(self.site);
+        let samples: Vec<_> = thread::scope(|scope| {
+            let running: Vec<_> = mixture.iter().map(|request| scope.spawn(|| run(request))).collect();
+            running.into_iter().map(|thread| thread.join().map_err(|_| "wrk panicked")).collect()
+        });
+        let mut sum = Sample { memory: server.memory(), ..Sample::default() };
+        for sample in samples {
+            let sample = sample??;
+            sum.requests += sample.requests;
+            sum.rate += sample.rate;
+            sum.failures += sample.failures;
+        }
+        let target = Some(Target::Memory(MIXED_TARGET));
+        report::line(out, &Line { name: MIXED_MEMORY, sample: Some(sum), ratio: None, target })?;
         Ok(())
     }
 

@@ -4,12 +4,14 @@
 //! cargo bench --bench load                                              SQLite
 //! FSYNC=on .ci/with-postgres cargo bench --bench load                   SQLite and PostgreSQL
 //! … -- --articles 100000 --rows list,POST --against http://127.0.0.1:8100
+//! … -- --attack                                                         attacks, and what they cost
 //! ```
 //!
 //! The subjects of a row are measured in turn, in several rounds, so that their medians are comparable even
 //! if the machine also does other work. Settings of Byline are read from the environment (`LOG`, `WORKERS`,
 //! `DATABASE_CONNECTIONS`, …).
 
+mod attack;
 mod bench;
 mod limits;
 mod pgbench;
@@ -43,6 +45,9 @@ use self::{
     statements::Statements,
     wrk::Wrk,
 };
+
+/// The number of articles of 1 KB of the server that is attacked.
+const ATTACKED: usize = 100_000;
 
 /// An error that ends the run. It is printed in one line.
 type Failure = Box<dyn std::error::Error>;
@@ -78,6 +83,9 @@ struct Args {
     /// PostgreSQL database, to compare with
     #[arg(long, conflicts_with = "against")]
     peer: Option<PathBuf>,
+    /// Attack the program as it is released, on 100,000 articles, and fail if a bound is exceeded
+    #[arg(long, conflicts_with_all = ["articles", "against", "peer"])]
+    attack: bool,
     /// Run the server under load
     #[arg(long, hide = true)]
     serve: bool,
@@ -106,6 +114,9 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let mut out = io::stdout();
 
     let engines = engines(args, postgres.as_deref())?;
+    if args.attack {
+        return attack(args, &wrk, &engines, postgres.as_deref(), &mut out).await;
+    }
 
     for &articles in &args.articles {
         let mut sites = Vec::new();
@@ -157,6 +168,28 @@ async fn run(args: &Args) -> Result<(), Failure> {
         for (_, site) in sites {
             site.remove().await?;
         }
+    }
+    Ok(())
+}
+
+/// Attacks a server on each engine.
+async fn attack(
+    args: &Args,
+    wrk: &Wrk,
+    engines: &[Engine],
+    postgres: Option<&str>,
+    out: &mut impl io::Write,
+) -> Result<(), Failure> {
+    let mut exceeded = 0;
+    for &engine in engines {
+        let site = Site::new(engine, postgres, ATTACKED).await?;
+        site.add_large_articles().await?;
+        writeln!(out, "\n{engine:?}, load average of the last minute before: {}", load_average())?;
+        exceeded += attack::run(args, wrk, &site, out)?;
+        site.remove().await?;
+    }
+    if exceeded > 0 {
+        return Err(format!("{exceeded} bounds are exceeded").into());
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::{
     env, fs,
     io::{self, BufRead as _, BufReader},
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -14,6 +15,8 @@ use crate::Failure;
 /// Linux reports CPU time in hundredths of a second on every machine.
 const TICKS: f64 = 100.0;
 
+const NO_PROC: &str = "the memory of a process is read from /proc, which only Linux has";
+
 /// A process that is killed when this value is dropped.
 struct Running(Child);
 
@@ -21,21 +24,37 @@ impl Running {
     /// Starts a process, and waits until `ready` returns a value for a line of its standard error.
     fn start<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Result<(Self, T), Failure> {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let mut errors = BufReader::new(child.stderr.take().ok_or("no standard error")?);
-        let running = Self(child);
-        let mut output = String::new();
+        let errors = child.stderr.take().ok_or("no standard error")?;
+        Self(child).wait_for(errors, ready, io::stderr())
+    }
+
+    /// Waits until `ready` returns a value for a line of `output`. Passes later lines to `rest`.
+    fn wait_for<T>(
+        self,
+        output: impl io::Read + Send + 'static,
+        ready: impl Fn(&str) -> Option<T>,
+        mut rest: impl io::Write + Send + 'static,
+    ) -> Result<(Self, T), Failure> {
+        let mut lines = BufReader::new(output);
+        let mut before = String::new();
         loop {
             let mut line = String::new();
-            if errors.read_line(&mut line)? == 0 {
-                return Err(format!("the server did not start: {output}").into());
+            if lines.read_line(&mut line)? == 0 {
+                return Err(format!("the server did not start: {before}").into());
             }
             if let Some(value) = ready(line.trim()) {
-                // Pass later lines on.
-                thread::spawn(move || io::copy(&mut errors, &mut io::stderr()));
-                return Ok((running, value));
+                thread::spawn(move || io::copy(&mut lines, &mut rest));
+                return Ok((self, value));
             }
-            output.push_str(&line);
+            before.push_str(&line);
         }
+    }
+
+    /// A number of `/proc/…/status`, such as `VmRSS`, in MiB; `None` without `/proc`.
+    fn mebibytes(&self, name: &str) -> Option<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).ok()?;
+        let kib = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        Some(kib.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
     }
 }
 
@@ -79,9 +98,46 @@ impl ServerProcess {
 
     /// The resident memory in MiB; `None` without `/proc`.
     pub(crate) fn memory(&self) -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.running.0.id())).ok()?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        Some(kib.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
+        self.running.mebibytes("VmRSS")
+    }
+}
+
+/// The program `byline` as it is released.
+pub(crate) struct Release {
+    running: Running,
+    pub(crate) address: SocketAddr,
+}
+
+impl Release {
+    /// Starts it with these variables. Its log is discarded.
+    pub(crate) fn start(variables: &[(&str, String)]) -> Result<Self, Failure> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_byline"));
+        command.arg("serve").envs(variables.iter().map(|(name, value)| (name, value)));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let output = child.stdout.take().ok_or("no standard output")?;
+        let address = |line: &str| line.split_once("serves the API on http://")?.1.parse().ok();
+        let (running, address) = Running(child).wait_for(output, address, io::sink())?;
+        Ok(Self { running, address })
+    }
+
+    /// The resident memory in MiB.
+    pub(crate) fn memory(&self) -> Result<f64, Failure> {
+        self.running.mebibytes("VmRSS").ok_or_else(|| NO_PROC.into())
+    }
+
+    /// The highest resident memory since the last [`Self::reset_peak`], in MiB.
+    pub(crate) fn peak_memory(&self) -> Result<f64, Failure> {
+        self.running.mebibytes("VmHWM").ok_or_else(|| NO_PROC.into())
+    }
+
+    /// Makes the present resident memory the highest one.
+    pub(crate) fn reset_peak(&self) -> Result<(), Failure> {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.running.0.id()), "5")?)
+    }
+
+    /// The address space in MiB, also that which is not in use.
+    pub(crate) fn address_space(&self) -> Result<f64, Failure> {
+        self.running.mebibytes("VmSize").ok_or_else(|| NO_PROC.into())
     }
 }
 

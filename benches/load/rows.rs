@@ -83,6 +83,15 @@ pub(crate) const MEMORY: &str = "memory, GET /articles/{id} a million times";
 /// The number of random reads that the row for memory sends.
 pub(crate) const MEMORY_REQUESTS: f64 = 1e6;
 
+/// The name of the row that measures memory under mixed load.
+pub(crate) const MIXED_MEMORY: &str = "memory, requests of all kinds";
+
+/// Its target, in MiB.
+pub(crate) const MIXED_TARGET: f64 = 96.0;
+
+/// How long these are sent, as a multiple of a measurement.
+pub(crate) const SOAK: u32 = 30;
+
 /// The maximum growth of memory in the second half of these reads.
 pub(crate) const FLAT: f64 = 1.05;
 
@@ -199,9 +208,44 @@ pub(crate) fn rows(
     rows
 }
 
+/// Requests of all kinds. The new articles have 10 KB, so that pages become large.
+pub(crate) fn mixture(site: &Site) -> Vec<Request> {
+    let token = format!("Bearer {}", site.token);
+    let list = |query: &str| Request::get(format!("/articles/?{query}"));
+    let deep = site.articles / 10 * 9;
+    let mut requests = vec![
+        Request::get("/articles/{id}"),
+        Request::get("/articles/{id}").header("accept-encoding", "br"),
+        list("limit=20").header("accept-encoding", "br"),
+        list("limit=100&expand=author"),
+        list(&format!("limit=20&skip={deep}&count=exact")),
+        Request::get("/users/me"),
+        Request::json("POST", "/articles/", new_article(10)),
+        edit_article(),
+    ];
+    for request in requests.iter_mut().skip(4) {
+        request.headers.push(("authorization", token.clone()));
+    }
+    requests.push(log_in(site));
+    requests
+}
+
+/// An article of some KB.
+fn new_article(kilobytes: usize) -> String {
+    let content = "It weaves. ".repeat(kilobytes * 91);
+    json!({ "title": "On the Analytical Engine", "content": content, "published": true }).to_string()
+}
+
+fn edit_article() -> Request {
+    Request::json("PATCH", "/articles/{id}", json!({ "title": "Note {number}" }).to_string())
+}
+
+fn log_in(site: &Site) -> Request {
+    Request::form("/auth/login", format!("username={}&password={}", site.username, seed::PASSWORD))
+}
+
 /// The rows of a signed-in user. Writes come last.
 fn signed_in(site: &Site, engine: Engine) -> Vec<Row> {
-    let new = json!({ "title": "On the Analytical Engine", "content": "It weaves. ".repeat(91), "published": true });
     let on_behalf = |request: Request, limit: &str, target| {
         let request = request.header("authorization", format!("Bearer {}", site.token));
         let bare = Request { path: limit.into(), ..request.clone() };
@@ -214,17 +258,13 @@ fn signed_in(site: &Site, engine: Engine) -> Vec<Row> {
         }
     };
     let me = on_behalf(Request::get("/users/me"), "/limits/me", None);
-    let write = Request::json("POST", "/articles/", new.to_string());
+    let write = Request::json("POST", "/articles/", new_article(1));
     let create = on_behalf(write, "/limits/articles", (engine == Engine::Postgres).then_some(0.8));
-    let patch = json!({ "title": "Note {number}" });
-    let edit = Request::json("PATCH", "/articles/{id}", patch.to_string());
-    let edit = on_behalf(edit, "/limits/articles/{id}", None);
+    let edit = on_behalf(edit_article(), "/limits/articles/{id}", None);
 
-    let form = format!("username={}&password={}", site.username, seed::PASSWORD);
-    let form = Request::form("/auth/login", form);
     let login = Row {
         name: "POST /auth/login".into(),
-        byline: Drive::App(form),
+        byline: Drive::App(log_in(site)),
         limits: vec![subject("bcrypt on every core", Drive::Bcrypt, Some(0.9))],
         tail: None,
         slow: true,

@@ -9,8 +9,8 @@ use byline::{
     http::conditional::RowState,
 };
 use clap::Parser;
-use entity::user;
-use sea_orm::{ConnectionTrait as _, Database, EntityTrait as _};
+use entity::{article, user};
+use sea_orm::{ConnectionTrait as _, Database, EntityTrait as _, Set, prelude::DateTimeUtc};
 use tempfile::TempDir;
 
 use crate::{
@@ -18,6 +18,9 @@ use crate::{
     limits::AUTHOR,
     rows::{HOT, KNOWN},
 };
+
+/// The number of large articles, which fill a page of 10 MB.
+pub(crate) const LARGE: usize = 10;
 
 /// A filled database, and the variables of a server that uses it.
 pub(crate) struct Site {
@@ -81,9 +84,12 @@ impl Site {
         ]
     }
 
+    fn settings(&self) -> impl Iterator<Item = (String, String)> {
+        self.variables().into_iter().map(|(name, value)| (name.to_owned(), value))
+    }
+
     async fn fill(&mut self) -> Result<(), Failure> {
-        let variables = self.variables().map(|(name, value)| (name.to_owned(), value));
-        let settings = Settings::from_parts(variables, None)?;
+        let settings = Settings::from_parts(self.settings(), None)?;
         let (db, now) = (&Db::lazy(&settings)?.pool()?, Clock::system().now());
         migration::up(db).await?;
         let articles = self.articles.to_string();
@@ -102,6 +108,25 @@ impl Site {
         let tokens = Tokens::new(&auth.secret_key, auth.algorithm, auth.access_token_lifetime);
         self.token = tokens.issue(author.id, now)?;
         self.username = author.username;
+        Ok(())
+    }
+
+    /// Adds [`LARGE`] articles of 1 MB, the oldest ones of the list. They do not count as [`Self::articles`].
+    pub(crate) async fn add_large_articles(&self) -> Result<(), Failure> {
+        let settings = Settings::from_parts(self.settings(), None)?;
+        let (db, now) = (&Db::lazy(&settings)?.pool()?, DateTimeUtc::UNIX_EPOCH);
+        let rows = (0..LARGE).map(|number| article::ActiveModel {
+            title: Set(format!("Large {number}")),
+            content: Set("It weaves. ".repeat(1_000_000 / 11)),
+            published: Set(true),
+            author_id: Set(AUTHOR),
+            created_at: Set(now.into()),
+            updated_at: Set(now.into()),
+            version: Set(1),
+            state_id: Set(0),
+            ..Default::default()
+        });
+        article::Entity::insert_many(rows).exec_without_returning(db).await?;
         Ok(())
     }
 

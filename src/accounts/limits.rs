@@ -101,3 +101,105 @@ fn key(limit: &Limit, subject: &str) -> String {
     let hash = Sha256::new().chain_update(limit.name).chain_update([0]).chain_update(subject).finalize();
     format!("{hash:x}")
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::DatabaseConnection;
+    use test_support::TestDatabase;
+
+    use super::*;
+
+    const LIMIT: Limit = Limit { name: "a limit of the tests", max: 2, window: TimeDelta::minutes(1) };
+
+    async fn database() -> (TestDatabase, DatabaseConnection) {
+        let database = TestDatabase::create().await;
+        let connection = database.connect().await;
+        migration::up(&connection).await.unwrap();
+        (database, connection)
+    }
+
+    fn at(millis: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(1_795_000_000_000 + millis).unwrap()
+    }
+
+    /// The wait in seconds; `None` if the event is allowed.
+    fn wait(outcome: Result<()>) -> Option<u32> {
+        match outcome {
+            Ok(()) => None,
+            Err(Error::TooManyRequests(seconds)) => Some(seconds),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[actix_web::test]
+    async fn events_up_to_the_maximum_are_allowed_within_a_window() {
+        let (_database, db) = database().await;
+        let event = async |millis| wait(count(&db, &LIMIT, "ann", at(millis)).await);
+        assert_eq!([event(0).await, event(1).await], [None, None]);
+        // The wait is rounded up, and a refused event does not prolong it.
+        assert_eq!([event(2).await, event(58_999).await, event(59_999).await], [Some(60), Some(2), Some(1)]);
+        // The end of the window is not part of it.
+        assert_eq!([event(60_000).await, event(60_001).await], [None, None]);
+        assert_eq!(event(60_002).await, Some(60));
+    }
+
+    #[actix_web::test]
+    async fn subjects_and_limits_are_counted_separately() {
+        let (_database, db) = database().await;
+        let other = Limit { name: "another limit of the tests", ..LIMIT };
+        for _ in 0..2 {
+            for (limit, subject) in [(&LIMIT, "ann"), (&LIMIT, "Ann"), (&LIMIT, ""), (&other, "ann")] {
+                assert_eq!(wait(count(&db, limit, subject, at(0)).await), None, "{limit:?} {subject}");
+            }
+        }
+        assert_eq!(wait(count(&db, &LIMIT, "ann", at(0)).await), Some(60));
+    }
+
+    #[actix_web::test]
+    async fn a_check_refuses_as_counting_would_but_counts_nothing() {
+        let (_database, db) = database().await;
+        for counted in 0..2 {
+            for _ in 0..3 {
+                assert_eq!(wait(check(&db, &LIMIT, "ann", at(0)).await), None, "{counted}");
+            }
+            count(&db, &LIMIT, "ann", at(0)).await.unwrap();
+        }
+        assert_eq!(wait(check(&db, &LIMIT, "ann", at(30_000)).await), Some(30));
+        assert_eq!(wait(check(&db, &LIMIT, "ben", at(30_000)).await), None);
+        assert_eq!(wait(check(&db, &LIMIT, "ann", at(60_000)).await), None);
+    }
+
+    #[actix_web::test]
+    async fn a_maximum_of_zero_allows_nothing_and_the_largest_one_does_not_overflow() {
+        let (_database, db) = database().await;
+        let none = Limit { max: 0, ..LIMIT };
+        assert_eq!(wait(check(&db, &none, "ann", at(0)).await), Some(1));
+        assert_eq!(wait(count(&db, &none, "ann", at(0)).await), Some(60));
+        assert_eq!(wait(check(&db, &none, "ann", at(0)).await), Some(60));
+        let row = rate_limit::ActiveModel {
+            key: Set(key(&LIMIT, "ben")),
+            count: Set(i32::MAX),
+            expires_at: Set(at(1000).into()),
+        };
+        rate_limit::Entity::insert(row).exec_without_returning(&db).await.unwrap();
+        assert_eq!(wait(count(&db, &LIMIT, "ben", at(0)).await), Some(1));
+        let largest = Limit { max: u32::MAX, ..LIMIT };
+        for _ in 0..2 {
+            assert_eq!(wait(count(&db, &largest, "ann", at(0)).await), None);
+        }
+    }
+
+    #[actix_web::test]
+    async fn expired_counters_are_removed_in_batches() {
+        let (_database, db) = database().await;
+        let rows = (0..BATCH + 5).map(|number| rate_limit::ActiveModel {
+            key: Set(format!("{number:064}")),
+            count: Set(1),
+            expires_at: Set(at(if number < 3 { 1 } else { 0 }).into()),
+        });
+        rate_limit::Entity::insert_many(rows).exec_without_returning(&db).await.unwrap();
+        assert!(remove_expired(&db, at(0)).await.unwrap());
+        assert!(!remove_expired(&db, at(0)).await.unwrap());
+        assert_eq!(rate_limit::Entity::find().all(&db).await.unwrap().len(), 3);
+    }
+}

@@ -77,18 +77,19 @@ impl Accounts {
     pub fn new(settings: &Settings, reader: Connections, writer: Writer, clock: Clock) -> Self {
         let auth = &settings.auth;
         let (key, previous) = (&auth.secret_key, auth.previous_secret_key.as_ref());
+        let secrets = Arc::new(Secrets::new(key, previous));
         Self {
             reader,
             writer,
             tokens: Arc::new(Tokens::new(key, previous, auth.algorithm, auth.access_token_lifetime)),
-            secrets: Arc::new(Secrets::new(key, previous)),
+            secrets: Arc::clone(&secrets),
             session_lifetimes: Lifetimes { idle: auth.session_idle, max: auth.session_max },
             login_limit: auth.login_limit,
             check_passwords: auth.check_passwords,
             passwords: Arc::new(Passwords::new(settings.auth.bcrypt_cost)),
             registration: settings.auth.registration.resolve(false),
             verification: settings.mail.verification,
-            links: Arc::new(Links::new(settings)),
+            links: Arc::new(Links::new(&settings.mail, secrets)),
             delivery: Delivery::new(settings),
             reads_ignore_tokens: settings.publishing.public_drafts,
             clock,

@@ -2,6 +2,7 @@
 
 mod backup;
 mod healthcheck;
+mod mail;
 mod restore;
 mod schema;
 mod secret;
@@ -47,6 +48,9 @@ enum Command {
     /// Manage the key that the server generated
     #[command(subcommand)]
     Secret(secret::Command),
+    /// Manage the queue of e-mail
+    #[command(subcommand)]
+    Mail(mail::Command),
     /// Print the OpenAPI document
     Openapi,
     /// Check whether a running server is ready, for container health checks
@@ -91,6 +95,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         }
         Command::User(command) => user::run(&settings, command, &mut out).await?,
         Command::Secret(command) => secret::run(&settings, &command, &mut out)?,
+        Command::Mail(command) => mail::run(&settings, command, &mut out).await?,
         Command::Openapi => writeln!(out, "{}", app::document(&settings).to_pretty_json()?)?,
         Command::Healthcheck => healthcheck::run(&settings).await?,
         Command::Seed(arguments) => seed::run_command(&settings, &arguments, &mut out).await?,

@@ -59,7 +59,7 @@ settings_group! {
             text.parse::<Mailbox>().map_err(|_| "is not an address such as `Byline <byline@example.com>`")
         }).computed(
             "`byline@localhost`; required with `SMTP_URL`", "Byline <byline@example.com>",
-            |reader| default_sender(reader),
+            default_sender,
         );
 
         /// Whether a new account must confirm its e-mail address. `optional` asks for it; with `required`, an

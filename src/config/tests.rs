@@ -10,6 +10,7 @@ use tempfile::{TempDir, tempdir};
 use super::reader::{RawSettings, names, variable};
 use super::*;
 
+mod keys;
 mod sources;
 
 const GOOD_KEY: &str = "f3b1c7d92e8a4f60b5d81c3e7a9260f4";
@@ -69,26 +70,6 @@ fn nothing_needs_to_be_set() {
     assert_eq!(settings.log.filter, "info");
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.warnings(), Vec::<String>::new());
-}
-
-#[test]
-fn without_a_key_development_generates_one_and_stores_it() {
-    let (dir, environment) = data_dir();
-    let first = Settings::from_parts(environment.clone(), None).unwrap();
-    let second = Settings::from_parts(environment, None).unwrap();
-    assert_eq!(first.auth.secret_key.expose_secret(), second.auth.secret_key.expose_secret());
-    assert_eq!(
-        fs::read_to_string(dir.path().join("secret_key")).unwrap(),
-        first.auth.secret_key.expose_secret()
-    );
-}
-
-#[test]
-fn a_start_that_fails_generates_no_key() {
-    let (dir, mut environment) = data_dir();
-    environment.extend(variables(&[("PORT", "x")]));
-    Settings::from_parts(environment, None).unwrap_err();
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -281,13 +262,6 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
 }
 
 #[test]
-fn only_keyed_hashes_sign_tokens() {
-    for algorithm in ["none", "RS256", "ES256", "hs256", "HS256 ", ""] {
-        from_environment(&[("ALGORITHM", algorithm)]).unwrap_err();
-    }
-}
-
-#[test]
 fn production_reports_everything_that_is_unsafe_at_once() {
     let problems = |pairs: &[(&str, &str)]| {
         Settings::from_parts(variables(&[&[("APP_ENV", "production")], pairs].concat()), None)
@@ -334,17 +308,6 @@ fn an_error_in_production_has_the_database_if_that_is_valid() {
     let error = Settings::check(environment, &TextFile::default(), Purpose::Server, error).unwrap_err();
     assert_eq!(error.to_string(), "DATABASE_URL: is not valid UTF-8");
     assert!(error.database().is_none(), "the default is not the database that was meant");
-}
-
-#[test]
-fn development_accepts_a_weak_key_with_a_warning() {
-    let settings = from_environment(&[("SECRET_KEY", "hunter2")]).unwrap();
-    assert_eq!(settings.auth.secret_key.expose_secret(), "hunter2");
-    assert_eq!(
-        settings.warnings(),
-        ["SECRET_KEY: is shorter than 32 bytes; production would not start with it; generate a key with \
-          `openssl rand -hex 32`"]
-    );
 }
 
 /// These origins, one by one.

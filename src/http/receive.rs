@@ -30,15 +30,23 @@ const BLOCK: usize = 64 << 10;
 /// Larger bodies are parsed on a blocking thread. Parsing one of this size takes less than a millisecond.
 const MAX_ON_WORKER: usize = 64 << 10;
 
+/// Maximum number of bodies of more than [`SMALL`] bytes that are parsed at the same time. A single one, because
+/// the values of a body can take more than thirty times its size, and its parsing a core.
+const PARSING: usize = 1;
+
 /// The memory for the bodies of all requests of the process. Clones share it.
 #[derive(Clone, Debug)]
-pub struct BodyMemory(Arc<Semaphore>);
+pub struct BodyMemory {
+    free: Arc<Semaphore>,
+    parsing: Arc<Semaphore>,
+}
 
 impl BodyMemory {
     /// Enough for two bodies of the maximum size, and for at least 64 MiB.
     pub fn new(max_body_bytes: usize) -> Self {
         let bytes = max_body_bytes.saturating_mul(2).max(MEMORY);
-        Self(Arc::new(Semaphore::new(bytes.div_ceil(BLOCK).min(Semaphore::MAX_PERMITS))))
+        let blocks = bytes.div_ceil(BLOCK).min(Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(blocks)), parsing: Arc::new(Semaphore::new(PARSING)) }
     }
 }
 
@@ -81,7 +89,7 @@ pub async fn receive(request: &HttpRequest, payload: &mut Payload) -> Result<Byt
             return Err(Error::TooLarge(limit));
         }
         while length > room {
-            let block = Arc::clone(&http.body_memory.0).try_acquire_owned().map_err(|_| Error::Busy)?;
+            let block = Arc::clone(&http.body_memory.free).try_acquire_owned().map_err(|_| Error::Busy)?;
             match &mut reserved {
                 Some(reserved) => reserved.merge(block),
                 none => *none = Some(block),
@@ -96,6 +104,25 @@ pub async fn receive(request: &HttpRequest, payload: &mut Payload) -> Result<Byt
         extensions.insert(Reserved(permits));
     }
     Ok(body.into())
+}
+
+/// The right to parse a body and to hold its values. The next body is parsed when it is dropped.
+#[derive(Debug)]
+pub struct ParsingPermit(
+    #[expect(dead_code, reason = "dropped when the values are")] Option<OwnedSemaphorePermit>,
+);
+
+/// Waits until the body of `request`, which was received, may be parsed: a small one at once. Those that wait
+/// hold their memory, which bounds their number.
+///
+/// # Errors
+/// [`Error::Internal`] if the app was built without the state of this layer.
+pub async fn admit_parsing(request: &HttpRequest) -> Result<ParsingPermit> {
+    if !request.extensions().contains::<Reserved>() {
+        return Ok(ParsingPermit(None));
+    }
+    let parsing = Arc::clone(&HttpState::of(request)?.body_memory.parsing);
+    Ok(ParsingPermit(parsing.acquire_owned().await.ok()))
 }
 
 /// Parses a body: a large one on a blocking thread, so that it does not delay the other requests of the

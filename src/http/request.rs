@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload};
 use super::{
     HttpState,
     error::{Error, Result},
+    receive::admit_parsing,
     scope::{RequiredScope, Scope},
     validation::{Body, Extractor, FieldErrors, Fields, Members, query_pairs},
 };
@@ -60,6 +61,8 @@ where
             let limits = &*HttpState::of(&request)?.limits;
             let received = B::receive(&request, &mut payload).await?;
             let caller = C::identify(&request).await?;
+            // Held until the values of the body are dropped.
+            let _permit = admit_parsing(&request).await?;
             let body = B::decode(received).await?;
 
             let mut errors = FieldErrors::default();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     document::document,
-    support::{Client, PASSWORD, Published, TestApp, now, sign_token},
+    support::{Client, PASSWORD, TestApp, now, sign_token},
 };
 
 /// Kinds of callers, in the order of the columns of [`ROWS`].

@@ -388,7 +388,10 @@ const REPRESENTATIONS: [(&str, &[&str]); 1] = [(
     "1",
     &[
         "author",
+        "author.bio",
+        "author.display_name",
         "author.id",
+        "author.image",
         "author.username",
         "author_id",
         "content",

@@ -339,7 +339,9 @@ async fn write_two(app: &TestApp) -> [(Article, Value); 2] {
         let author = app.sign_up(name).await;
         let article = author.write(Published::Yes).await;
         let mut expanded = article.json.clone();
-        expanded["author"] = json!({ "id": author.id, "username": name });
+        expanded["author"] = json!({
+            "id": author.id, "username": name, "display_name": null, "bio": null, "image": null
+        });
         written.push((article, expanded));
     }
     written.try_into().unwrap()

@@ -232,6 +232,23 @@ async fn without_a_maximum_a_page_may_have_any_number_of_bytes() {
     assert_eq!(app.anonymous().list("limit=150").await.ids().len(), 150);
 }
 
+#[actix_web::test]
+async fn a_page_of_any_limit_is_304_for_a_client_that_has_it() {
+    let app = TestApp::with(&[("MAX_PAGE_SIZE", "0"), ("MAX_PAGE_BYTES", "0")]).await;
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(Published::Yes).await;
+    for limit in ["1", "10000", "10001", "9223372036854775807"] {
+        for query in [format!("limit={limit}"), format!("limit={limit}&count=exact&expand=author")] {
+            let path = format!("/articles/?{query}");
+            let get = async |tag: &str| ann.request(Method::GET, &path).if_none_match(tag).send().await;
+            let tag = ann.list(&query).await.tag();
+            assert_eq!(get(&tag).await.status, StatusCode::NOT_MODIFIED, "{query}");
+            ann.patch(&article.path(), &json!({ "title": query })).await.expect(StatusCode::OK);
+            assert_eq!(get(&tag).await.status, StatusCode::OK, "{query}");
+        }
+    }
+}
+
 /// Asks for a page and reads nothing of it.
 fn stall(address: SocketAddr, query: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -305,6 +322,25 @@ async fn stalled_readers_of_large_pages_stop_large_pages_only() {
     }
     drop(stalled);
     wait_until("the memory is free", async || ann.list("limit=100").await.status == StatusCode::OK).await;
+}
+
+#[cfg(target_os = "linux")]
+#[actix_web::test]
+async fn the_memory_of_stalled_pages_is_free_after_the_timeout() {
+    let app = TestApp::with(&[("WRITE_TIMEOUT_SECONDS", "10"), ("ACQUIRE_TIMEOUT_SECONDS", "25")]).await;
+    let ann = app.sign_up("ann").await;
+    insert_articles(&app, 110, 100_000).await;
+    let address = app.address();
+    let stalled = spawn_blocking(move || {
+        (0..10).map(|skip| stall(address, &format!("limit=100&skip={skip}"))).collect::<Vec<_>>()
+    });
+    let stalled = stalled.await.unwrap();
+    wait_until("large pages are refused", async || {
+        ann.list("limit=100").await.status == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+    wait_until("the memory is free", async || ann.list("limit=100").await.status == StatusCode::OK).await;
+    drop(stalled);
 }
 
 #[actix_web::test]

@@ -18,7 +18,8 @@ use futures_util::future::join_all;
 use crate::support::{PASSWORD, Response, TestApp, registration, wait_until, with_connection};
 
 /// A hash takes long enough for a flood to fill the queue.
-const SETTINGS: [(&str, &str); 2] = [("TRUSTED_PROXIES", r#"["127.0.0.1"]"#), ("BCRYPT_COST", "10")];
+const SETTINGS: [(&str, &str); 3] =
+    [("TRUSTED_PROXIES", r#"["127.0.0.1"]"#), ("BCRYPT_COST", "10"), ("LOGIN_LIMIT", "0")];
 
 const FLOOD: &str = "203.0.113.1";
 

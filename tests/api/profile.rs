@@ -108,23 +108,16 @@ async fn a_change_with_an_outdated_tag_is_refused() {
 }
 
 #[actix_web::test]
-async fn an_account_that_the_client_has_is_not_sent_again() {
-    let app = TestApp::start().await;
-    let ann = app.sign_up("ann").await;
-    let tag = ann.get("/users/me").await.tag();
-    let again = ann.request(Method::GET, "/users/me").if_none_match(&tag).send().await;
-    assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0));
-    assert!(again.header_lists("cache-control", "private"));
-}
-
-#[actix_web::test]
 async fn everyone_sees_the_public_part_of_an_account() {
     let app = TestApp::start().await;
-    let ann = app.sign_up("Ann Author").await;
+    let mut account = registration("ann");
+    account["username"] = json!("Ann Author");
+    let id = app.anonymous().post("/auth/register", &account).await.expect(StatusCode::CREATED)["id"].clone();
+    let ann = app.anonymous().sign_in("Ann Author", PASSWORD).await;
     ann.patch("/users/me", &json!({ "display_name": "Ann", "bio": "Writes." })).await.expect(StatusCode::OK);
     let profile = app.anonymous().get("/users/Ann%20Author").await.expect(StatusCode::OK);
     let expected = json!({
-        "id": ann.id, "username": "Ann Author", "display_name": "Ann", "bio": "Writes.", "image": null
+        "id": id, "username": "Ann Author", "display_name": "Ann", "bio": "Writes.", "image": null
     });
     assert_eq!(profile, expected);
     for unknown in ["/users/ann%20author", "/users/bob", "/users/%00"] {
@@ -218,7 +211,7 @@ async fn new_passwords_that_are_easy_to_guess_are_refused() {
     ] {
         let response = change(weak).await;
         response.expect_invalid([("value_error", json!(["body", "new_password"]))]);
-        assert!(!response.text().contains(weak));
+        assert_eq!(response.json()["detail"][0]["input"], "[redacted]");
     }
     let mut account = registration("ann");
     account["password"] = json!("password1");

@@ -1,8 +1,8 @@
 //! What a server survives: signals, a full disk, a database file that is gone.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, net::TcpStream, path::PathBuf, sync::Arc, time::Duration};
 
-use actix_web::http::StatusCode;
+use actix_web::{http::StatusCode, rt::time::sleep};
 use sea_orm::DbBackend;
 use serde_json::json;
 
@@ -25,6 +25,24 @@ async fn a_terminal_that_closes_does_not_end_the_server() {
 async fn the_limit_on_open_files_is_raised_as_far_as_allowed() {
     let [soft, hard] = Installation::new().await.serve(&[]).open_files();
     assert_eq!(soft, hard);
+}
+
+#[actix_web::test]
+async fn clients_never_take_the_descriptors_of_the_database() {
+    // 128 and four for each connection to the database are reserved, so there are 26 for clients.
+    let settings = [("WORKERS", "1"), ("DATABASE_CONNECTIONS", "4")];
+    let server = Installation::new().await.set(&settings).serve_with_open_files(170);
+    assert_eq!(server.open_files(), ["170", "170"]);
+    let client = server.client();
+    client.get("/articles/").await.expect(StatusCode::OK);
+    let idle: Vec<_> = (0..200).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    sleep(Duration::from_secs(1)).await;
+    let clients = server.accepted();
+    assert!((20..=30).contains(&clients), "{clients} clients");
+    drop(idle);
+    client.sign_up("ann").await.write(Published::Yes).await;
+    client.get("/health/ready").await.expect(StatusCode::OK);
+    assert!(!server.output().contains("open files"), "{}", server.output());
 }
 
 /// A server on SQLite, an account, and the path of the file.

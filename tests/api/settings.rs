@@ -219,7 +219,10 @@ fn every_declaration_is_complete_and_its_name_is_unique() {
 fn every_secret_is_marked() {
     let secrets: Vec<&str> =
         declarations().iter().filter(|setting| setting.is_secret).map(|setting| setting.name).collect();
-    assert_eq!(secrets, ["DATABASE_URL", "DATABASE_DIRECT_URL", "SECRET_KEY"]);
+    assert_eq!(
+        secrets,
+        ["DATABASE_URL", "DATABASE_DIRECT_URL", "SECRET_KEY", "SECRET_KEY_PREVIOUS", "SMTP_URL"]
+    );
 }
 
 #[test]

@@ -23,7 +23,21 @@ async fn a_new_account_is_shown_with_these_members_only() {
     let created =
         app.anonymous().post("/auth/register", &registration("ann")).await.expect(StatusCode::CREATED);
     let names: Vec<&String> = created.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["id", "email", "username", "created_at", "updated_at"]);
+    assert_eq!(
+        names,
+        [
+            "id",
+            "email",
+            "username",
+            "created_at",
+            "updated_at",
+            "display_name",
+            "bio",
+            "image",
+            "is_admin",
+            "is_email_confirmed"
+        ]
+    );
 }
 
 #[actix_web::test]
@@ -149,10 +163,10 @@ async fn a_password_may_be_typed_composed_or_decomposed() {
     app.sql(&format!("UPDATE users SET hashed_password = '{hash}'")).await;
     app.anonymous().log_in("name0", spellings[1]).await.expect(StatusCode::OK);
     // The profile rejects this one.
-    let body = json!({ "email": "t@example.com", "username": "tab", "password": "tab\tulators" });
+    let body = json!({ "email": "t@example.com", "username": "tim", "password": "tab\tulators" });
     app.anonymous().post("/auth/register", &body).await.expect(StatusCode::CREATED);
-    app.anonymous().log_in("tab", "tab\tulators").await.expect(StatusCode::OK);
-    let other = app.anonymous().log_in("tab", "tab ulators").await;
+    app.anonymous().log_in("tim", "tab\tulators").await.expect(StatusCode::OK);
+    let other = app.anonymous().log_in("tim", "tab ulators").await;
     other.expect_error(StatusCode::UNAUTHORIZED, "Incorrect username or password");
 }
 
@@ -345,7 +359,7 @@ async fn every_member_of_an_account_is_required() {
 
 #[actix_web::test]
 async fn the_longest_and_shortest_allowed_values_make_accounts_that_work() {
-    let app = TestApp::start().await;
+    let app = TestApp::with(&[("CHECK_PASSWORDS", "off")]).await;
     let names = ["x".to_owned(), "漢".repeat(50), "😀".repeat(50), "a b".to_owned(), "a@b".to_owned()];
     let passwords = ["x".repeat(72), "漢".repeat(24), "12345678".to_owned(), " ".repeat(8), "😀".repeat(8)];
     let emails = [

@@ -38,7 +38,7 @@ error_responses! {
     /// Errors of creating one.
     CreateErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::AdminOnly,
-        Error::Conflict("The account has 100 personal access tokens; revoke one first"),
+        Error::Conflict("The account has too many personal access tokens; revoke one first"),
         examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing("scopes", json!({"name": "site builder"})),
     ];
     /// Errors of revoking one.

@@ -83,7 +83,7 @@ pub struct PersonalTokenResponse {
     #[schema(examples("site builder"))]
     pub name: String,
     /// What the token may do.
-    #[schema(examples(json!(["articles:read"])))]
+    #[schema(examples("articles:read"))]
     pub scopes: Vec<String>,
     /// When the token was created.
     #[schema(value_type = String, format = DateTime, examples("2026-11-23T15:39:42.169551Z"))]
@@ -105,7 +105,6 @@ pub struct PersonalTokenCreated {
         "blp_9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08b1d0c1a5"
     ))]
     pub token: SecretString,
-    /// Its description.
-    #[serde(flatten)]
+    /// Its description, as it is listed.
     pub description: PersonalTokenResponse,
 }

@@ -61,7 +61,7 @@ pub async fn create(
         // The lock makes concurrent requests count one after the other.
         user::Entity::find_by_id(user_id).lock_exclusive().one(txn).await?.ok_or(Error::BadCredentials)?;
         if of_account(user_id).count(txn).await? >= MAX_TOKENS {
-            return Err(Error::Conflict("The account has 100 personal access tokens; revoke one first"));
+            return Err(Error::Conflict("The account has too many personal access tokens; revoke one first"));
         }
         Ok(row.clone().insert(txn).await?)
     };

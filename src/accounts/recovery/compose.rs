@@ -5,11 +5,11 @@ use entity::{mail, user};
 use sea_orm::{ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, QueryFilter as _};
 
 use super::{
-    links::{LinkKind, Links},
+    links::LinkKind,
     service::{CONFIRM_LIFETIME, Parameters, RESET_LIFETIME, insert_link, renew_link},
 };
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, secrets::new_id},
     db::Transaction,
     http::error::{Error, Result},
     mail::{
@@ -86,7 +86,7 @@ async fn begin_reset(
     email: &str,
     now: DateTime<Utc>,
 ) -> Result<String> {
-    let id = Links::new_id();
+    let id = new_id();
     insert_link(txn, LinkKind::Reset, &id, user_id, email, now).await?;
     let parameters = Parameters { link: Some(id.clone()), username: None }.to_json()?;
     queue::set_parameters(txn, mail_id, parameters).await?;

@@ -11,14 +11,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    links::{LinkKind, Links},
+    links::LinkKind,
     schemas::{EmailConfirmation, LinkToken, PasswordForgot, PasswordReset},
 };
 use crate::{
     accounts::{
         Accounts,
         limits::{self, Limit},
-        passwords::Requester,
+        passwords::{Requester, strength::check_strength},
+        secrets::new_id,
         sessions::service as sessions,
         users::USERS,
     },
@@ -126,7 +127,10 @@ pub async fn reset_password(
     let PasswordReset { token, new_password } = input;
     let id = link_id(accounts, LinkKind::Reset, &token)?;
     // A link that was used must not cost a hash.
-    find_link(&accounts.reader, LinkKind::Reset, &id, now).await?;
+    let link = find_link(&accounts.reader, LinkKind::Reset, &id, now).await?;
+    let account = user::Entity::find_by_id(link.user_id).one(&accounts.reader).await?;
+    let user::Model { username, email, .. } = account.ok_or_else(invalid_link)?;
+    check_strength(accounts, &new_password, &username, &email, &["body", "new_password"])?;
     let requester = Requester::new(client, &id);
     let hash = accounts.passwords.hash(requester, new_password.secret()).await?;
     let sends_mail = accounts.delivery.is_possible();
@@ -225,7 +229,7 @@ pub async fn queue_confirmation(
     email: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let id = Links::new_id();
+    let id = new_id();
     insert_link(txn, LinkKind::Confirm, &id, user_id, email, now).await?;
     let parameters = Parameters::of_link(&id).to_json()?;
     Ok(queue::enqueue(txn, Kind::ConfirmAddress, email.to_owned(), parameters, now).await?)
@@ -303,7 +307,7 @@ fn require_mail(accounts: &Accounts) -> Result<()> {
 
 /// The id of a link, if its token is authentic.
 fn link_id(accounts: &Accounts, kind: LinkKind, token: &LinkToken) -> Result<String> {
-    accounts.links.id_of(kind, token.0.expose_secret()).map(ToOwned::to_owned).ok_or_else(invalid_link)
+    accounts.links.id_of(kind, token.0.expose_secret())?.map(ToOwned::to_owned).ok_or_else(invalid_link)
 }
 
 async fn find_link(

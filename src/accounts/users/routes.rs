@@ -1,7 +1,7 @@
 //! The HTTP routes of user accounts.
 
 use actix_web::{
-    HttpResponse, HttpResponseBuilder,
+    HttpResponse,
     http::StatusCode,
     web::{Json, ThinData},
 };
@@ -19,9 +19,9 @@ use crate::{
     endpoint, error_responses,
     http::{
         client_address::ClientAddress,
-        conditional::{Conditional, Conditions, Recipient},
+        conditional::Conditions,
         error::{Error, Result},
-        openapi::{IfMatch, IfNoneMatch, NotModified, examples},
+        openapi::{IfMatch, examples},
         request::ApiRequest,
         resource::Endpoint,
         scope::Scope,
@@ -57,7 +57,7 @@ error_responses! {
     UpdateErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::PreconditionFailed("account"),
         Error::Conflict("Username already registered"), Error::Conflict("Email already registered"),
-        examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing_body(),
+        examples::unparsed(), Error::TooLarge(MAX_BODY_BYTES), examples::missing_body(), Error::TooManyRequests(60),
     ];
     /// Errors of changing the password.
     PasswordErrors = [
@@ -78,27 +78,23 @@ error_responses! {
 /// Read the signed-in account
 #[utoipa::path(
     get, path = "/users/me", tag = "users", operation_id = "read_me",
-    params(IfNoneMatch),
     responses(
         (status = 200, description = "The account.", body = UserResponse,
             headers(("ETag" = String, description = "The entity tag of the account's current state."))),
-        NotModified, SignedInErrors,
+        SignedInErrors,
     ),
     security(("OAuth2PasswordBearer" = [])),
 )]
-pub async fn read_me(request: ApiRequest<CurrentUser>, conditions: Conditions) -> Result<HttpResponse> {
+pub async fn read_me(request: ApiRequest<CurrentUser>) -> Result<HttpResponse> {
     let account = service::view(request.caller.into_row());
     let tag = service::tag(&account)?;
-    let state = match conditions.is_current(&tag) {
-        true => Conditional::NotModified(tag),
-        false => Conditional::Modified(account, tag),
-    };
-    Ok(state.respond(Recipient::Account, HttpResponseBuilder::json))
+    Ok(HttpResponse::Ok().insert_header(tag.header()).json(account))
 }
 
 /// Change the signed-in account
 ///
-/// Absent members stay unchanged. `updated_at` changes only if a value changes.
+/// Absent members stay unchanged. `updated_at` changes only if a value changes. Unless `EMAIL_VERIFICATION` is `off`, a
+/// new address takes effect when it is confirmed with the link that is sent there.
 #[utoipa::path(
     patch, path = "/users/me", tag = "users", operation_id = "update_me",
     params(IfMatch),
@@ -115,9 +111,8 @@ pub async fn update_me(
     request: ApiRequest<CurrentUser, (), (), validation::Json<UserUpdate>>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let Accounts { writer, clock, .. } = &*accounts;
-    let (id, only) = (request.caller.id(), conditions.if_match);
-    let account = service::update(writer, id, request.body.0, only, clock.now()).await?;
+    let (id, only, now) = (request.caller.id(), conditions.if_match, accounts.clock.now());
+    let account = service::update(&accounts, id, request.body.0, only, now).await?;
     let tag = service::tag(&account)?;
     Ok(HttpResponse::Ok().insert_header(tag.header()).json(account))
 }

@@ -65,13 +65,13 @@ pub async fn register(
     }
     let username = input.username.as_ref().to_owned();
     let row = row(accounts, client, input, false, now).await?;
-    let register = async move |txn: &Transaction| -> Result<UserResponse> {
+    let register = async move |txn: &Transaction| -> Result<user::Model> {
         let account = row.clone().insert(txn).await.map_err(taken)?;
         recovery::queue_confirmation(txn, account.id, &account.email, now).await?;
         txn.changed(Change::Inserted(USERS));
-        Ok(view(account))
+        Ok(account)
     };
-    let registered = accounts.writer.transaction(register).await;
+    let registered = accounts.writer.transaction(register).await.map(view);
     let account = name_first(&accounts.reader, registered, username).await?;
     accounts.delivery.notify();
     Ok(account)
@@ -190,17 +190,20 @@ pub async fn find_by_name(db: &impl ConnectionTrait, name: AccountName) -> Resul
     Ok(accounts.into_iter().next())
 }
 
-/// Changes the members that are given. `updated_at` changes only if a value changes.
+/// Changes the members that are given. `updated_at` changes only if a value changes. If addresses are confirmed, a new
+/// one takes effect when it is.
 ///
 /// # Errors
-/// [`Error::PreconditionFailed`], then [`Error::Conflict`] if the name or the address is taken.
+/// [`Error::PreconditionFailed`], then [`Error::Conflict`] if the name or the address is taken;
+/// [`Error::TooManyRequests`] if the mailbox has reached its limit.
 pub async fn update(
-    writer: &Writer,
+    accounts: &Accounts,
     id: UserId,
     input: UserUpdate,
     if_match: Option<EntityTags>,
     now: DateTime<Utc>,
 ) -> Result<UserResponse> {
+    let confirms = recovery::asks_for_confirmation(accounts);
     let work = async move |txn: &Transaction| {
         let account = user::Entity::find_by_id(id.0).lock_exclusive().one(txn).await?;
         let account = account.ok_or(Error::BadCredentials)?;
@@ -208,7 +211,11 @@ pub async fn update(
         if !if_match.as_ref().map_or(Ok(true), matches)? {
             return Err(Error::PreconditionFailed("account"));
         }
-        let mut changed = changed(account.clone(), input.clone());
+        let mut input = input.clone();
+        if let Some(email) = input.email.take_if(|email| confirms && email.as_ref() != account.email) {
+            recovery::request_address_change(txn, &account, email.as_ref(), now).await?;
+        }
+        let mut changed = changed(account.clone(), input);
         if changed == account {
             return Ok(view(account));
         }
@@ -216,7 +223,9 @@ pub async fn update(
         let row = changed.into_active_model().reset_all();
         row.update(txn).await.map(view).map_err(taken)
     };
-    writer.transaction(work).await
+    let account = accounts.writer.transaction(work).await?;
+    accounts.delivery.notify();
+    Ok(account)
 }
 
 /// The account with the members that are given.

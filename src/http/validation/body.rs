@@ -17,7 +17,7 @@ use super::{
 };
 use crate::http::{
     error::{Error, Result},
-    receive::{UNPARSED, parse, receive},
+    receive::{UNPARSED, admit_parsing, parse, receive},
 };
 
 /// The value of an absent body.
@@ -92,6 +92,7 @@ impl<T: Fields> Body for Json<T> {
         if !is_json(request.headers()) {
             return Ok(Document::Text(String::from_utf8_lossy(&bytes).into_owned()));
         }
+        let _permit = admit_parsing(request).await?;
         parse(bytes.clone(), parse_json::<Syntax>).await?;
         Ok(Document::Json(bytes))
     }

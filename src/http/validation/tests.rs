@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{http::header::CONTENT_TYPE, rt, test::TestRequest};
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -13,7 +14,7 @@ use crate::{
         cache::Cache,
         client_address::TrustedProxies,
         error::{Error, Result},
-        receive::BodyMemory,
+        receive::{self, BodyMemory},
     },
     text,
 };

@@ -112,7 +112,8 @@ pub async fn list_articles(
         None => None,
         Some(Count::Exact) => Some(request.whole_list(visibility).count(db).await?),
     };
-    if conditions.if_none_match.is_some() {
+    // The versions of a larger page could occupy much memory, which only its rows reserve.
+    if conditions.if_none_match.is_some() && request.page.limit <= MAX_CHEAP_ROWS {
         let versions = request.statement(visibility, &request.version_columns());
         let page = request.page.rows(fetch::<RowVersion>(db, &versions).await?);
         let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
@@ -128,6 +129,9 @@ pub async fn list_articles(
     let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
     articles.add_member("author", page.rows.iter().map(|row| authors.view(row.author_id)))?;
     let tag = authors.tag(page.tag(|row| (row.id, row.state), total));
+    if conditions.is_current(&tag) {
+        return Ok(Conditional::NotModified(tag));
+    }
     let neighbours = request.page.neighbours(&page, |row| (row.key, row.id));
     Ok(Conditional::Modified(ArticlePage { articles, neighbours, total }, tag))
 }

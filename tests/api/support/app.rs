@@ -12,10 +12,10 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 use byline::{
-    accounts::expiry::delete_expired,
+    accounts::{expiry::delete_expired, recovery::service::request_address_change},
     clock::Clock,
     config::Settings,
-    db::{Admission, Connections, Db},
+    db::{Admission, Connections, Db, Transaction},
     http::{
         cache::{
             Cache,
@@ -35,7 +35,9 @@ use byline::{
 };
 use chrono::TimeDelta;
 use entity::user;
-use sea_orm::{ActiveModelTrait as _, ConnectionTrait as _, DbBackend, Set, Statement, TryGetable};
+use sea_orm::{
+    ActiveModelTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, Set, Statement, TryGetable,
+};
 use serde_json::Value;
 use test_support::TestDatabase;
 use tokio_util::sync::CancellationToken;
@@ -101,11 +103,6 @@ impl TestApp {
     /// moves it.
     pub(crate) async fn stopped(settings: &[(&str, &str)]) -> Self {
         Self::with_clock(Arc::new(database::migrated().await), settings, &Clock::fixed(now()), |_| {})
-    }
-
-    /// Starts another server on the database of this one, with the same clock.
-    pub(crate) fn another_with_same_clock(&self, settings: &[(&str, &str)]) -> Self {
-        Self::with_clock(Arc::clone(&self.database), settings, &self.state.accounts.clock, |_| {})
     }
 
     /// Advances the clock of the server.
@@ -184,6 +181,29 @@ impl TestApp {
         let query = Statement::from_string(self.database.engine(), query);
         let row = self.db.reader.query_one_raw(query).await.unwrap();
         row.unwrap().try_get_by_index(0).unwrap()
+    }
+
+    /// Moves the clock of the server, stops it there, and lets the server look at its queue of mail.
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.state.accounts.clock.advance(by);
+        self.look_for_mail();
+    }
+
+    /// Lets the server look at its queue of mail.
+    pub(crate) fn look_for_mail(&self) {
+        self.state.accounts.delivery.notify();
+    }
+
+    /// Asks for another address of an account, as its owner does.
+    pub(crate) async fn request_address_change(&self, user_id: i64, email: &str) -> Result<(), Error> {
+        let id = i32::try_from(user_id).unwrap();
+        let account = user::Entity::find_by_id(id).one(&self.db.reader).await.unwrap().unwrap();
+        let (accounts, email) = (&self.state.accounts, email.to_owned());
+        let now = accounts.clock.now();
+        let request = async move |txn: &Transaction| request_address_change(txn, &account, &email, now).await;
+        accounts.writer.transaction(request).await?;
+        self.look_for_mail();
+        Ok(())
     }
 
     /// The longest time for which a server may show what another process has changed.

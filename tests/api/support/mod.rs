@@ -15,6 +15,7 @@ mod process;
 mod proxy;
 mod queries;
 mod schemas;
+mod smtp;
 mod tokens;
 mod wire;
 
@@ -42,6 +43,7 @@ pub(crate) use self::{
         read_account, read_article_id, read_article_patch, read_limit, read_new_article, read_skip,
         refusal_of_account,
     },
+    smtp::{Answer, Received, SmtpServer, settings_of},
     tokens::{now, sign_token, sign_token_with},
     wire::{RawConnection, send_raw, with_connection},
 };

@@ -33,6 +33,7 @@ pub(crate) struct ServerProcess {
     child: Child,
     pub(crate) address: SocketAddr,
     output: Arc<Mutex<String>>,
+    errors: Arc<Mutex<String>>,
     /// Not deleted before the server has ended.
     _database: Arc<TestDatabase>,
 }
@@ -86,7 +87,11 @@ impl Installation {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_byline"));
+        self.command_of(env!("CARGO_BIN_EXE_byline"), arguments)
+    }
+
+    fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_clear()
@@ -176,7 +181,17 @@ impl Installation {
 
     /// Starts a server and waits until it prints its address.
     pub(crate) fn serve(&self, arguments: &[&str]) -> ServerProcess {
-        let mut child = self.command(arguments).spawn().unwrap();
+        self.start(self.command(arguments))
+    }
+
+    /// The same for a server that may have `limit` files and sockets open.
+    pub(crate) fn serve_with_open_files(&self, limit: u32) -> ServerProcess {
+        let script = format!("ulimit -n {limit} && exec {}", env!("CARGO_BIN_EXE_byline"));
+        self.start(self.command_of("/bin/sh", &["-c", &script]))
+    }
+
+    fn start(&self, mut command: Command) -> ServerProcess {
+        let mut child = command.spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = None;
@@ -201,7 +216,12 @@ impl Installation {
         thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| *rest.lock().unwrap() += &(line + "\n"));
         });
-        ServerProcess { child, address, output, _database: Arc::clone(&self.database) }
+        let errors = Arc::new(Mutex::new(String::new()));
+        let (stderr, rest) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&errors));
+        thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).for_each(|line| *rest.lock().unwrap() += &(line + "\n"));
+        });
+        ServerProcess { child, address, output, errors, _database: Arc::clone(&self.database) }
     }
 }
 
@@ -214,6 +234,11 @@ impl ServerProcess {
     /// What the server has written to its standard output so far.
     pub(crate) fn output(&self) -> String {
         self.output.lock().unwrap().clone()
+    }
+
+    /// What the server has written to its standard error so far.
+    pub(crate) fn errors(&self) -> String {
+        self.errors.lock().unwrap().clone()
     }
 
     /// Sends SIGTERM, as a container's engine does.
@@ -237,6 +262,18 @@ impl ServerProcess {
         let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
         [words[0], words[1]].map(ToOwned::to_owned)
+    }
+
+    /// The number of established connections of clients that the server has accepted.
+    pub(crate) fn accepted(&self) -> usize {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let port = format!(":{:04X}", self.address.port());
+        let is_accepted = |line: &&str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            // State 1 is `ESTABLISHED`. What has not been accepted has no inode.
+            words[1].ends_with(&port) && words[3] == "01" && words[9] != "0"
+        };
+        table.lines().skip(1).filter(is_accepted).count()
     }
 
     /// Sends SIGKILL.

@@ -85,3 +85,23 @@ proptest! {
         prop_assert_eq!(checked, parsed);
     }
 }
+
+#[test]
+fn large_bodies_are_parsed_one_at_a_time_and_small_ones_at_once() {
+    rt::System::new().block_on(async {
+        let state = state();
+        let receive = async |bytes| {
+            let request = TestRequest::post().app_data(state.clone()).set_payload("x".repeat(bytes));
+            let (request, mut payload) = request.to_http_parts();
+            receive::receive(&request, &mut payload).await.unwrap();
+            request
+        };
+        let (large, small) = (receive((16 << 10) + 1).await, receive(16 << 10).await);
+        let first = receive::admit_parsing(&large).await.unwrap();
+        let mut second = Box::pin(receive::admit_parsing(&large));
+        assert!((&mut second).now_or_never().is_none());
+        assert!(receive::admit_parsing(&small).now_or_never().is_some());
+        drop(first);
+        assert!(second.now_or_never().is_some());
+    });
+}
