@@ -27,7 +27,7 @@ use crate::{
         sessions::{schemas::Credential, service::end_all},
     },
     config::EmailVerification,
-    db::{Change, Transaction, Writer, violated_unique},
+    db::{Change, Transaction, violated_unique},
     http::{
         client_address::ClientAddress,
         conditional::{EntityTag, EntityTags},
