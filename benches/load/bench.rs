@@ -148,6 +148,7 @@ impl Bench<'_> {
             until: None,
             updated_since: None,
             updated_until: None,
+            drafts: None,
         };
         let key: DateTime<Utc> = written.parse()?;
         Ok(Cursor::new(list, Direction::Next, &key, id).encode())

@@ -208,6 +208,8 @@ where
     &'static str: ColumnIndex<R>,
     i32: Decode<'r, R::Database> + Type<R::Database>,
     String: Decode<'r, R::Database> + Type<R::Database>,
+    Option<String>: Decode<'r, R::Database> + Type<R::Database>,
+    bool: Decode<'r, R::Database> + Type<R::Database>,
     DateTime<Utc>: Decode<'r, R::Database> + Type<R::Database>,
 {
     fn from_row(row: &'r R) -> sqlx::Result<Self> {
@@ -217,6 +219,11 @@ where
             username: row.try_get("username")?,
             created_at: Timestamp(row.try_get("created_at")?),
             updated_at: Timestamp(row.try_get("updated_at")?),
+            display_name: row.try_get("display_name")?,
+            bio: row.try_get("bio")?,
+            image: row.try_get("image")?,
+            is_admin: row.try_get("is_admin")?,
+            is_email_confirmed: row.try_get("is_email_confirmed")?,
         }))
     }
 }

@@ -8,8 +8,9 @@ use byline::{
     db::Db,
     http::conditional::RowState,
 };
+use chrono::TimeDelta;
 use clap::Parser;
-use entity::{article, user};
+use entity::{article, session, user};
 use sea_orm::{ConnectionTrait as _, Database, EntityTrait as _, Set, prelude::DateTimeUtc};
 use tempfile::TempDir;
 
@@ -18,6 +19,9 @@ use crate::{
     limits::AUTHOR,
     rows::{HOT, KNOWN},
 };
+
+/// The id of the session of [`Site::token`].
+const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// The number of large articles, which fill a page of 10 MB.
 pub(crate) const LARGE: usize = 10;
@@ -105,8 +109,23 @@ impl Site {
         db.execute_unprepared("ANALYZE").await?;
         let author = user::Entity::find_by_id(AUTHOR).one(db).await?.ok_or("the first account is missing")?;
         let auth = &settings.auth;
-        let tokens = Tokens::new(&auth.secret_key, auth.algorithm, auth.access_token_lifetime);
-        self.token = tokens.issue(author.id, now)?;
+        let tokens = Tokens::new(&auth.secret_key, None, auth.algorithm, auth.access_token_lifetime);
+        self.token = tokens.issue(author.id, SESSION, now)?;
+        // A request with a token checks its session.
+        let (started, expires) = (now.into(), (now + TimeDelta::days(1)).into());
+        let session = session::ActiveModel {
+            id: Set(SESSION.to_owned()),
+            user_id: Set(author.id),
+            refresh_hash: Set(String::new()),
+            previous_hash: Set(None),
+            device: Set(None),
+            address: Set("127.0.0.1".to_owned()),
+            created_at: Set(started),
+            last_used_at: Set(started),
+            refresh_expires_at: Set(expires),
+            expires_at: Set(expires),
+        };
+        session::Entity::insert(session).exec_without_returning(db).await?;
         self.username = author.username;
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{email_token, personal_token, rate_limit, session};
 use sea_orm::{
-    ColumnTrait, EntityTrait, Iterable as _, PrimaryKeyToColumn as _, QueryFilter as _, QuerySelect as _,
+    ColumnTrait, EntityTrait, Iterable as _, PrimaryKeyToColumn, QueryFilter as _, QuerySelect as _,
     QueryTrait as _,
 };
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -63,7 +63,7 @@ async fn delete_all<E: EntityTrait>(
     now: DateTime<Utc>,
     token: &CancellationToken,
 ) -> Result<()> {
-    let Some(key) = E::PrimaryKey::iter().next().map(|key| key.into_column()) else { return Ok(()) };
+    let Some(key) = E::PrimaryKey::iter().next().map(PrimaryKeyToColumn::into_column) else { return Ok(()) };
     loop {
         let expired = E::find().select_only().column(key).filter(column.lte(now)).limit(BATCH).into_query();
         let delete = E::delete_many().filter(key.in_subquery(expired));

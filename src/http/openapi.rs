@@ -64,8 +64,9 @@ pub fn describe_scope(operation: &mut Operation, scope: Option<Scope>) {
     let challenge = "Sent with a personal access token without the scope (RFC 6750, section 3).";
     declared.headers.insert("WWW-Authenticate".to_owned(), header(challenge, text()).into());
     let sentence = error.to_string();
-    declared.description =
-        [declared.description.as_str(), &sentence].join(". ").trim_start_matches(". ").to_owned();
+    let is_new = declared.description.is_empty();
+    declared.description.push_str(if is_new { "" } else { ". " });
+    declared.description.push_str(&sentence);
     if let Some(RefOr::T(content)) = declared.content.get_mut("application/json") {
         let example = ExampleBuilder::new().summary(&sentence).value(Some(error.body())).build();
         content.examples.insert(format!("{}-scope", status.as_u16()), example.into());

@@ -107,20 +107,9 @@ async fn a_link_sets_a_new_password() {
 async fn a_new_password_ends_all_sessions_and_tokens_and_only_those_of_the_account() {
     let site = Site::start().await;
     let (ann, ben) = (site.app.sign_up("ann").await, site.app.sign_up("ben").await);
-    let at = "'2026-01-01T00:00:00+00:00'";
-    for (number, id) in [ann.id, ben.id].into_iter().enumerate() {
-        site.app
-            .sql(&format!(
-                "INSERT INTO sessions (id, user_id, refresh_hash, address, created_at, last_used_at, \
-                 refresh_expires_at, expires_at) VALUES ('s{number}', {id}, 'h', '::1', {at}, {at}, {at}, {at})"
-            ))
-            .await;
-        site.app
-            .sql(&format!(
-                "INSERT INTO personal_tokens (user_id, name, hash, scopes, created_at, expires_at) \
-                 VALUES ({id}, 'script', 'h{number}', 'articles:read', {at}, {at})"
-            ))
-            .await;
+    for client in [&ann, &ben] {
+        let body = json!({ "name": "script", "scopes": ["articles:read"], "expires_in": 60 });
+        client.post("/users/me/tokens", &body).await.expect(StatusCode::CREATED);
     }
     let token = site.reset_token(ADDRESS).await;
     let second = site.reset_token(ADDRESS).await;

@@ -112,7 +112,7 @@ mod tests {
         for other in
             ["", ".", "a", "a.", ".a", &good[..good.len() - 1], &format!("{good}A"), &format!("{good}.x")]
         {
-            assert_eq!(ours.id_of(LinkKind::Reset, &other).unwrap(), None, "{other}");
+            assert_eq!(ours.id_of(LinkKind::Reset, other).unwrap(), None, "{other}");
         }
     }
 }

@@ -1,3 +1,5 @@
+//! The keys that sign tokens: set, generated and rotated.
+
 use super::*;
 
 #[test]
