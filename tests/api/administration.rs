@@ -206,7 +206,7 @@ async fn a_suspended_account_stops_at_once_on_every_server() {
     let refresh = json!({ "refresh_token": login["refresh_token"] });
     let refused = other.anonymous().post("/auth/refresh", &refresh).await;
     refused.expect_unauthorized("Could not validate credentials");
-    // Only the owner of the password is told.
+    // Only after the correct password.
     let told = other.anonymous().log_in("ann", PASSWORD).await;
     told.expect_error(StatusCode::FORBIDDEN, "The account is suspended");
     let untold = other.anonymous().log_in("ann", "a wrong password").await;

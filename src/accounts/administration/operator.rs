@@ -41,7 +41,7 @@ pub async fn create(
     now: DateTime<Utc>,
 ) -> Result<AccountResponse> {
     let username = input.username.as_ref().to_owned();
-    // Whoever runs the commands vouches for the address.
+    // The operator vouches for the address.
     let row = row(accounts, ClientAddress::LOCAL, input, true, now).await?;
     let row = user::ActiveModel { is_admin: Set(is_admin), ..row };
     let work = async move |txn: &Transaction| {
