@@ -137,7 +137,8 @@ fn temporary(reason: String) -> Failure {
 /// has only their code.
 ///
 /// A reply of the class 55x rejects the mailbox or the message. The other permanent replies are about the
-/// connection and its user, such as a wrong password; the operator can correct these while the message is still retried.
+/// connection and its user, such as a wrong password; the operator can correct these while the message is still
+/// retried.
 fn failure(error: &Error) -> Failure {
     let Some(code) = error.status() else { return temporary(error.to_string()) };
     let is_permanent =
