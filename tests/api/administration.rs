@@ -207,8 +207,8 @@ async fn a_suspended_account_stops_at_once_on_every_server() {
     let refused = other.anonymous().post("/auth/refresh", &refresh).await;
     refused.expect_unauthorized("Could not validate credentials");
     // Only after the correct password.
-    let told = other.anonymous().log_in("ann", PASSWORD).await;
-    told.expect_error(StatusCode::FORBIDDEN, "The account is suspended");
+    let refused = other.anonymous().log_in("ann", PASSWORD).await;
+    refused.expect_error(StatusCode::FORBIDDEN, "The account is suspended");
     let untold = other.anonymous().log_in("ann", "a wrong password").await;
     untold.expect_unauthorized("Incorrect username or password");
 

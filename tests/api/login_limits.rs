@@ -106,8 +106,8 @@ async fn concurrent_failures_reveal_no_more_than_ten_results() {
     let app = TestApp::with(&[PROXY]).await;
     app.sign_up("ann").await;
     let responses = join_all((0..30).map(|_| log_in(&app, "203.0.113.1", "ann", "wrong"))).await;
-    let told = responses.iter().filter(|response| response.status == StatusCode::UNAUTHORIZED).count();
-    assert!(told <= 10, "{told}");
+    let answered = responses.iter().filter(|response| response.status == StatusCode::UNAUTHORIZED).count();
+    assert!(answered <= 10, "{answered}");
 }
 
 #[actix_web::test]

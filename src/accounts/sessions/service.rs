@@ -247,6 +247,10 @@ fn view(row: session::Model, current: Option<&str>) -> SessionResponse {
 /// # Errors
 /// [`Error::NotFound`] if the account has no such session.
 pub async fn end(writer: &Writer, user: &CurrentUser, id: &str) -> Result<()> {
+    // No id contains U+0000, and PostgreSQL rejects a query with it.
+    if id.contains('\0') {
+        return Err(Error::NotFound("Session"));
+    }
     let delete = session::Entity::delete_many()
         .filter(session::Column::Id.eq(id))
         .filter(session::Column::UserId.eq(user.id().0));

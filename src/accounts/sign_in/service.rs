@@ -43,24 +43,28 @@ pub async fn sign_in(
     let requester = Requester::new(client.address, &form.username.typed);
     let attempts = Attempts::new(accounts, client.address, &form.username.typed);
     attempts.check(reader, now).await?;
-    let account = find_by_name(reader, form.username).await?;
-    let (id, stored) = account.map(|account| (account.id, account.hashed_password)).unzip();
-    let verification = passwords.verify(requester, &form.password.0, stored.as_deref()).await?;
-    match (id, stored, verification) {
-        (Some(id), Some(stored), Verification::Right { renewed }) => {
-            let session = start_session(accounts, attempts, id, stored, renewed, client, now).await?;
-            session.tokens(&accounts.tokens, now)
+    // A second time if another login has renewed the hash, or the password has changed, in the meantime.
+    for _ in 0..2 {
+        let account = find_by_name(reader, form.username.clone()).await?;
+        let (id, stored) = account.map(|account| (account.id, account.hashed_password)).unzip();
+        let verification = passwords.verify(requester.clone(), &form.password.0, stored.as_deref()).await?;
+        let (Some(id), Some(stored), Verification::Right { renewed }) = (id, stored, &verification) else {
+            if verification == Verification::Unusable {
+                tracing::warn!(user_id = id, "the stored password of an account is not a bcrypt hash");
+            }
+            return attempts.count(accounts, now).await.and(Err(Error::BadLogin));
+        };
+        let (attempts, client) = (attempts.clone(), client.clone());
+        let session = start_session(accounts, attempts, id, stored, renewed.clone(), client, now).await?;
+        if let Some(session) = session {
+            return session.tokens(&accounts.tokens, now);
         }
-        (id, _, Verification::Unusable) => {
-            tracing::warn!(user_id = id, "the stored password of an account is not a bcrypt hash");
-            attempts.count(accounts, now).await.and(Err(Error::BadLogin))
-        }
-        _ => attempts.count(accounts, now).await.and(Err(Error::BadLogin)),
     }
+    Err(Error::BadLogin)
 }
 
 /// Starts a session, if the password that was verified is still that of the account: it may have been changed, and
-/// all sessions ended, in the meantime.
+/// all sessions ended, in the meantime. `None` if it is not.
 async fn start_session(
     accounts: &Accounts,
     attempts: Attempts,
@@ -69,14 +73,15 @@ async fn start_session(
     renewed: Option<String>,
     client: Client,
     now: DateTime<Utc>,
-) -> Result<Started> {
+) -> Result<Option<Started>> {
     let state = accounts.clone();
     let work = async move |txn: &Transaction| {
         // Failures of the same client may have reached the limit in the meantime.
         attempts.check(txn, now).await?;
         let account = user::Entity::find_by_id(id).filter(user::Column::HashedPassword.eq(&verified));
         // Against a change of the password or a suspension at the same time.
-        let account = account.lock_shared().one(txn).await?.ok_or(Error::BadLogin)?;
+        let account = if renewed.is_some() { account.lock_exclusive() } else { account.lock_shared() };
+        let Some(account) = account.one(txn).await? else { return Ok(None) };
         if !account.is_active {
             return Err(Error::Suspended);
         }
@@ -87,7 +92,7 @@ async fn start_session(
             txn.changed(Change::Row(USERS, id));
             replace_hash(txn, id, &verified, renewed).await?;
         }
-        sessions::service::start(txn, &state, id, &client, now).await
+        sessions::service::start(txn, &state, id, &client, now).await.map(Some)
     };
     accounts.writer.transaction(work).await
 }
