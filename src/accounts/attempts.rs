@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 
 use super::{
     Accounts,
-    limits::{self, Limit},
+    limits::{self, Limit, Refusals},
 };
 use crate::{
     db::Transaction,
@@ -27,13 +27,15 @@ pub struct Attempts {
     limit: Option<u32>,
     name: String,
     network: String,
+    refusals: Refusals,
 }
 
 impl Attempts {
     /// The attempts for this name, as it was typed.
     pub fn new(accounts: &Accounts, client: ClientAddress, name: &str) -> Self {
         let limit = (accounts.login_limit > 0).then_some(accounts.login_limit);
-        Self { limit, name: name.to_owned(), network: client.network().to_string() }
+        let refusals = accounts.refusals.clone();
+        Self { limit, name: name.to_owned(), network: client.network().to_string(), refusals }
     }
 
     /// The counters, each with its subject.
@@ -52,7 +54,8 @@ impl Attempts {
     /// [`Error::TooManyRequests`](crate::http::error::Error::TooManyRequests).
     pub async fn check(&self, db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<()> {
         for (limit, subject) in self.counters().iter().flatten() {
-            limits::check(db, limit, subject, now).await?;
+            let check = async || limits::check(db, limit, subject, now).await;
+            self.refusals.or_ask(limit, subject, now, check).await?;
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! Limits on how often something may happen, counted in the database, so that all servers share the counts and a
 //! restart does not reset them.
 
-use std::cmp;
+use std::{cmp, fmt, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{StoredTime, rate_limit};
+use quick_cache::sync::Cache;
 use sea_orm::{
     ConnectionTrait, EntityTrait as _, Set,
     sea_query::{Expr, ExprTrait as _, OnConflict},
@@ -22,6 +23,58 @@ pub struct Limit {
     pub max: u32,
     /// The time from the first event until the counter starts again.
     pub window: TimeDelta,
+}
+
+/// How long a refusal is repeated without a statement.
+const REPEATED: TimeDelta = TimeDelta::seconds(1);
+
+/// Maximum number of refusals in memory.
+const MAX_REFUSALS: usize = 10_000;
+
+/// The refusals of the last second. A client that does not stop is refused again from memory, so that its requests
+/// cost the database nothing.
+#[derive(Clone)]
+pub struct Refusals(Arc<Cache<String, Refusal>>);
+
+/// When a client was refused, and how many seconds it has to wait.
+type Refusal = (DateTime<Utc>, u32);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Arc::new(Cache::new(MAX_REFUSALS)))
+    }
+}
+
+impl fmt::Debug for Refusals {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Refusals").field(&self.0.len()).finish()
+    }
+}
+
+impl Refusals {
+    /// Repeats the last refusal of `subject` by `limit`, or returns what `ask` returns.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`], and the errors of `ask`.
+    pub async fn or_ask(
+        &self,
+        limit: &Limit,
+        subject: &str,
+        now: DateTime<Utc>,
+        ask: impl AsyncFnOnce() -> Result<()>,
+    ) -> Result<()> {
+        let key = key(limit, subject);
+        if let Some((at, seconds)) = self.0.get(&key)
+            && (TimeDelta::zero()..REPEATED).contains(&(now - at))
+        {
+            return Err(Error::TooManyRequests(seconds));
+        }
+        let outcome = ask().await;
+        if let Err(Error::TooManyRequests(seconds)) = outcome {
+            self.0.insert(key, (now, seconds));
+        }
+        outcome
+    }
 }
 
 /// Counts one event. Events over the limit are refused, and do not prolong the wait.
@@ -167,6 +220,30 @@ mod tests {
         assert_eq!(wait(check(&db, &LIMIT, "ann", at(30_000)).await), Some(30));
         assert_eq!(wait(check(&db, &LIMIT, "ben", at(30_000)).await), None);
         assert_eq!(wait(check(&db, &LIMIT, "ann", at(60_000)).await), None);
+    }
+
+    #[actix_web::test]
+    async fn a_refusal_is_repeated_for_a_second_without_asking_and_nothing_else_is() {
+        let refusals = Refusals::default();
+        let ask = async |limit: &Limit, subject: &str, millis: i64, outcome: Result<()>| {
+            let mut asked = false;
+            let outcome = refusals.or_ask(limit, subject, at(millis), async || {
+                asked = true;
+                outcome
+            });
+            let outcome = wait(outcome.await);
+            (asked, outcome)
+        };
+        let refused = || Err(Error::TooManyRequests(7));
+        assert_eq!(ask(&LIMIT, "ann", 0, Ok(())).await, (true, None));
+        assert_eq!(ask(&LIMIT, "ann", 1, refused()).await, (true, Some(7)));
+        assert_eq!(ask(&LIMIT, "ann", 1000, Ok(())).await, (false, Some(7)));
+        let other = Limit { name: "another limit of the tests", ..LIMIT };
+        assert_eq!(ask(&other, "ann", 1000, Ok(())).await, (true, None));
+        assert_eq!(ask(&LIMIT, "ben", 1000, Ok(())).await, (true, None));
+        // The clock was set back, or a second has passed.
+        assert_eq!(ask(&LIMIT, "ann", 0, Ok(())).await, (true, None));
+        assert_eq!(ask(&LIMIT, "ann", 1001, Ok(())).await, (true, None));
     }
 
     #[actix_web::test]

@@ -30,6 +30,7 @@ use crate::{
     mail::{Delivery, worker::Worker},
     tasks::Tasks,
 };
+use limits::Refusals;
 use passwords::Passwords;
 use recovery::{compose::Composer, links::Links};
 use secrets::Secrets;
@@ -54,6 +55,8 @@ pub struct Accounts {
     pub session_lifetimes: Lifetimes,
     /// `LOGIN_LIMIT`.
     pub login_limit: u32,
+    /// Refusals by limits on the number of requests.
+    pub refusals: Refusals,
     /// Whether new passwords that are easy to guess are refused.
     pub check_passwords: bool,
     /// Hashes and verifies passwords.
@@ -85,6 +88,7 @@ impl Accounts {
             secrets: Arc::clone(&secrets),
             session_lifetimes: Lifetimes { idle: auth.session_idle, max: auth.session_max },
             login_limit: auth.login_limit,
+            refusals: Refusals::default(),
             check_passwords: auth.check_passwords,
             passwords: Arc::new(Passwords::new(settings.auth.bcrypt_cost)),
             registration: settings.auth.registration.resolve(false),

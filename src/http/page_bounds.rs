@@ -18,10 +18,17 @@ pub const MAX_CHEAP_ROWS: u64 = 10_000;
 /// Pages of up to this many rows are served whatever their size: clients of the FastAPI blog send no `limit`.
 pub const ALWAYS_SERVED: u64 = 100;
 
+/// A page of more bytes than this is large.
+pub const MAX_CHEAP_BYTES: u64 = 4 << 20;
+
+/// Maximum number of large pages read at the same time. Each occupies its worker for several milliseconds, many times.
+const LARGE: usize = 1;
+
 /// The bounds of all pages of the process. Clones share them.
 #[derive(Clone, Debug)]
 pub struct PageBounds {
-    throttle: Throttle,
+    expensive: Throttle,
+    large: Throttle,
     /// The memory of all pages.
     pub memory: PageMemory,
     /// Maximum size of a page of more than [`ALWAYS_SERVED`] rows.
@@ -34,7 +41,12 @@ impl PageBounds {
         // An expensive statement that waited has a quarter of the time left, and a request that waits in vain
         // is answered before its deadline.
         let max_wait = request_timeout.mul_f64(0.75);
-        Self { throttle: Throttle::new(EXPENSIVE, max_wait), memory: PageMemory::new(max_bytes), max_bytes }
+        Self {
+            expensive: Throttle::new(EXPENSIVE, max_wait),
+            large: Throttle::new(LARGE, max_wait),
+            memory: PageMemory::new(max_bytes),
+            max_bytes,
+        }
     }
 
     /// Waits until an expensive page may be read. The next one is admitted when the result is dropped.
@@ -42,6 +54,14 @@ impl PageBounds {
     /// # Errors
     /// [`Error::Busy`] if others take too long.
     pub async fn admit_expensive(&self) -> Result<Admission> {
-        self.throttle.admit().await.ok_or(Error::Busy)
+        self.expensive.admit().await.ok_or(Error::Busy)
+    }
+
+    /// Waits until a large page may be read. The next one is admitted when the result is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if others take too long.
+    pub async fn admit_large(&self) -> Result<Admission> {
+        self.large.admit().await.ok_or(Error::Busy)
     }
 }

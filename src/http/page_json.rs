@@ -94,6 +94,11 @@ impl PageJson {
         self.rows.is_empty()
     }
 
+    /// The size of its JSON.
+    pub fn bytes(&self) -> u64 {
+        u64::try_from(self.bytes).unwrap_or(u64::MAX)
+    }
+
     /// Reserves the memory for a page of `bytes` in advance.
     ///
     /// # Errors

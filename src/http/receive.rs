@@ -130,7 +130,10 @@ pub async fn admit_parsing(request: &HttpRequest) -> Result<ParsingPermit> {
 ///
 /// # Errors
 /// Those of `parse`.
-pub async fn parse<T: Send + 'static>(body: Bytes, parse: fn(&[u8]) -> Result<T>) -> Result<T> {
+pub async fn parse<T: Send + 'static>(
+    body: Bytes,
+    parse: impl FnOnce(&[u8]) -> Result<T> + Send + 'static,
+) -> Result<T> {
     if body.len() <= MAX_ON_WORKER {
         return parse(&body);
     }

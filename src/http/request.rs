@@ -58,19 +58,20 @@ where
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let limits = &*HttpState::of(&request)?.limits;
+            let limits = &HttpState::of(&request)?.limits;
             let received = B::receive(&request, &mut payload).await?;
             let caller = C::identify(&request).await?;
-            // Held until the values of the body are dropped.
-            let _permit = admit_parsing(&request).await?;
-            let body = B::decode(received).await?;
+            let body = {
+                let _permit = admit_parsing(&request).await?;
+                B::extract(received, limits).await?
+            };
 
             let mut errors = FieldErrors::default();
             let segments = path_parameters(&request);
             let path = Extractor::extract("path", Members::Pairs(&segments), limits, &mut errors);
             let pairs = query_pairs(request.query_string());
             let query = Extractor::extract("query", Members::Pairs(&pairs), limits, &mut errors);
-            let body = B::extract(&body, limits, &mut errors);
+            let body = body.map_err(|invalid| errors.append(invalid)).ok();
             match (path, query, body) {
                 (Some(path), Some(query), Some(body)) => Ok(Self { caller, path, query, body }),
                 _ => Err(errors.into()),

@@ -23,7 +23,7 @@ use crate::Failure;
 /// The maximum duration of a correct login from another address during a flood, in milliseconds.
 const LOGIN: f64 = 2000.0;
 
-/// How long a client waits after a 503 before it repeats its request.
+/// How long a client waits after a 429 or 503 before it repeats its request.
 const RETRY: Duration = Duration::from_millis(100);
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -61,7 +61,7 @@ pub(super) fn flood(
                         .unwrap_or_else(PoisonError::into_inner)
                         .push((response, started.elapsed()));
                     connection = Some(client).filter(|_| response.is_reusable);
-                    if response.status == 503 {
+                    if [429, 503].contains(&response.status) {
                         thread::sleep(RETRY);
                     }
                 }

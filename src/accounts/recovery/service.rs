@@ -85,7 +85,11 @@ pub async fn count_registration(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let network = client.network().to_string();
-    accounts.writer.statement([], async move |db| limits::count(db, &NETWORK, &network, now).await).await
+    let count = async || {
+        let network = network.clone();
+        accounts.writer.statement([], async move |db| limits::count(db, &NETWORK, &network, now).await).await
+    };
+    accounts.refusals.or_ask(&NETWORK, &network, now, count).await
 }
 
 /// Queues a link to set a new password for the account with this address. The work is the same if there is no such

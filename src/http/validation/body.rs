@@ -1,5 +1,7 @@
 //! Receiving and extracting the body of a request (contract, sections 2 and 5).
 
+use std::sync::Arc;
+
 use actix_multipart::Multipart;
 use actix_web::{
     HttpRequest,
@@ -23,13 +25,11 @@ use crate::http::{
 /// The value of an absent body.
 static NULL: Value = Value::Null;
 
-/// The body that a handler declares, in three steps. The caller is identified after the first one, so that a
-/// body of a stranger costs no more than the check of its syntax.
+/// The body that a handler declares, in two steps. The caller is identified between them, so that a body of a
+/// stranger costs no more than the check of its syntax.
 pub trait Body: Sized {
     /// The body with its syntax checked.
     type Received;
-    /// The values of the body.
-    type Decoded;
 
     /// Receives the body and checks its syntax.
     ///
@@ -37,31 +37,29 @@ pub trait Body: Sized {
     /// 400, 408, 413, 422 `json_invalid`, or 503 if other bodies occupy the memory.
     fn receive(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Self::Received>>;
 
-    /// Decodes the values.
+    /// Extracts the fields, or the errors of those that are invalid.
     ///
     /// # Errors
     /// [`Error::Internal`] if the thread that decodes a large body fails.
-    fn decode(received: Self::Received) -> impl Future<Output = Result<Self::Decoded>>;
-
-    /// Extracts the fields; none if any is invalid.
-    fn extract(decoded: &Self::Decoded, limits: &Limits, errors: &mut FieldErrors) -> Option<Self>;
+    fn extract(
+        received: Self::Received,
+        limits: &Arc<Limits>,
+    ) -> impl Future<Output = Result<Extracted<Self>>>;
 }
+
+/// The fields of a body, or their errors.
+type Extracted<B> = std::result::Result<B, FieldErrors>;
 
 /// The handler declares no body. If a client sends one, it is ignored.
 impl Body for () {
     type Received = ();
-    type Decoded = ();
 
     async fn receive(_request: &HttpRequest, _payload: &mut Payload) -> Result<()> {
         Ok(())
     }
 
-    async fn decode(_received: ()) -> Result<()> {
-        Ok(())
-    }
-
-    fn extract(_decoded: &(), _limits: &Limits, _errors: &mut FieldErrors) -> Option<Self> {
-        Some(())
+    async fn extract(_received: (), _limits: &Arc<Limits>) -> Result<Extracted<Self>> {
+        Ok(Ok(()))
     }
 }
 
@@ -71,18 +69,17 @@ pub struct Json<T>(pub T);
 
 /// The body received where JSON is declared.
 #[derive(Debug)]
-pub enum Document<J> {
-    /// No body, an empty one, or `null`.
+pub enum Document {
+    /// No body, or an empty one.
     Absent,
-    /// JSON: its bytes, or its value other than `null`.
-    Json(J),
+    /// JSON whose syntax is correct.
+    Json(Bytes),
     /// The text of a body with another content type.
     Text(String),
 }
 
-impl<T: Fields> Body for Json<T> {
-    type Received = Document<Bytes>;
-    type Decoded = Document<Value>;
+impl<T: Fields + Send + 'static> Body for Json<T> {
+    type Received = Document;
 
     async fn receive(request: &HttpRequest, payload: &mut Payload) -> Result<Self::Received> {
         let bytes = receive(request, payload).await?;
@@ -97,28 +94,34 @@ impl<T: Fields> Body for Json<T> {
         Ok(Document::Json(bytes))
     }
 
-    async fn decode(received: Self::Received) -> Result<Self::Decoded> {
-        Ok(match received {
-            Document::Absent => Document::Absent,
-            Document::Text(text) => Document::Text(text),
-            Document::Json(bytes) => match parse(bytes, parse_json).await? {
-                Value::Null => Document::Absent,
-                value => Document::Json(value),
-            },
-        })
+    async fn extract(received: Self::Received, limits: &Arc<Limits>) -> Result<Extracted<Self>> {
+        match received {
+            Document::Absent => Ok(extract_json(&NULL, limits)),
+            Document::Text(text) => Ok(extract_object(Input::Text(&text), limits)),
+            Document::Json(bytes) => {
+                let limits = Arc::clone(limits);
+                // The values are dropped on the same thread: those of a large body are many.
+                parse(bytes, move |bytes| Ok(extract_json(&parse_json(bytes)?, &limits))).await
+            }
+        }
     }
+}
 
-    fn extract(decoded: &Self::Decoded, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
-        let (input, parsed) = match decoded {
-            Document::Absent => (Input::Json(&NULL), Err(InvalidValue::missing())),
-            Document::Json(value) => (Input::Json(value), parse_object(Input::Json(value), limits)),
-            Document::Text(text) => (Input::Text(text), parse_object(Input::Text(text), limits)),
-        };
-        parsed
-            .map(Self)
-            .map_err(|invalid| errors.add(invalid, vec!["body".into()], || echo_object::<T>(input)))
-            .ok()
+fn extract_json<T: Fields>(value: &Value, limits: &Limits) -> Extracted<Json<T>> {
+    match value {
+        Value::Null => Err(invalid_object::<T>(InvalidValue::missing(), Input::Json(value))),
+        value => extract_object(Input::Json(value), limits),
     }
+}
+
+fn extract_object<T: Fields>(input: Input<'_>, limits: &Limits) -> Extracted<Json<T>> {
+    parse_object(input, limits).map(Json).map_err(|invalid| invalid_object::<T>(invalid, input))
+}
+
+fn invalid_object<T: Fields>(invalid: InvalidValue, input: Input<'_>) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    errors.add(invalid, vec!["body".into()], || echo_object::<T>(input));
+    errors
 }
 
 /// A JSON object whose late errors are reported after the handler's own 404 and 403.
@@ -143,28 +146,19 @@ impl<T> Deferred<T> {
     }
 }
 
-impl<T: Fields> Body for Deferred<T> {
-    type Received = Document<Bytes>;
-    type Decoded = Document<Value>;
+impl<T: Fields + Send + 'static> Body for Deferred<T> {
+    type Received = Document;
 
     async fn receive(request: &HttpRequest, payload: &mut Payload) -> Result<Self::Received> {
         Json::<T>::receive(request, payload).await
     }
 
-    async fn decode(received: Self::Received) -> Result<Self::Decoded> {
-        Json::<T>::decode(received).await
-    }
-
-    fn extract(decoded: &Self::Decoded, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
-        let mut own = FieldErrors::default();
-        match Json::extract(decoded, limits, &mut own) {
-            Some(Json(fields)) => Some(Self(Ok(fields))),
-            None if own.has_early() => {
-                errors.append(own);
-                None
-            }
-            None => Some(Self(Err(own))),
-        }
+    async fn extract(received: Self::Received, limits: &Arc<Limits>) -> Result<Extracted<Self>> {
+        Ok(match Json::extract(received, limits).await? {
+            Ok(Json(fields)) => Ok(Self(Ok(fields))),
+            Err(errors) if errors.has_early() => Err(errors),
+            Err(errors) => Ok(Self(Err(errors))),
+        })
     }
 }
 
@@ -174,7 +168,6 @@ pub struct Form<T>(pub T);
 
 impl<T: Fields> Body for Form<T> {
     type Received = Vec<Pair<'static>>;
-    type Decoded = Vec<Pair<'static>>;
 
     /// A body of another content type counts as a form without fields.
     async fn receive(request: &HttpRequest, payload: &mut Payload) -> Result<Self::Received> {
@@ -189,12 +182,10 @@ impl<T: Fields> Body for Form<T> {
         }
     }
 
-    async fn decode(received: Self::Received) -> Result<Self::Decoded> {
-        Ok(received)
-    }
-
-    fn extract(decoded: &Self::Decoded, limits: &Limits, errors: &mut FieldErrors) -> Option<Self> {
-        Extractor::extract("body", Members::Form(decoded), limits, errors).map(Self)
+    async fn extract(received: Self::Received, limits: &Arc<Limits>) -> Result<Extracted<Self>> {
+        let mut errors = FieldErrors::default();
+        let fields = Extractor::extract("body", Members::Form(&received), limits, &mut errors);
+        Ok(fields.map(Self).ok_or(errors))
     }
 }
 

@@ -171,14 +171,11 @@ fn kinds<T: std::fmt::Debug>(extracted: Result<T, FieldErrors>) -> Vec<(String, 
         .collect()
 }
 
-fn receive<B: Body>(content_type: &str, body: &str) -> (B::Decoded, Result<B, FieldErrors>) {
+fn receive<B: Body>(content_type: &str, body: &str) -> Result<B, FieldErrors> {
     rt::System::new().block_on(async {
         let request = TestRequest::post().app_data(state()).insert_header((CONTENT_TYPE, content_type));
         let (request, mut payload) = request.set_payload(body.to_owned()).to_http_parts();
-        let decoded = B::decode(B::receive(&request, &mut payload).await.unwrap()).await.unwrap();
-        let mut errors = FieldErrors::default();
-        let extracted = B::extract(&decoded, &LIMITS, &mut errors).ok_or(errors);
-        (decoded, extracted)
+        B::extract(B::receive(&request, &mut payload).await.unwrap(), &LIMITS.into()).await.unwrap()
     })
 }
 
@@ -189,7 +186,7 @@ fn receive_json(body: &str) -> (Option<Error>, Option<Error>) {
         let (request, mut payload) = request.to_http_parts();
         match Json::<Page>::receive(&request, &mut payload).await {
             Err(error) => (Some(error), None),
-            Ok(received) => (None, Json::<Page>::decode(received).await.err()),
+            Ok(received) => (None, Json::<Page>::extract(received, &LIMITS.into()).await.err()),
         }
     })
 }

@@ -21,7 +21,7 @@ use crate::{
     http::{
         conditional::{Conditional, Conditions, RowState},
         error::Result,
-        page_bounds::{ALWAYS_SERVED, MAX_CHEAP_ROWS, PageBounds},
+        page_bounds::{ALWAYS_SERVED, MAX_CHEAP_BYTES, MAX_CHEAP_ROWS, PageBounds},
         page_json::PageJson,
         paging::{Count, Neighbours, PageRequest},
         validation::{FieldErrors, Instant, InvalidValue},
@@ -123,9 +123,8 @@ pub async fn list_articles(
             return Ok(Conditional::NotModified(tag));
         }
     }
-    let mut articles = PageJson::new(bounds.memory.clone());
-    articles.reserve(bytes)?;
-    let page = request.page.rows(request.write_rows(db, visibility, &mut articles).await?);
+    let (mut articles, rows) = request.read_page(db, bounds, visibility, bytes).await?;
+    let page = request.page.rows(rows);
     let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
     articles.add_member("author", page.rows.iter().map(|row| authors.view(row.author_id)))?;
     let tag = authors.tag(page.tag(|row| (row.id, row.state), total));
@@ -254,38 +253,65 @@ impl Request {
         self.count.is_some() || other_time.is_some() || rows > MAX_CHEAP_ROWS
     }
 
+    /// Reads the page, which has at least `bytes`. If it turns out to be large, it is read again when it is
+    /// admitted: no connection and no memory is held while it waits.
+    async fn read_page(
+        &self,
+        db: &impl ReadRows,
+        bounds: &PageBounds,
+        visibility: Visibility,
+        bytes: u64,
+    ) -> Result<(PageJson, Vec<Written>)> {
+        let mut admission = if bytes > MAX_CHEAP_BYTES { Some(bounds.admit_large().await?) } else { None };
+        loop {
+            let mut page = PageJson::new(bounds.memory.clone());
+            page.reserve(bytes)?;
+            let max_bytes = admission.is_none().then_some(MAX_CHEAP_BYTES);
+            if let Some(rows) = self.write_rows(db, visibility, &mut page, max_bytes).await? {
+                return Ok((page, rows));
+            }
+            drop(page);
+            admission = Some(bounds.admit_large().await?);
+        }
+    }
+
     /// Reads the rows of this page and writes each into `page` as it arrives, in the order of the list. The
-    /// result has all rows that were read, in the order in which they were read.
+    /// result has all rows that were read, in the order in which they were read; `None` if the page has more than
+    /// `max_bytes`.
     async fn write_rows(
         &self,
         db: &impl ReadRows,
         visibility: Visibility,
         page: &mut PageJson,
-    ) -> Result<Vec<Written>> {
+        max_bytes: Option<u64>,
+    ) -> Result<Option<Vec<Written>>> {
         let statement = db.get_database_backend().build(&self.statement(visibility, &FULL_ROW));
         let limit = usize::try_from(self.page.limit).unwrap_or(usize::MAX);
         let mut rows = Vec::new();
-        let mut write = |row: &QueryResult| {
+        let mut write = |row: &QueryResult| -> Result<bool> {
             let article = full_row(row)?;
             let (id, state) = (article.id, state(&article));
             rows.push(Written { id, state, author_id: article.author_id, key: self.key(&article) });
             if rows.len() > limit {
-                return Ok(());
+                return Ok(true);
             }
             let usual = article.title.len().saturating_add(article.content.len()).saturating_add(ROW_SIZE);
-            page.push(&view_without_author(article), usual)
+            page.push(&view_without_author(article), usual)?;
+            Ok(max_bytes.is_none_or(|max| page.bytes() <= max))
         };
-        let mut outcome = Ok(());
+        let mut outcome = Ok(true);
         let mut each = |row: QueryResult| {
             outcome = write(&row);
-            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if matches!(outcome, Ok(true)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         db.read_rows(statement, &mut each).await?;
-        outcome?;
+        if !outcome? {
+            return Ok(None);
+        }
         if self.page.is_backward() {
             page.reverse();
         }
-        Ok(rows)
+        Ok(Some(rows))
     }
 
     /// The statement for the rows of this page, with these columns; the key column must be among them.
