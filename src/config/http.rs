@@ -57,7 +57,11 @@ settings_group! {
         /// Maximum time for a client to accept a part of a response. Then its connection is closed. Linux only.
         WRITE_TIMEOUT_SECONDS => write_timeout: Duration = seconds(1).default("30");
 
-        /// Maximum time for requests in flight to finish after SIGTERM.
+        /// How long the server serves requests after SIGTERM, while its readiness is 503 and its responses close
+        /// their connections. Longer than proxies keep idle connections.
+        DRAIN_SECONDS => drain: Duration = seconds(0).default_by_environment("0", "10");
+
+        /// Maximum time for requests in flight to finish after SIGTERM and `DRAIN_SECONDS`.
         SHUTDOWN_TIMEOUT_SECONDS => shutdown_timeout: Duration = seconds(0).default("30");
     }
 }

@@ -12,6 +12,7 @@ pub mod compression;
 pub mod conditional;
 pub mod cors;
 pub mod docs;
+pub mod draining;
 pub mod echo;
 pub mod error;
 pub mod field_errors;
@@ -33,6 +34,7 @@ pub mod validation;
 
 use cache::Cache;
 use client_address::TrustedProxies;
+use draining::Draining;
 use error::{Error, Result};
 use receive::BodyMemory;
 use validation::Limits;
@@ -50,6 +52,8 @@ pub struct HttpState {
     pub trusted_proxies: Arc<TrustedProxies>,
     /// The cache of complete responses to anonymous reads.
     pub cache: Arc<Cache>,
+    /// Whether the server is about to stop.
+    pub draining: Draining,
 }
 
 impl HttpState {

@@ -68,12 +68,16 @@ pub async fn check_liveness() -> HttpResponse {
 /// Check whether requests can be served
 ///
 /// Queries a table of the database and waits at most two seconds for it. On SQLite, also checks that the file of
-/// the database was neither deleted nor replaced.
+/// the database was neither deleted nor replaced. A server that is about to stop is not ready, but serves requests for
+/// `DRAIN_SECONDS`.
 #[utoipa::path(
     get, path = "/health/ready", tag = "health", operation_id = "check_readiness",
     responses((status = 200, description = "Requests can be served.", body = HealthResponse), ReadinessErrors),
 )]
 pub async fn check_readiness(operations: ThinData<Operations>) -> Result<HttpResponse> {
+    if operations.draining.has_begun() {
+        return Err(Error::Busy);
+    }
     timeout(TIMEOUT, query(&operations.db))
         .await
         .map_err(|late| Error::unavailable("query the database in time", late))?

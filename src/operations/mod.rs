@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::{
     db::Db,
-    http::{cache::Cache, resource::Endpoint},
+    http::{cache::Cache, draining::Draining, resource::Endpoint},
 };
 
 /// The state that requests about the server itself need. Cloning it only increments reference counts.
@@ -16,12 +16,20 @@ pub struct Operations {
     pub db: Db,
     /// The cache of the process.
     pub cache: Arc<Cache>,
+    /// Whether the server is about to stop.
+    pub draining: Draining,
 }
 
 impl Operations {
-    /// The state of this area, on the connections of one worker.
-    pub fn new(db: Db, cache: Arc<Cache>) -> Self {
-        Self { db, cache }
+    /// The state of this area.
+    pub fn new(db: Db, cache: Arc<Cache>, draining: Draining) -> Self {
+        Self { db, cache, draining }
+    }
+
+    /// The same on the connections of one worker.
+    #[must_use]
+    pub fn on(&self, db: &Db) -> Self {
+        Self { db: db.clone(), ..self.clone() }
     }
 }
 

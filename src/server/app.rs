@@ -24,6 +24,7 @@ use crate::{
         client_address::TrustedProxies,
         cors::{Policy, apply_cors},
         docs::{self, Documentation},
+        draining::{Draining, close_connections},
         error::Error,
         openapi::{self, CommonHeaders, Security},
         receive::BodyMemory,
@@ -86,18 +87,20 @@ impl AppState {
         let listener = Arc::<Cache>::clone(&cache);
         let writer = Writer::new(db.writer.clone(), listener, settings.http.request_timeout);
         let reader = || db.reader.clone();
+        let draining = Draining::default();
         let limits = Limits {
             max_page_size: settings.http.max_page_size,
             max_body_bytes: settings.http.max_body_bytes,
         };
         Self {
-            operations: Operations::new(db.clone(), Arc::clone(&cache)),
+            operations: Operations::new(db.clone(), Arc::clone(&cache), draining.clone()),
             http: HttpState {
                 body_memory: BodyMemory::new(limits.max_body_bytes),
                 limits: Arc::new(limits),
                 request_timeout: settings.http.request_timeout,
                 trusted_proxies: Arc::new(TrustedProxies::new(&settings.http.trusted_proxies)),
                 cache,
+                draining,
             },
             accounts: Accounts::new(settings, reader(), writer.clone(), clock.clone()),
             publishing: Publishing::new(settings, reader(), writer, clock.clone()),
@@ -111,7 +114,7 @@ impl AppState {
             http: self.http.clone(),
             accounts: self.accounts.on(db),
             publishing: self.publishing.on(db),
-            operations: Operations::new(db.clone(), Arc::clone(&self.http.cache)),
+            operations: self.operations.on(db),
         }
     }
 }
@@ -154,5 +157,6 @@ pub fn create_app(
         .wrap(from_fn(forbid_storing))
         .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
         .wrap(from_fn(decline_upgrade))
+        .wrap(from_fn(close_connections))
         .wrap(from_fn(log_requests))
 }

@@ -21,6 +21,8 @@ use actix_web::{
     body::MessageBody,
     dev::{AppConfig, ServiceResponse},
 };
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockFilter;
 use socket2::SockRef;
 
 use crate::http::sending::send_in_pieces;
@@ -59,6 +61,28 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     SockRef::from(&listener).listen(BACKLOG)?;
     Ok(listener)
 }
+
+/// Ignores the packets that open a connection, so that clients try again a second later, when the listener is closed,
+/// or connect to another server. Closing it at once would reset connections that were not accepted yet, together with
+/// their requests.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn refuse_new(listener: &TcpListener) {
+    // A program of the Berkeley Packet Filter, which sees packets from their TCP header on: load the byte of the
+    // flags; if it has SYN, drop the packet; otherwise pass all of it.
+    const PROGRAM: [SockFilter; 4] = [
+        SockFilter::new(0x30, 0, 0, 13),
+        SockFilter::new(0x45, 0, 1, 0x02),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    if let Err(error) = SockRef::from(listener).attach_filter(&PROGRAM) {
+        tracing::warn!(cause = %error, "new connections cannot be refused before the server stops");
+    }
+}
+
+/// Other systems have no such filter.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn refuse_new(_listener: &TcpListener) {}
 
 /// The service of one worker: `app` on every connection. A connection whose client accepts nothing for
 /// `write_timeout` is closed.

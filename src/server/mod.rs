@@ -3,6 +3,7 @@
 pub mod app;
 mod connections;
 pub mod descriptors;
+mod stop;
 
 use std::{
     io,
@@ -21,7 +22,10 @@ use actix_web::{
     web::{Data, ServiceConfig},
 };
 
-use self::app::{AppState, create_app, document};
+use self::{
+    app::{AppState, create_app, document},
+    stop::{Signals, Stop, Stopped},
+};
 use crate::{
     accounts,
     clock::Clock,
@@ -59,6 +63,7 @@ pub struct Server {
     mail: MailSettings,
     site: String,
     shutdown_timeout: Duration,
+    stop: Stop,
     address: SocketAddr,
 }
 
@@ -101,7 +106,8 @@ impl Server {
             .workers(workers)
             .worker_max_blocking_threads(blocking)
             .max_concurrent_connections(clients)
-            .shutdown_timeout(settings.http.shutdown_timeout.as_secs());
+            .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
+            .disable_signals();
         let stopping = builder.graceful_shutdown_signal();
         let worker = move || {
             // A worker that is restarted after a panic takes the next pools.
@@ -115,13 +121,30 @@ impl Server {
             .map_err(|error| bind_error(&settings.http, &error))?;
         let address = listeners.first().map(TcpListener::local_addr);
         let address = address.unwrap_or_else(|| Err(io::Error::other("no address is bound")))?;
+        let stop = Stop {
+            signals: Signals::listen()?,
+            draining: state.http.draining.clone(),
+            drain: settings.http.drain,
+            listeners: listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?,
+        };
         let server = listeners
             .into_iter()
             .try_fold(builder, |builder, listener| builder.listen("http", listener, worker.clone()))?;
         let shutdown_timeout = settings.http.shutdown_timeout;
         let tasks_db = db.for_tasks(&pools);
         let (mail, site) = (settings.mail.clone(), settings.app.name.clone());
-        Ok(Self { inner: server.run(), state, db, pools, tasks_db, mail, site, shutdown_timeout, address })
+        Ok(Self {
+            inner: server.run(),
+            state,
+            db,
+            pools,
+            tasks_db,
+            mail,
+            site,
+            shutdown_timeout,
+            stop,
+            address,
+        })
     }
 
     /// The address that the server listens on.
@@ -139,9 +162,9 @@ impl Server {
         self.inner.handle()
     }
 
-    /// Serves until SIGTERM or SIGINT. After SIGTERM, requests in flight have `SHUTDOWN_TIMEOUT_SECONDS` to
-    /// finish. Then ends the background tasks within the same time, but at least one second, and closes all
-    /// database connections.
+    /// Serves until SIGTERM or SIGINT. After SIGTERM, serves for `DRAIN_SECONDS`; then requests in flight have
+    /// `SHUTDOWN_TIMEOUT_SECONDS` to finish. Then ends the background tasks within the same time, but at least one
+    /// second, and closes all database connections. A second signal ends all of this.
     ///
     /// # Errors
     /// If accepting connections fails, or no thread is available.
@@ -149,8 +172,12 @@ impl Server {
         let tasks = Tasks::start()?;
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
         accounts::start(&tasks, &self.state.accounts.on(&self.tasks_db), &self.mail, &self.site);
-        let served = self.inner.await;
-        tasks.shutdown(self.shutdown_timeout.max(MIN_TASK_TIMEOUT)).await;
+        let served = self.stop.serve(self.inner).await;
+        let for_tasks = match served {
+            Ok(Stopped::AtOnce) => MIN_TASK_TIMEOUT,
+            _ => self.shutdown_timeout.max(MIN_TASK_TIMEOUT),
+        };
+        tasks.shutdown(for_tasks).await;
         let close = async {
             for db in self.pools.iter().chain([&self.tasks_db, &self.db]) {
                 db.close().await;
@@ -159,7 +186,7 @@ impl Server {
         if timeout(CLOSE_TIMEOUT, close).await.is_err() {
             tracing::warn!("the database connections could not be closed in time");
         }
-        served
+        served.map(drop)
     }
 }
 

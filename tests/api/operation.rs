@@ -3,8 +3,9 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt as _,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -235,6 +236,98 @@ async fn sigterm_finishes_what_is_in_flight_and_exits_with_0() {
     assert_eq!(status.code(), Some(0), "{}", server.output());
     assert!(stopped.elapsed() < Duration::from_secs(10), "it took {:?}", stopped.elapsed());
     drop((idle, silent));
+}
+
+#[actix_web::test]
+async fn a_server_that_drains_is_not_ready_but_serves_requests_and_closes_their_connections() {
+    let installation = Installation::new().await.set(&[("DRAIN_SECONDS", "2")]);
+    let mut server = installation.serve(&[]);
+    let mut idle = TcpStream::connect(server.address).unwrap();
+    check_health(&mut idle);
+    server.terminate();
+    let stopped = Instant::now();
+    // The signal arrives a moment later.
+    let mut ready = exchange(server.address, "/health/ready");
+    while ready.starts_with("HTTP/1.1 200 ") && stopped.elapsed() < Duration::from_secs(1) {
+        ready = exchange(server.address, "/health/ready");
+    }
+    assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
+    for mut client in [idle, TcpStream::connect(server.address).unwrap()] {
+        client.write_all(b"GET /articles/ HTTP/1.1\r\nHost: blog\r\n\r\n").unwrap();
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        // The idle connection still has the body of its first response.
+        assert!(response.contains("HTTP/1.1 200 ") && response.ends_with("\r\n\r\n[]"), "{response}");
+        assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
+    }
+    assert!(
+        stopped.elapsed() < Duration::from_secs(2),
+        "the connections were closed by the end of the server"
+    );
+    assert_eq!(server.wait().await.code(), Some(0), "{}", server.output());
+    assert!(stopped.elapsed() >= Duration::from_secs(2), "it drained for {:?}", stopped.elapsed());
+}
+
+/// Connections that are made while the server stops are refused, or served completely.
+#[actix_web::test]
+async fn no_connection_is_reset_while_a_draining_server_stops() {
+    let installation = Installation::new().await.set(&[("DRAIN_SECONDS", "1")]);
+    let mut server = installation.serve(&[]);
+    let address = server.address;
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            thread::spawn(move || {
+                let mut served = 0;
+                // A refused connection was not accepted, so a proxy would pass its request to another server.
+                while let Ok(mut client) = TcpStream::connect(address) {
+                    client
+                        .write_all(b"GET /health/live HTTP/1.1\r\nHost: blog\r\nConnection: close\r\n\r\n")
+                        .unwrap();
+                    let mut response = String::new();
+                    client.read_to_string(&mut response).unwrap();
+                    assert!(response.starts_with("HTTP/1.1 200 "), "{response:?}");
+                    served += 1;
+                }
+                served
+            })
+        })
+        .collect();
+    server.terminate();
+    assert_eq!(server.wait().await.code(), Some(0), "{}", server.output());
+    for client in clients {
+        assert!(client.join().unwrap() > 100);
+    }
+}
+
+#[actix_web::test]
+async fn a_second_signal_and_sigint_end_the_server_at_once() {
+    for signals in [&["TERM", "TERM"][..], &["TERM", "INT"], &["INT"]] {
+        let installation =
+            Installation::new().await.set(&[("DRAIN_SECONDS", "60"), ("SHUTDOWN_TIMEOUT_SECONDS", "60")]);
+        let mut server = installation.serve(&[]);
+        let _idle = TcpStream::connect(server.address).unwrap();
+        let started = Instant::now();
+        for (number, signal) in signals.iter().enumerate() {
+            if number > 0 {
+                // Two signals at the same time are one.
+                let drains = async || exchange(server.address, "/health/ready").starts_with("HTTP/1.1 503 ");
+                wait_until("it drains", drains).await;
+            }
+            server.signal(signal);
+        }
+        assert_eq!(server.wait().await.code(), Some(0), "{}", server.output());
+        assert!(started.elapsed() < Duration::from_secs(10), "{signals:?}: {:?}", started.elapsed());
+    }
+}
+
+/// Sends a GET request on a connection of its own, and returns the response.
+fn exchange(address: SocketAddr, path: &str) -> String {
+    let mut client = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: blog\r\nConnection: close\r\n\r\n");
+    client.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    client.read_to_string(&mut response).unwrap();
+    response
 }
 
 /// Sends a login, and returns once the server's only worker has begun with it.

@@ -10,7 +10,7 @@ use tempfile::tempdir;
 
 const UPDATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --test api generated_files";
 
-/// Settings that docker-compose.yml sets itself.
+/// Settings that docker-compose.yml sets itself, secrets as files.
 const SET_BY_COMPOSE: [&str; 4] = ["APP_ENV", "DATABASE_URL", "SECRET_KEY", "TRUSTED_PROXIES"];
 
 /// Settings that the image sets, or that must stay at their default because nginx.conf depends on it.
@@ -160,7 +160,7 @@ fn compose_list() -> String {
     let names: Vec<String> = declarations()
         .iter()
         .filter(|setting| !SET_BY_COMPOSE.contains(&setting.name) && !SET_BY_IMAGE.contains(&setting.name))
-        .map(|setting| format!("      {}:\n", setting.name))
+        .map(|setting| format!("    {}:\n", setting.name))
         .collect();
     names.concat()
 }
@@ -272,11 +272,16 @@ fn the_complete_example_file_starts_in_development_only() {
 #[test]
 fn settings_that_compose_does_not_pass_on_are_set_by_it_or_by_the_image() {
     let (compose, image) = (read("docker-compose.yml"), read("Dockerfile"));
-    for name in SET_BY_COMPOSE {
-        assert!(compose.contains(&format!("\n      {name}: ")), "{name}");
+    for setting in declarations().into_iter().filter(|setting| SET_BY_COMPOSE.contains(&setting.name)) {
+        let name = setting.file_name().unwrap_or_else(|| setting.name.to_owned());
+        assert!(compose.contains(&format!("\n    {name}: ")), "{name}");
     }
     assert!(image.contains("\nENV HOST=0.0.0.0 DATA_DIR=/data\n"));
     let port = declarations().into_iter().find(|setting| setting.name == "PORT").unwrap().default;
     let DefaultValue::Text { value: port, .. } = port else { panic!("PORT has no fixed default") };
-    assert!(read("deploy/nginx.conf").contains(&format!("server byline:{port};")));
+    let nginx = read("deploy/nginx.conf");
+    for replica in ["byline-1", "byline-2"] {
+        assert!(compose.contains(&format!("\n  {replica}:\n")), "{replica}");
+        assert!(nginx.contains(&format!("server {replica}:{port} ")), "{replica}");
+    }
 }

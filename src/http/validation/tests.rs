@@ -13,6 +13,7 @@ use crate::{
         HttpState,
         cache::Cache,
         client_address::TrustedProxies,
+        draining::Draining,
         error::{Error, Result},
         receive::{self, BodyMemory},
     },
@@ -198,6 +199,7 @@ fn state() -> HttpState {
         request_timeout: Duration::from_secs(1),
         cache: Cache::new(0).into(),
         trusted_proxies: TrustedProxies::new(&[]).into(),
+        draining: Draining::default(),
     }
 }
 

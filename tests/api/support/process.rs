@@ -251,7 +251,8 @@ impl ServerProcess {
         self.signal("HUP");
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends the signal with this name.
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success());
     }
