@@ -40,6 +40,8 @@ pub struct Connections {
     engine: Engine,
     /// The file of a SQLite database, for the connection that writes to it.
     file: Option<Arc<DatabaseFile>>,
+    /// Every statement only reads.
+    reads: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -170,11 +172,19 @@ impl Connection {
 
 impl Connections {
     pub(super) fn postgres(options: Options<sqlx::Postgres>, limits: Limits, pooling: Pooling) -> Self {
-        Self { engine: Engine::Postgres(ConnectionSet::new(options, limits, pooling)), file: None }
+        Self {
+            engine: Engine::Postgres(ConnectionSet::new(options, limits, pooling)),
+            file: None,
+            reads: false,
+        }
     }
 
     pub(super) fn sqlite(options: Options<sqlx::Sqlite>, limits: Limits) -> Self {
-        Self { engine: Engine::Sqlite(ConnectionSet::new(options, limits, Pooling::default())), file: None }
+        Self {
+            engine: Engine::Sqlite(ConnectionSet::new(options, limits, Pooling::default())),
+            file: None,
+            reads: false,
+        }
     }
 
     /// A connection for more than one statement.
@@ -207,6 +217,26 @@ impl Connections {
             connection.execute_unprepared(&begin).await.map_err(unavailable)?;
         }
         Ok(connection)
+    }
+
+    /// The same connections, for statements that only read. One whose connection turns out to be dead, because the
+    /// database was restarted since its last use, is repeated once on a new connection.
+    pub(super) fn for_reads(self) -> Self {
+        Self { reads: true, ..self }
+    }
+
+    /// Whether a statement is repeated if `connection` is dead. One that was just opened is not.
+    fn repeats_on(&self, connection: &Connection) -> bool {
+        self.reads && matches!(connection, Connection::Postgres(checked_out) if !checked_out.is_new())
+    }
+
+    /// Replaces a dead connection. Those that are idle are probably dead too.
+    async fn replace(&self, dead: Connection) -> Result<Connection, DbErr> {
+        drop(dead);
+        if let Engine::Postgres(set) = &self.engine {
+            set.close_idle();
+        }
+        self.check_out_for_one().await
     }
 
     /// Changes whenever a connection may have been replaced. If there is only one connection, a statement
@@ -247,6 +277,15 @@ fn is_sound(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|answer| answer.code().is_none_or(|code| !code.starts_with("57P")))
 }
 
+/// Whether the connection was lost, or the database said that it ends.
+fn has_died(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(_) => !is_sound(error),
+        _ => false,
+    }
+}
+
 /// Converts the error of a statement.
 pub(super) fn failed(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
@@ -280,14 +319,18 @@ impl ConnectionTrait for Connections {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        let mut connection = self.check_out_for_one().await?;
-        let outcome = connection.query_one(statement).await;
-        connection.end(outcome).await
+        // All rows, as in [`Connection::query_one`].
+        Ok(self.query_all_raw(statement).await?.into_iter().next())
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut connection = self.check_out_for_one().await?;
-        let outcome = connection.query_all(statement).await;
+        let again = self.repeats_on(&connection).then(|| statement.clone());
+        let mut outcome = connection.query_all(statement).await;
+        if let Some(statement) = again.filter(|_| outcome.as_ref().is_err_and(has_died)) {
+            connection = self.replace(connection).await?;
+            outcome = connection.query_all(statement).await;
+        }
         connection.end(outcome).await
     }
 }
@@ -296,7 +339,18 @@ impl ConnectionTrait for Connections {
 impl ReadRows for Connections {
     async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr> {
         let mut connection = self.check_out_for_one().await?;
-        match connection.for_each_row(statement, each).await {
+        let again = self.repeats_on(&connection).then(|| statement.clone());
+        let mut passed = false;
+        let mut noting = |row| {
+            passed = true;
+            each(row)
+        };
+        let mut outcome = connection.for_each_row(statement, &mut noting).await;
+        if let Some(statement) = again.filter(|_| !passed && outcome.as_ref().is_err_and(has_died)) {
+            connection = self.replace(connection).await?;
+            outcome = connection.for_each_row(statement, each).await;
+        }
+        match outcome {
             // The connection still has rows to send, so it is closed.
             Ok(ControlFlow::Break(())) => Ok(()),
             outcome => connection.end(outcome).await.map(drop),

@@ -292,7 +292,7 @@ impl Source {
                     let reader = self.postgres(postgres, share.readers);
                     let single = share.writers == 0;
                     let writer = if single { reader.clone() } else { self.postgres(postgres, share.writers) };
-                    (reader, writer)
+                    (reader.for_reads(), writer)
                 })
                 .collect(),
             Server::Sqlite { options, writer } => budget::sqlite(self.connections, SQLITE_READERS, workers)

@@ -3,7 +3,7 @@
 use std::{fs, net::TcpStream, path::PathBuf, sync::Arc, time::Duration};
 
 use actix_web::{http::StatusCode, rt::time::sleep};
-use sea_orm::DbBackend;
+use sea_orm::{ConnectionTrait as _, DbBackend};
 use serde_json::json;
 
 use crate::support::{
@@ -43,6 +43,26 @@ async fn clients_never_take_the_descriptors_of_the_database() {
     client.sign_up("ann").await.write(Published::Yes).await;
     client.get("/health/ready").await.expect(StatusCode::OK);
     assert!(!server.output().contains("open files"), "{}", server.output());
+}
+
+/// PostgreSQL ends the connections, as it does when it is restarted. They were used a moment ago, so they are not
+/// checked before their next use.
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_read_is_repeated_if_its_connection_has_died() {
+    let database = TestDatabase::postgres().await;
+    migrate(&database).await;
+    let app = TestApp::on(Arc::new(database), &[("CACHE_BYTES", "0")]);
+    let ann = app.sign_up("ann").await;
+    let article = ann.write(Published::Yes).await;
+    let other = app.database.connect().await;
+    for path in ["/articles/", &article.path(), "/users/me", "/articles/?count=exact"].repeat(5) {
+        ann.get(path).await.expect(StatusCode::OK);
+        let end_others = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+                          WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        other.execute_unprepared(end_others).await.unwrap();
+        ann.get(path).await.expect(StatusCode::OK);
+    }
 }
 
 /// A server on SQLite, an account, and the path of the file.

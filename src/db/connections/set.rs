@@ -143,6 +143,11 @@ impl<D: Database> ConnectionSet<D> {
         }
     }
 
+    /// Closes the connections that are not in use, without a farewell.
+    pub(super) fn close_idle(&self) {
+        self.idle().clear();
+    }
+
     /// How many connections were opened so far.
     pub(super) fn opened(&self) -> u64 {
         self.opened.load(SeqCst)

@@ -20,7 +20,7 @@ fn reader() -> (Connections, Arc<ConnectionSet<sqlx::Sqlite>>) {
 fn set_with(limits: Limits) -> (Connections, Arc<ConnectionSet<sqlx::Sqlite>>) {
     let options = SqliteConnectOptions::new().in_memory(true);
     let set = ConnectionSet::new(options, limits, Pooling::default());
-    (Connections { engine: Engine::Sqlite(Arc::clone(&set)), file: None }, set)
+    (Connections { engine: Engine::Sqlite(Arc::clone(&set)), file: None, reads: false }, set)
 }
 
 fn statement(sql: &str) -> Statement {
