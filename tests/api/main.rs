@@ -56,6 +56,7 @@ mod resilience;
 mod roles;
 mod sessions;
 mod settings;
+mod slugs;
 mod startup;
 mod support;
 mod takeover;

@@ -7,6 +7,7 @@ mod edit;
 mod editor;
 pub mod list;
 pub mod routes;
+mod rows;
 pub mod schemas;
 pub mod service;
 mod write;
