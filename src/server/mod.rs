@@ -36,7 +36,7 @@ use crate::{
         cors::Policy,
         docs::Documentation,
     },
-    publishing::articles::ARTICLES,
+    publishing::{self, articles::ARTICLES},
     tasks::Tasks,
 };
 
@@ -172,6 +172,7 @@ impl Server {
         let tasks = Tasks::start()?;
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
         accounts::start(&tasks, &self.state.accounts.on(&self.tasks_db), &self.mail, &self.site);
+        publishing::start(&tasks, &self.state.publishing.on(&self.tasks_db));
         let served = self.stop.serve(self.inner).await;
         let for_tasks = match served {
             Ok(Stopped::AtOnce) => MIN_TASK_TIMEOUT,

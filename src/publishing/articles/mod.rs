@@ -4,8 +4,9 @@
 
 mod authors;
 mod edit;
-mod editor;
+pub mod editor;
 pub mod list;
+mod related;
 pub mod routes;
 mod rows;
 pub mod schemas;
