@@ -1,6 +1,7 @@
 //! Publishing: articles and everything that shows them.
 
 pub mod articles;
+mod search;
 
 use entity::{Visibility, Writability};
 
