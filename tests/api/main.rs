@@ -48,6 +48,7 @@ mod pgbouncer;
 mod plans;
 mod preconditions;
 mod profile;
+mod publication;
 mod recovery;
 mod replay;
 mod replicas;

@@ -13,8 +13,9 @@ use serde_json::json;
 
 use super::{
     authors::Authors,
-    schemas::{ArticleFilter, ArticleList, AuthorName, Expand, ListCursor, Sort},
-    service::{state, view_without_author},
+    editor::state,
+    schemas::{ArticleFilter, ArticleList, AuthorName, ListCursor, Sort},
+    service::view_without_author,
 };
 use crate::{
     db::{ReadRows, keyset::Keyset},
@@ -26,6 +27,7 @@ use crate::{
         paging::{Count, Neighbours, PageRequest},
         validation::{FieldErrors, Instant, InvalidValue},
     },
+    publishing::expansions::Expansions,
 };
 
 /// One page.
@@ -44,7 +46,7 @@ pub struct ArticlePage {
 struct Request {
     page: PageRequest<ArticleList, DateTime<Utc>>,
     count: Option<Count>,
-    expand: Option<Expand>,
+    expand: Expansions,
 }
 
 /// Identifies the state of one article of a page.
@@ -66,13 +68,30 @@ struct Written {
 }
 
 /// The bytes of an article in a page in addition to its title and its content.
-const ROW_SIZE: usize = 256;
+const ROW_SIZE: usize = 512;
 
-const FULL_ROW: [article::Column; 10] = {
+const FULL_ROW: [article::Column; 15] = {
     use article::Column::{
-        AuthorId, Content, CreatedAt, Hidden, Id, Published, StateId, Title, UpdatedAt, Version,
+        AuthorId, Content, CreatedAt, Excerpt, Format, Hidden, Id, Published, PublishedAt, ScheduledAt, Slug,
+        StateId, Title, UpdatedAt, Version,
     };
-    [Id, Title, Content, Published, AuthorId, CreatedAt, UpdatedAt, Version, StateId, Hidden]
+    [
+        Id,
+        Title,
+        Content,
+        Published,
+        AuthorId,
+        CreatedAt,
+        UpdatedAt,
+        Version,
+        StateId,
+        Hidden,
+        Slug,
+        Format,
+        Excerpt,
+        PublishedAt,
+        ScheduledAt,
+    ]
 };
 
 /// Decodes a row with [`FULL_ROW`] by position: looking up every column of every row by name is the largest
@@ -89,6 +108,11 @@ fn full_row(row: &QueryResult) -> Result<article::Model, DbErr> {
         version: row.try_get_by_index(7)?,
         state_id: row.try_get_by_index(8)?,
         hidden: row.try_get_by_index(9)?,
+        slug: row.try_get_by_index(10)?,
+        format: row.try_get_by_index(11)?,
+        excerpt: row.try_get_by_index(12)?,
+        published_at: row.try_get_by_index(13)?,
+        scheduled_at: row.try_get_by_index(14)?,
     })
 }
 
@@ -116,7 +140,7 @@ pub async fn list_articles(
     if conditions.if_none_match.is_some() && request.page.limit <= MAX_CHEAP_ROWS {
         let versions = request.statement(visibility, &request.version_columns());
         let page = request.page.rows(fetch::<RowVersion>(db, &versions).await?);
-        let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
+        let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
         let state = |row: &RowVersion| RowState { version: row.version, id: row.state_id };
         let tag = authors.tag(page.tag(|row| (row.id, state(row)), total));
         if conditions.is_current(&tag) {
@@ -126,7 +150,7 @@ pub async fn list_articles(
     let mut articles = PageJson::new(bounds.memory.clone());
     articles.reserve(bytes)?;
     let page = request.page.rows(request.write_rows(db, visibility, &mut articles).await?);
-    let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
+    let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
     articles.add_member("author", page.rows.iter().map(|row| authors.view(row.author_id)))?;
     let tag = authors.tag(page.tag(|row| (row.id, row.state), total));
     if conditions.is_current(&tag) {
@@ -199,7 +223,7 @@ impl Request {
             }
         };
         let page = PageRequest { list, limit: limit.0, skip: skip.0, cursor };
-        Ok(Self { page, count, expand })
+        Ok(Self { page, count, expand: expand.unwrap_or_default() })
     }
 
     fn key_column(&self) -> article::Column {

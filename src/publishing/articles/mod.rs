@@ -3,6 +3,8 @@
 //! `entity::visibility` decides who may see an article. For everyone else it is 404, whatever the request.
 
 mod authors;
+mod edit;
+mod editor;
 pub mod list;
 pub mod routes;
 pub mod schemas;

@@ -4,9 +4,11 @@ use actix_web::{HttpResponse, HttpResponseBuilder, http::header, web::ThinData};
 use serde_json::{json, to_value};
 
 use super::{
-    ARTICLES, list,
+    ARTICLES,
+    editor::Editor,
+    list,
     schemas::{ArticleCreate, ArticleDetail, ArticleFilter, ArticlePath, ArticleResponse, ArticleUpdate},
-    service::{self, Editor},
+    service,
 };
 use crate::{
     accounts::{CurrentUser, Viewer, administration::audit::Actor, users::USERS},
@@ -24,7 +26,7 @@ use crate::{
         urls::Base,
         validation::{Deferred, Json},
     },
-    publishing::Publishing,
+    publishing::{Publishing, expansions::Expansions},
 };
 
 /// The routes of this feature.
@@ -54,14 +56,15 @@ error_responses! {
     ];
     /// Of creating one.
     CreateErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, examples::unparsed(), examples::too_large(),
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::Conflict("The slug is taken"),
+        examples::unparsed(), examples::too_large(),
         examples::missing("content", json!({"title": "On the Analytical Engine"})),
     ];
     /// Of changing one.
     UpdateErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::Forbidden,
-        Error::NotFound("Article"), Error::PreconditionFailed("article"), examples::unparsed(),
-        examples::too_large(), examples::missing_body(),
+        Error::NotFound("Article"), Error::Conflict("The slug is taken"), Error::PreconditionFailed("article"),
+        examples::unparsed(), examples::too_large(), examples::missing_body(),
     ];
     /// Of deleting one.
     DeleteErrors = [
@@ -128,10 +131,10 @@ pub async fn read_article(
     request: ApiRequest<Viewer, ArticlePath, ArticleDetail>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let (viewer, expand) = (request.caller, request.query.expand);
+    let (viewer, expand) = (request.caller, request.query.expand.unwrap_or_default());
     let visibility = publishing.visibility(viewer);
     let article =
-        service::get_article(&publishing.reader, visibility, &request.path, expand, &conditions).await?;
+        service::get_article(&publishing.reader, visibility, &request.path, &expand, &conditions).await?;
     Ok(article.respond(publishing.recipient(viewer), HttpResponseBuilder::json))
 }
 
@@ -155,9 +158,9 @@ pub async fn create_article(
     request: ApiRequest<CurrentUser, (), (), Json<ArticleCreate>>,
     base: Base,
 ) -> Result<HttpResponse> {
-    let now = publishing.clock.now();
-    let author = request.caller.id();
-    let article = service::create_article(&publishing.writer, author, request.body.0, now).await?;
+    let Publishing { writer, default_format, clock, .. } = &*publishing;
+    let (author, input) = (request.caller.id(), request.body.0);
+    let article = service::create_article(writer, author, input, *default_format, clock.now()).await?;
     let location = base.reference(&format!("articles/{}", article.id));
     let tag = EntityTag::of_row(article.state);
     Ok(HttpResponse::Created()
@@ -232,6 +235,6 @@ fn link_parameters(query: &ArticleFilter) -> [(&'static str, Option<String>); 3]
     [
         ("limit", Some(query.limit.0.to_string())),
         ("count", name(query.count.and_then(|count| to_value(count).ok()))),
-        ("expand", name(query.expand.and_then(|expand| to_value(expand).ok()))),
+        ("expand", query.expand.as_ref().map(Expansions::parameter)),
     ]
 }
