@@ -2,7 +2,7 @@
 
 pub mod articles;
 pub mod expansions;
-mod search;
+pub mod search;
 pub mod slugs;
 
 use entity::{Visibility, Writability};
@@ -11,7 +11,7 @@ use crate::{
     accounts::{CurrentUser, Viewer},
     clock::Clock,
     config::Settings,
-    db::{Connections, Db, Writer},
+    db::{Connections, Db, Throttle, Writer},
     http::{
         conditional::Recipient,
         error::{Error, Result},
@@ -19,6 +19,7 @@ use crate::{
         request::UserId,
         resource::Endpoint,
     },
+    tasks::Tasks,
 };
 use articles::schemas::{Drafts, Format};
 
@@ -35,6 +36,10 @@ pub struct Publishing {
     pub default_format: Format,
     /// The bounds of pages.
     pub page_bounds: PageBounds,
+    /// Admits as many searches at the same time as there are workers, so that others find a connection.
+    pub search_throttle: Throttle,
+    /// The language of the search index on PostgreSQL.
+    pub search_language: &'static str,
     /// The time.
     pub clock: Clock,
 }
@@ -44,8 +49,20 @@ impl Publishing {
     pub fn new(settings: &Settings, reader: Connections, writer: Writer, clock: Clock) -> Self {
         let public_drafts = settings.publishing.public_drafts;
         let page_bounds = PageBounds::new(settings.http.request_timeout, settings.http.max_page_bytes);
+        let max_wait = settings.http.request_timeout.mul_f64(0.75);
+        let search_throttle = Throttle::new(settings.http.workers.max(1), max_wait);
+        let search_language = settings.publishing.search_language;
         let default_format = settings.publishing.default_format.into();
-        Self { reader, writer, public_drafts, default_format, page_bounds, clock }
+        Self {
+            reader,
+            writer,
+            public_drafts,
+            default_format,
+            page_bounds,
+            search_throttle,
+            search_language,
+            clock,
+        }
     }
 
     /// The same on the connections of another worker.
@@ -98,5 +115,10 @@ impl Publishing {
 
 /// The routes of this area.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
-    articles::routes::endpoints().into_iter()
+    articles::routes::endpoints().into_iter().chain(search::routes::endpoints())
+}
+
+/// Starts the background tasks of this area. `publishing` has the connections of tasks.
+pub fn start(tasks: &Tasks, publishing: &Publishing) {
+    search::indexer::start(tasks, &publishing.writer, publishing.search_language);
 }

@@ -51,6 +51,7 @@ const ROWS: &[(&str, [u16; 10])] = &[
     ("read_article", [404, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("update_article", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("delete_article", [401, 404, 204, 401, 403, 401, 401, 204, 403, 204]),
+    ("search_articles", [200, 200, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("login", PUBLIC),
     ("refresh", PUBLIC),
     ("register_user", [201; 10]),
@@ -175,6 +176,7 @@ impl World {
         match operation {
             "list_articles" => path("/articles/"),
             "create_article" => ("/articles/".to_owned(), Some(article())),
+            "search_articles" => path("/search?q=word"),
             "read_article" | "delete_article" => (self.draft(owner).await, None),
             "update_article" => (self.draft(owner).await, Some(json!({ "title": "Another" }))),
             "refresh" => {

@@ -170,6 +170,35 @@ async fn fetch<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &Select
     Ok(T::find_by_statement(statement).all(db).await?)
 }
 
+/// Applies the filters of the list.
+pub(in crate::publishing) fn of_list(
+    select: Select<article::Entity>,
+    list: &ArticleList,
+) -> Select<article::Entity> {
+    let published = list.published.map(|published| article::Column::Published.eq(published));
+    narrow(select, list).filter(Condition::all().add_option(published))
+}
+
+/// Applies the filters of the list except `published`.
+fn narrow(select: Select<article::Entity>, list: &ArticleList) -> Select<article::Entity> {
+    use article::Column::{AuthorId, CreatedAt, UpdatedAt};
+
+    let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
+    let author = list.author.as_ref().map(|name| {
+        let id = user::Entity::find().select_only().column(user::Column::Id);
+        let id = id.filter(user::Column::Username.eq(name)).into_query();
+        AuthorId.into_expr().eq(Expr::SubQuery(None, Box::new(id.into())))
+    });
+    let conditions = [
+        author,
+        list.since.map(|since| CreatedAt.gte(time(since))),
+        list.until.map(|until| CreatedAt.lt(time(until))),
+        list.updated_since.map(|since| UpdatedAt.gte(time(since))),
+        list.updated_until.map(|until| UpdatedAt.lt(time(until))),
+    ];
+    select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
+}
+
 impl Request {
     fn new(filter: ArticleFilter) -> Result<Self> {
         let ArticleFilter {
@@ -241,29 +270,7 @@ impl Request {
     }
 
     fn whole_list(&self, visibility: Visibility) -> Select<article::Entity> {
-        let published = self.page.list.published.map(|published| article::Column::Published.eq(published));
-        self.narrow(article::Entity::visible_to(visibility)).filter(Condition::all().add_option(published))
-    }
-
-    /// Applies the filters of the list except `published`.
-    fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
-        use article::Column::{AuthorId, CreatedAt, UpdatedAt};
-
-        let list = &self.page.list;
-        let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
-        let author = list.author.as_ref().map(|name| {
-            let id = user::Entity::find().select_only().column(user::Column::Id);
-            let id = id.filter(user::Column::Username.eq(name)).into_query();
-            AuthorId.into_expr().eq(Expr::SubQuery(None, Box::new(id.into())))
-        });
-        let conditions = [
-            author,
-            list.since.map(|since| CreatedAt.gte(time(since))),
-            list.until.map(|until| CreatedAt.lt(time(until))),
-            list.updated_since.map(|since| UpdatedAt.gte(time(since))),
-            list.updated_until.map(|until| UpdatedAt.lt(time(until))),
-        ];
-        select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
+        of_list(article::Entity::visible_to(visibility), &self.page.list)
     }
 
     /// Whether the page may read many rows that it does not show: those before it, the whole list, or those
@@ -326,7 +333,7 @@ impl Request {
     ) -> Vec<SelectStatement> {
         article::Entity::visible_parts(visibility, self.page.list.published)
             .into_iter()
-            .map(|part| select(self.narrow(part).select_only()).into_query())
+            .map(|part| select(narrow(part, &self.page.list).select_only()).into_query())
             .collect()
     }
 

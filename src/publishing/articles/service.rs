@@ -183,7 +183,7 @@ async fn load_writable(
 }
 
 /// The article as clients see it, without its author.
-pub(super) fn view_without_author(article: article::Model) -> ArticleResponse {
+pub(in crate::publishing) fn view_without_author(article: article::Model) -> ArticleResponse {
     view(article, &Authors::default())
 }
 
