@@ -22,7 +22,7 @@ use crate::{
 
 /// The routes of this feature.
 pub fn endpoints() -> [Endpoint; 1] {
-    [endpoint!(search).scope(Scope::ArticlesRead)]
+    [endpoint!(search_articles).scope(Scope::ArticlesRead)]
 }
 
 error_responses! {
@@ -49,14 +49,14 @@ error_responses! {
     ),
     security((), ("OAuth2PasswordBearer" = [])),
 )]
-pub async fn search(
+pub async fn search_articles(
     publishing: ThinData<Publishing>,
     http: HttpRequest,
     request: ApiRequest<Viewer, (), SearchFilter>,
 ) -> Result<HttpResponse> {
     let Publishing { reader, search_throttle, .. } = &*publishing;
     let visibility = publishing.list_visibility(request.caller, request.query.drafts)?;
-    let page = service::search(reader, search_throttle, visibility, request.query).await?;
+    let page = service::search_articles(reader, search_throttle, visibility, request.query).await?;
     let mut response = HttpResponse::Ok();
     write_headers(&mut response, &page, http.query_string());
     Ok(response.json(page.results))

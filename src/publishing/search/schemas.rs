@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::{
     ToSchema,
-    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
 };
 
 use super::query::Query;
@@ -54,7 +54,8 @@ fn parse_number(input: Input<'_>, max: u32) -> Result<u64, InvalidValue> {
 }
 
 fn number_schema(max: u32, default: u32) -> RefOr<Schema> {
-    let number = ObjectBuilder::new().schema_type(Type::Integer);
+    let format = SchemaFormat::KnownFormat(KnownFormat::Int32);
+    let number = ObjectBuilder::new().schema_type(Type::Integer).format(Some(format));
     number.minimum(Some(0)).maximum(Some(max)).default(Some(default.into())).into()
 }
 
@@ -95,6 +96,7 @@ fields! {
     pub struct SearchFilter {
         /// Words, all of which an article must have. `"several words"` is a phrase, `-word` excludes, `a OR b`
         /// stands for either, `begin*` for every word that begins so. Case and accents do not matter.
+        #[example = "engine"]
         q: Query,
         /// The number of results to skip.
         skip: SearchSkip,
@@ -167,5 +169,9 @@ pub struct SearchResult {
 }
 
 fn format_schema() -> RefOr<Schema> {
-    Format::schema()
+    let mut schema = Format::schema();
+    if let RefOr::T(Schema::Object(object)) = &mut schema {
+        object.examples = vec![Format::Markdown.name().into()];
+    }
+    schema
 }

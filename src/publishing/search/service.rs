@@ -68,7 +68,7 @@ pub struct SearchPage {
 ///
 /// # Errors
 /// [`Error::Busy`] if too many searches run or wait.
-pub async fn search(
+pub async fn search_articles(
     db: &impl ConnectionTrait,
     throttle: &Throttle,
     visibility: Visibility,
