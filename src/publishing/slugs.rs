@@ -6,16 +6,17 @@ use std::{
     hash::{BuildHasher as _, RandomState},
 };
 
+use chrono::{DateTime, Utc};
 use deunicode::deunicode;
-use entity::article;
+use entity::{Visibility, article, slug_redirect};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _,
-    QuerySelect as _, QueryTrait as _,
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, QueryTrait as _, Select, Set, sea_query::OnConflict,
 };
 use utoipa::openapi::{RefOr, Schema};
 
 use crate::{
-    db::violated_unique,
+    db::{Transaction, violated_unique},
     http::{
         error::{Error, Result},
         validation::{Field, Input, InvalidValue, Limits, Nullable, TextRule, parse_text, text_schema},
@@ -32,6 +33,9 @@ const PREFIX: &str = "post";
 
 /// What the slug of an article without one begins with; its id follows.
 const RESERVED: &str = "article-";
+
+/// The maximum number of former slugs of an article.
+const MAX_REDIRECTS: u64 = 50;
 
 /// The maximum number of attempts to write a slug that another article may take at the same time.
 const ATTEMPTS: u32 = 16;
@@ -68,6 +72,14 @@ impl Slug {
     /// A slug that the database contains.
     pub(super) fn stored(slug: String) -> Self {
         Self(slug)
+    }
+
+    /// What a path names, if any article can have it.
+    pub fn of_path(text: &str) -> Option<Self> {
+        let is_part = |part: &str| {
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
+        (text.len() <= MAX && text.split('-').all(is_part)).then(|| Self(text.to_owned()))
     }
 
     /// The slug of an article that has none.
@@ -223,6 +235,64 @@ pub(super) async fn check_chosen(db: &impl ConnectionTrait, slug: &Slug) -> Resu
     }
 }
 
+/// The articles that have a slug and are visible, in the order in which they are to be looked up.
+pub(super) fn holders(slug: &Slug, visibility: Visibility) -> Vec<Select<article::Entity>> {
+    if let Some(id) = slug.reserved_id() {
+        let article = article::Entity::visible_to(visibility).filter(article::Column::Id.eq(id));
+        return vec![article.filter(article::Column::Slug.is_null())];
+    }
+    let states: &[bool] = if visibility == Visibility::Published { &[true] } else { &[true, false] };
+    states
+        .iter()
+        .flat_map(|published| article::Entity::visible_parts(visibility, Some(*published)))
+        .map(|part| part.filter(article::Column::Slug.eq(slug.as_ref())))
+        .map(|part| part.order_by_desc(article::Column::Id).limit(1))
+        .collect()
+}
+
+/// The slug of the published article that had this one last. Drafts are left out: another article may have their
+/// slug.
+pub(super) async fn moved_to(db: &impl ConnectionTrait, slug: &Slug) -> Result<Option<String>> {
+    let published = article::Entity::visible_to(Visibility::Published);
+    let article = if let Some(id) = slug.reserved_id() {
+        published.filter(article::Column::Id.eq(id))
+    } else {
+        let had = slug_redirect::Entity::find()
+            .select_only()
+            .column(slug_redirect::Column::ArticleId)
+            .filter(slug_redirect::Column::Slug.eq(slug.as_ref()));
+        published.filter(article::Column::Id.in_subquery(had.into_query()))
+    };
+    let current = article.select_only().column(article::Column::Slug).into_tuple::<Option<String>>();
+    Ok(current.one(db).await?.flatten())
+}
+
+/// Lets `slug` lead to the article that had it. The oldest former slugs of an article that has many are deleted.
+pub(super) async fn redirect(
+    txn: &Transaction,
+    slug: &str,
+    article_id: i32,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    use slug_redirect::Column::{ArticleId, CreatedAt, Slug};
+
+    let row = slug_redirect::ActiveModel {
+        slug: Set(slug.to_owned()),
+        article_id: Set(article_id),
+        created_at: Set(now.into()),
+    };
+    let replace = OnConflict::column(Slug).update_columns([ArticleId, CreatedAt]).to_owned();
+    slug_redirect::Entity::insert(row).on_conflict(replace).exec_without_returning(txn).await?;
+    let of_article = slug_redirect::Entity::find().filter(ArticleId.eq(article_id));
+    let newest = of_article.select_only().column(Slug).order_by_desc(CreatedAt).order_by_desc(Slug);
+    slug_redirect::Entity::delete_many()
+        .filter(ArticleId.eq(article_id))
+        .filter(Slug.not_in_subquery(newest.limit(MAX_REDIRECTS).into_query()))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
 /// Maps the error of a write: [`Error::Conflict`] if another article took the slug.
 pub(super) fn taken(error: DbErr) -> Error {
     match violated_unique(&error) {
@@ -247,108 +317,4 @@ pub(super) async fn retry<T>(is_chosen: bool, write: impl AsyncFn(u32) -> Result
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMITS: Limits = Limits { max_page_size: None, max_body_bytes: 1024 };
-
-    fn is_valid(slug: &str) -> bool {
-        Slug::parse(Input::Text(slug), &LIMITS).is_ok()
-    }
-
-    #[test]
-    fn a_slug_consists_of_the_words_of_the_title() {
-        for (title, slug) in [
-            ("Hello, World!", "hello-world"),
-            ("  C++ & Rust -- a   comparison ", "c-rust-a-comparison"),
-            ("Über Größe", "uber-grosse"),
-            ("Ænima œuvre Łódź", "aenima-oeuvre-lodz"),
-            ("Привет, мир", "privet-mir"),
-            ("北京", "bei-jing"),
-            ("ELEVEN\u{130}", "eleveni"),
-            ("a\u{0}b", "a-b"),
-            ("rock'n'roll", "rock-n-roll"),
-            ("", "post"),
-            ("?!…", "post"),
-            ("1984", "post-1984"),
-            ("2001: 7", "2001-7"),
-            ("Article 7", "post-article-7"),
-            ("Article", "article"),
-            ("Article seven", "article-seven"),
-        ] {
-            assert_eq!(Slug::derive(title).as_ref(), slug, "{title:?}");
-        }
-    }
-
-    #[test]
-    fn every_derived_slug_is_valid_and_has_at_most_80_bytes() {
-        let long = "word ".repeat(40);
-        let titles =
-            ["x".repeat(200), "9".repeat(200), "article ".repeat(3), format!("article {}", "7".repeat(190))];
-        let unusual = [
-            "\u{301}",
-            "🦄🦄",
-            "\u{ffff}",
-            "ß".repeat(200).as_str(),
-            "北".repeat(200).as_str(),
-            &long,
-            "-a-",
-            "--",
-        ]
-        .map(str::to_owned);
-        for title in titles.iter().chain(&unusual) {
-            let slug = Slug::derive(title);
-            assert!(is_valid(slug.as_ref()) && slug.as_ref().len() <= MAX, "{title:?}: {slug}");
-            for number in [2, 10, 4_000_000_000] {
-                let numbered = slug.numbered(number);
-                assert!(
-                    is_valid(numbered.as_ref()) && numbered.as_ref().len() <= MAX,
-                    "{title:?}: {numbered}"
-                );
-                assert!(numbered.as_ref().ends_with(&format!("-{number}")), "{numbered}");
-            }
-        }
-        assert_eq!(Slug::derive(&long).as_ref(), "word-".repeat(16).trim_end_matches('-'));
-    }
-
-    #[test]
-    fn a_slug_is_lower_case_words_that_are_no_number_and_not_reserved() {
-        for (slug, valid) in [
-            ("a", true),
-            ("hello-world", true),
-            ("2024-11", true),
-            ("article", true),
-            ("article-7a", true),
-            ("articles-7", true),
-            (&"a".repeat(80), true),
-            ("", false),
-            (&"a".repeat(81), false),
-            ("Hello", false),
-            ("a--b", false),
-            ("-a", false),
-            ("a-", false),
-            ("a_b", false),
-            ("ä", false),
-            ("a b", false),
-            ("a\n", false),
-            ("a\u{0}", false),
-            ("7", false),
-            ("007", false),
-            ("article-7", false),
-            ("article-99999999999999999999", false),
-        ] {
-            assert_eq!(is_valid(slug), valid, "{slug:?}");
-        }
-    }
-
-    #[test]
-    fn the_slug_of_an_article_without_one_names_its_id() {
-        let of = |slug: &str| Slug(slug.to_owned()).reserved_id();
-        assert_eq!(of(&Slug::of_id(i32::MAX)), Some(i32::MAX));
-        for other in
-            ["article", "article-", "article-x", "article-7x", "article-+7", "article-99999999999", "7"]
-        {
-            assert_eq!(of(other), None, "{other}");
-        }
-    }
-}
+mod tests;

@@ -57,6 +57,7 @@ mod roles;
 mod search;
 mod sessions;
 mod settings;
+mod slugs;
 mod startup;
 mod support;
 mod takeover;

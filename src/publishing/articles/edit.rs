@@ -1,9 +1,11 @@
 //! Edits of articles: what follows from a change, decided on the locked row.
 
 use chrono::{DateTime, Utc};
-use entity::{StoredTime, article};
-use sea_orm::sea_query::LockType;
-use sea_orm::{ConnectionTrait, QuerySelect as _};
+use entity::{StoredTime, article, user};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _,
+    sea_query::LockType,
+};
 use serde_json::json;
 
 use super::{
@@ -50,10 +52,7 @@ pub(super) async fn apply(
     now: DateTime<Utc>,
 ) -> Result<article::Model> {
     let (mut next, slug) = changed(&current, input, now)?;
-    next.slug = match slug {
-        None => current.slug.clone(),
-        Some(wanted) => Some(wanted.resolve(txn, &current, &next, attempt).await?.into_inner()),
-    };
+    next.slug = resolved(txn, slug, &current, &next, attempt).await?;
     if next == current {
         return Ok(current);
     }
@@ -63,7 +62,85 @@ pub(super) async fn apply(
         let target = Target { id: current.id, name: next.title.clone() };
         audit::record(txn, &editor.actor, Action::ArticleUpdate, target, now).await?;
     }
+    redirect_old_slug(txn, &current, &next, now).await?;
     write::update(txn, current, next).await
+}
+
+/// Lets the old slug of an article that was published lead to the new one.
+async fn redirect_old_slug(
+    txn: &Transaction,
+    current: &article::Model,
+    next: &article::Model,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    match &current.slug {
+        Some(slug) if current.published_at.is_some() && next.slug != current.slug => {
+            slugs::redirect(txn, slug, current.id, now).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Publishes the draft with this id if it is due at `now` and its author is not suspended.
+pub(super) async fn publish_scheduled(
+    txn: &Transaction,
+    id: i32,
+    attempt: u32,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let author = article::Entity::find_by_id(id).select_only().column(article::Column::AuthorId);
+    let Some(author) = author.into_tuple::<i32>().one(txn).await? else { return Ok(false) };
+    // Locked before the article, as a suspension does, so that neither overlooks the other.
+    let author = user::Entity::find_by_id(author).filter(user::Column::IsActive.into_expr()).lock_shared();
+    if author.one(txn).await?.is_none() {
+        return Ok(false);
+    }
+    let due = article::Entity::find_by_id(id)
+        .filter(article::Column::Published.eq(false))
+        .filter(article::Column::ScheduledAt.lte(now))
+        .lock(LockType::NoKeyUpdate);
+    let Some(current) = due.one(txn).await? else { return Ok(false) };
+    let input = ArticleUpdate {
+        title: None,
+        content: None,
+        published: Some(true),
+        slug: Nullable::Absent,
+        format: None,
+        excerpt: Nullable::Absent,
+        scheduled_at: Nullable::Absent,
+    };
+    let (mut next, slug) = changed(&current, input, now)?;
+    next.slug = resolved(txn, slug, &current, &next, attempt).await?;
+    next.updated_at = not_before_creation(&current, now);
+    txn.changed(Change::Row(ARTICLES, id));
+    redirect_old_slug(txn, &current, &next, now).await?;
+    write::update(txn, current, next).await.map(|_| true)
+}
+
+/// Assigns a slug to the article with this id if it has none. That is no edit, so `updated_at` stays.
+pub(super) async fn assign_slug(txn: &Transaction, id: i32, attempt: u32) -> Result<bool> {
+    let without =
+        article::Entity::find_by_id(id).filter(article::Column::Slug.is_null()).lock(LockType::NoKeyUpdate);
+    let Some(current) = without.one(txn).await? else { return Ok(false) };
+    let slug = Slug::derive(&current.title);
+    let is_public = current.published || current.hidden;
+    let slug = if is_public { slugs::free(txn, slug, attempt).await? } else { slug };
+    let next = article::Model { slug: Some(slug.into_inner()), ..current.clone() };
+    txn.changed(Change::Row(ARTICLES, id));
+    write::update(txn, current, next).await.map(|_| true)
+}
+
+async fn resolved(
+    db: &impl ConnectionTrait,
+    wanted: Option<WantedSlug>,
+    current: &article::Model,
+    next: &article::Model,
+    attempt: u32,
+) -> Result<Option<String>> {
+    match wanted {
+        None => Ok(current.slug.clone()),
+        Some(wanted) => Ok(Some(wanted.resolve(db, current, next, attempt).await?.into_inner())),
+    }
 }
 
 /// The slug that an article is to have.

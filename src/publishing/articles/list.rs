@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use entity::{StoredTime, Visibility, article, user};
+use entity::{StoredTime, Visibility, article};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
-    PaginatorTrait as _, QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select, Value,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, FromQueryResult, PaginatorTrait as _,
+    QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select, Value,
     sea_query::{Alias, Expr, ExprTrait as _, Func, Query, SelectStatement},
 };
 use serde_json::json;
@@ -14,6 +14,8 @@ use serde_json::json;
 use super::{
     authors::Authors,
     editor::state,
+    filter::{narrow, of_list},
+    rows::{FULL_ROW, RowVersion, full_row},
     schemas::{ArticleFilter, ArticleList, AuthorName, ListCursor, Sort},
     service::view_without_author,
 };
@@ -49,15 +51,6 @@ struct Request {
     expand: Expansions,
 }
 
-/// Identifies the state of one article of a page.
-#[derive(Clone, Copy, Debug, FromQueryResult)]
-struct RowVersion {
-    id: i32,
-    version: i32,
-    state_id: i64,
-    author_id: i32,
-}
-
 /// The values of an article that the page needs after its JSON is written.
 #[derive(Clone, Copy, Debug)]
 struct Written {
@@ -69,52 +62,6 @@ struct Written {
 
 /// The bytes of an article in a page in addition to its title and its content.
 const ROW_SIZE: usize = 512;
-
-const FULL_ROW: [article::Column; 15] = {
-    use article::Column::{
-        AuthorId, Content, CreatedAt, Excerpt, Format, Hidden, Id, Published, PublishedAt, ScheduledAt, Slug,
-        StateId, Title, UpdatedAt, Version,
-    };
-    [
-        Id,
-        Title,
-        Content,
-        Published,
-        AuthorId,
-        CreatedAt,
-        UpdatedAt,
-        Version,
-        StateId,
-        Hidden,
-        Slug,
-        Format,
-        Excerpt,
-        PublishedAt,
-        ScheduledAt,
-    ]
-};
-
-/// Decodes a row with [`FULL_ROW`] by position: looking up every column of every row by name is the largest
-/// cost of a list besides the database.
-fn full_row(row: &QueryResult) -> Result<article::Model, DbErr> {
-    Ok(article::Model {
-        id: row.try_get_by_index(0)?,
-        title: row.try_get_by_index(1)?,
-        content: row.try_get_by_index(2)?,
-        published: row.try_get_by_index(3)?,
-        author_id: row.try_get_by_index(4)?,
-        created_at: row.try_get_by_index(5)?,
-        updated_at: row.try_get_by_index(6)?,
-        version: row.try_get_by_index(7)?,
-        state_id: row.try_get_by_index(8)?,
-        hidden: row.try_get_by_index(9)?,
-        slug: row.try_get_by_index(10)?,
-        format: row.try_get_by_index(11)?,
-        excerpt: row.try_get_by_index(12)?,
-        published_at: row.try_get_by_index(13)?,
-        scheduled_at: row.try_get_by_index(14)?,
-    })
-}
 
 /// Reads one page.
 ///
@@ -141,8 +88,7 @@ pub async fn list_articles(
         let versions = request.statement(visibility, &request.version_columns());
         let page = request.page.rows(fetch::<RowVersion>(db, &versions).await?);
         let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-        let state = |row: &RowVersion| RowState { version: row.version, id: row.state_id };
-        let tag = authors.tag(page.tag(|row| (row.id, state(row)), total));
+        let tag = authors.tag(page.tag(|row| (row.id, row.state()), total));
         if conditions.is_current(&tag) {
             return Ok(Conditional::NotModified(tag));
         }
@@ -168,35 +114,6 @@ fn contradicts<T: PartialEq>(parameter: Option<T>, own: Option<T>) -> bool {
 async fn fetch<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &SelectStatement) -> Result<Vec<T>> {
     let statement = db.get_database_backend().build(statement);
     Ok(T::find_by_statement(statement).all(db).await?)
-}
-
-/// Applies the filters of the list.
-pub(in crate::publishing) fn of_list(
-    select: Select<article::Entity>,
-    list: &ArticleList,
-) -> Select<article::Entity> {
-    let published = list.published.map(|published| article::Column::Published.eq(published));
-    narrow(select, list).filter(Condition::all().add_option(published))
-}
-
-/// Applies the filters of the list except `published`.
-fn narrow(select: Select<article::Entity>, list: &ArticleList) -> Select<article::Entity> {
-    use article::Column::{AuthorId, CreatedAt, UpdatedAt};
-
-    let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
-    let author = list.author.as_ref().map(|name| {
-        let id = user::Entity::find().select_only().column(user::Column::Id);
-        let id = id.filter(user::Column::Username.eq(name)).into_query();
-        AuthorId.into_expr().eq(Expr::SubQuery(None, Box::new(id.into())))
-    });
-    let conditions = [
-        author,
-        list.since.map(|since| CreatedAt.gte(time(since))),
-        list.until.map(|until| CreatedAt.lt(time(until))),
-        list.updated_since.map(|since| UpdatedAt.gte(time(since))),
-        list.updated_until.map(|until| UpdatedAt.lt(time(until))),
-    ];
-    select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
 }
 
 impl Request {
@@ -259,6 +176,7 @@ impl Request {
         match self.page.list.sort {
             Sort::NewestFirst | Sort::OldestFirst => article::Column::CreatedAt,
             Sort::RecentlyUpdatedFirst | Sort::LeastRecentlyUpdatedFirst => article::Column::UpdatedAt,
+            Sort::RecentlyPublishedFirst | Sort::LeastRecentlyPublishedFirst => article::Column::PublishedAt,
         }
     }
 
@@ -266,20 +184,35 @@ impl Request {
         match self.page.list.sort {
             Sort::NewestFirst | Sort::OldestFirst => row.created_at.get(),
             Sort::RecentlyUpdatedFirst | Sort::LeastRecentlyUpdatedFirst => row.updated_at.get(),
+            Sort::RecentlyPublishedFirst | Sort::LeastRecentlyPublishedFirst => {
+                row.published_at.unwrap_or(StoredTime::MIN).get()
+            }
         }
     }
 
     fn whole_list(&self, visibility: Visibility) -> Select<article::Entity> {
-        of_list(article::Entity::visible_to(visibility), &self.page.list)
+        self.narrow(of_list(article::Entity::visible_to(visibility), &self.page.list))
+    }
+
+    fn sorts_by_publication(&self) -> bool {
+        matches!(self.key_column(), article::Column::PublishedAt)
+    }
+
+    /// Leaves out what has no place in the order of the list.
+    fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
+        let has_key = self.sorts_by_publication().then(|| article::Column::PublishedAt.is_not_null());
+        select.filter(Condition::all().add_option(has_key))
     }
 
     /// Whether the page may read many rows that it does not show: those before it, the whole list, or those
     /// that a filter on the time which is not the key leaves out. Or it shows many.
     fn is_expensive(&self) -> bool {
         let list = &self.page.list;
+        let (created, updated) = (list.since.or(list.until), list.updated_since.or(list.updated_until));
         let other_time = match self.key_column() {
-            article::Column::CreatedAt => list.updated_since.or(list.updated_until),
-            _ => list.since.or(list.until),
+            article::Column::CreatedAt => updated,
+            article::Column::UpdatedAt => created,
+            _ => created.or(updated),
         };
         let rows = Ord::max(self.page.skip, self.page.limit);
         self.count.is_some() || other_time.is_some() || rows > MAX_CHEAP_ROWS
@@ -331,14 +264,25 @@ impl Request {
         visibility: Visibility,
         select: impl Fn(Select<article::Entity>) -> Select<article::Entity>,
     ) -> Vec<SelectStatement> {
-        article::Entity::visible_parts(visibility, self.page.list.published)
-            .into_iter()
-            .map(|part| select(narrow(part, &self.page.list).select_only()).into_query())
+        let states = match self.page.list.published {
+            // Each state has an index of its own for this order.
+            None if self.sorts_by_publication() && visibility != Visibility::Published => {
+                &[Some(true), Some(false)][..]
+            }
+            published => &[published],
+        };
+        states
+            .iter()
+            .flat_map(|published| article::Entity::visible_parts(visibility, *published))
+            .map(|part| select(self.narrow(narrow(part, &self.page.list)).select_only()).into_query())
             .collect()
     }
 
     fn keyset(&self) -> Keyset {
-        let descending = matches!(self.page.list.sort, Sort::NewestFirst | Sort::RecentlyUpdatedFirst);
+        let descending = matches!(
+            self.page.list.sort,
+            Sort::NewestFirst | Sort::RecentlyUpdatedFirst | Sort::RecentlyPublishedFirst
+        );
         let mut keyset = self.page.keyset(self.key_column(), article::Column::Id, descending);
         keyset.exact_key = keyset.after.as_ref().and_then(|(key, id)| self.exact_key(key, *id));
         keyset

@@ -5,8 +5,10 @@
 mod authors;
 mod edit;
 mod editor;
+pub(super) mod filter;
 pub mod list;
 pub mod routes;
+mod rows;
 pub mod schemas;
 pub mod service;
 mod write;

@@ -1,14 +1,20 @@
 //! Articles over HTTP.
 
-use actix_web::{HttpResponse, HttpResponseBuilder, http::header, web::ThinData};
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::header::{self, CacheControl, CacheDirective},
+    web::ThinData,
+};
 use serde_json::{json, to_value};
 
 use super::{
     ARTICLES,
     editor::Editor,
     list,
-    schemas::{ArticleCreate, ArticleDetail, ArticleFilter, ArticlePath, ArticleResponse, ArticleUpdate},
-    service,
+    schemas::{
+        ArticleCreate, ArticleDetail, ArticleFilter, ArticlePath, ArticleResponse, ArticleUpdate, SlugPath,
+    },
+    service::{self, BySlug},
 };
 use crate::{
     accounts::{CurrentUser, Viewer, administration::audit::Actor, users::USERS},
@@ -30,12 +36,15 @@ use crate::{
 };
 
 /// The routes of this feature.
-pub fn endpoints() -> [Endpoint; 5] {
+pub fn endpoints() -> [Endpoint; 6] {
     [
         endpoint!(list_articles)
             .cached(Cached::list::<Viewer>(ARTICLES).showing(USERS))
             .scope(Scope::ArticlesRead),
         endpoint!(create_article).scope(Scope::ArticlesWrite),
+        endpoint!(read_article_by_slug)
+            .cached(Cached::list::<Viewer>(ARTICLES).showing(USERS))
+            .scope(Scope::ArticlesRead),
         endpoint!(read_article)
             .cached(Cached::row::<Viewer>(ARTICLES, "article_id").showing(USERS))
             .scope(Scope::ArticlesRead),
@@ -54,6 +63,8 @@ error_responses! {
     ReadErrors = [
         Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article"), examples::unparsed_integer("path", "article_id"),
     ];
+    /// Of reading one by its slug.
+    SlugErrors = [Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article")];
     /// Of creating one.
     CreateErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::Conflict("The slug is taken"),
@@ -138,6 +149,38 @@ pub async fn read_article(
     Ok(article.respond(publishing.recipient(viewer), HttpResponseBuilder::json))
 }
 
+/// Read an article by its slug
+///
+/// Only its author and administrators can read a draft. If a published article has the slug, it is read; otherwise
+/// the newest draft with the slug. A former slug of a published article leads to its current one.
+#[utoipa::path(
+    get, path = "/articles/by-slug/{slug}", tag = "articles", operation_id = "read_article_by_slug",
+    params(SlugPath, ArticleDetail, IfNoneMatch),
+    responses(
+        (status = 200, description = "The article.", body = ArticleResponse,
+            headers(("ETag" = String, description = "The entity tag of the article's current state."))),
+        (status = 308, description = "The article has another slug now.",
+            headers(("Location" = String, description = "The URL with the current slug, relative to that of the request."))),
+        NotModified, SlugErrors,
+    ),
+    security((), ("OAuth2PasswordBearer" = [])),
+)]
+pub async fn read_article_by_slug(
+    publishing: ThinData<Publishing>,
+    request: ApiRequest<Viewer, SlugPath, ArticleDetail>,
+    conditions: Conditions,
+    base: Base,
+) -> Result<HttpResponse> {
+    let (viewer, expand) = (request.caller, request.query.expand.unwrap_or_default());
+    let (db, visibility) = (&publishing.reader, publishing.visibility(viewer));
+    match service::get_article_by_slug(db, visibility, &request.path, &expand, &conditions).await? {
+        BySlug::Article(article) => {
+            Ok(article.respond(publishing.recipient(viewer), HttpResponseBuilder::json))
+        }
+        BySlug::Moved(slug) => Ok(redirect(base.reference(&format!("articles/by-slug/{slug}")), &expand)),
+    }
+}
+
 /// Create an article
 ///
 /// The article is a draft unless `published` is true.
@@ -218,6 +261,19 @@ pub async fn delete_article(
     let (only, now) = (conditions.if_match.as_ref(), publishing.clock.now());
     service::delete_article(&publishing.writer, &editor, &request.path, only, now).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// A redirect that clients must not remember: another article may take the old slug.
+fn redirect(mut location: String, expand: &Expansions) -> HttpResponse {
+    let parameter = expand.parameter();
+    if !parameter.is_empty() {
+        location = format!("{location}?expand={parameter}");
+    }
+    let no_cache = CacheControl(vec![CacheDirective::NoCache]);
+    HttpResponse::PermanentRedirect()
+        .insert_header((header::LOCATION, location))
+        .insert_header(no_cache)
+        .finish()
 }
 
 fn editor(publishing: &Publishing, user: &CurrentUser, client: ClientAddress) -> Editor {

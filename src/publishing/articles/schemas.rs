@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{
     ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
@@ -138,6 +139,20 @@ fields! {
     }
 }
 
+text! {
+    /// What may be a slug.
+    pub struct SlugText = TextRule::any();
+}
+
+fields! {
+    /// The path of an article by its slug.
+    pub struct SlugPath in path {
+        /// The slug of the article, or a former one.
+        #[example = "on-the-analytical-engine"]
+        slug: SlugText,
+    }
+}
+
 choice! {
     /// The order of a list.
     pub enum Sort {
@@ -149,6 +164,10 @@ choice! {
         RecentlyUpdatedFirst = "-updated_at",
         /// By time of the last change, least recent first.
         LeastRecentlyUpdatedFirst = "updated_at",
+        /// By time of the first publication, most recent first; without what was never published.
+        RecentlyPublishedFirst = "-published_at",
+        /// By time of the first publication, least recent first; without what was never published.
+        LeastRecentlyPublishedFirst = "published_at",
     }
 }
 
@@ -310,7 +329,10 @@ pub struct AuthorResponse {
 }
 
 fn format_schema() -> RefOr<Schema> {
-    Format::schema()
+    let RefOr::T(Schema::Object(mut format)) = Format::schema() else { return Format::schema() };
+    format.description = Some("The format of the content.".to_owned());
+    format.examples = vec![json!("markdown")];
+    RefOr::T(Schema::Object(format))
 }
 
 /// An article.

@@ -4,14 +4,14 @@ use std::iter;
 
 use chrono::{DateTime, Utc};
 use entity::{StoredTime, Visibility, Writability, article};
-use sea_orm::{ConnectionTrait, DbErr, QuerySelect as _};
+use sea_orm::{ConnectionTrait, DbErr, QuerySelect as _, Select};
 
 use super::{
     ARTICLES,
     authors::Authors,
     edit,
     editor::{Editor, NOT_FOUND, check_writable_row, state, visible},
-    schemas::{ArticleCreate, ArticlePath, ArticleResponse, ArticleUpdate, Format},
+    schemas::{ArticleCreate, ArticlePath, ArticleResponse, ArticleUpdate, Format, SlugPath},
     write,
 };
 use crate::{
@@ -42,22 +42,59 @@ pub async fn get_article(
     conditions: &Conditions,
 ) -> Result<Conditional<ArticleResponse>> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
+    load(db, visible(visibility, id), expand, conditions).await?.ok_or(NOT_FOUND)
+}
+
+/// What a slug leads to.
+#[derive(Debug)]
+pub enum BySlug {
+    /// The article that has the slug.
+    Article(Box<Conditional<ArticleResponse>>),
+    /// The current slug of the article that had the slug last.
+    Moved(String),
+}
+
+/// Reads the article with a slug: the published one, or else a draft that is visible, the newest one first.
+///
+/// # Errors
+/// 404 if no article that is visible has the slug, and no published one had it.
+pub async fn get_article_by_slug(
+    db: &impl ConnectionTrait,
+    visibility: Visibility,
+    path: &SlugPath,
+    expand: &Expansions,
+    conditions: &Conditions,
+) -> Result<BySlug> {
+    let slug = Slug::of_path(path.slug.as_ref()).ok_or(NOT_FOUND)?;
+    for article in slugs::holders(&slug, visibility) {
+        if let Some(found) = load(db, article, expand, conditions).await? {
+            return Ok(BySlug::Article(Box::new(found)));
+        }
+    }
+    slugs::moved_to(db, &slug).await?.map(BySlug::Moved).ok_or(NOT_FOUND)
+}
+
+/// Reads the article that `select` finds, with what is expanded.
+async fn load(
+    db: &impl ConnectionTrait,
+    select: Select<article::Entity>,
+    expand: &Expansions,
+    conditions: &Conditions,
+) -> Result<Option<Conditional<ArticleResponse>>> {
     if conditions.if_none_match.is_some() {
-        let state = visible(visibility, id)
-            .select_only()
-            .columns([article::Column::Version, article::Column::StateId, article::Column::AuthorId])
-            .into_tuple::<(i32, i64, i32)>();
-        let (version, id, author) = state.one(db).await?.ok_or(NOT_FOUND)?;
+        let columns = [article::Column::Version, article::Column::StateId, article::Column::AuthorId];
+        let state = select.clone().select_only().columns(columns).into_tuple::<(i32, i64, i32)>();
+        let Some((version, id, author)) = state.one(db).await? else { return Ok(None) };
         let authors = Authors::load(db, expand, iter::once(author)).await?;
         let tag = authors.tag(EntityTag::of_row(RowState { version, id }));
         if conditions.is_current(&tag) {
-            return Ok(Conditional::NotModified(tag));
+            return Ok(Some(Conditional::NotModified(tag)));
         }
     }
-    let article = visible(visibility, id).one(db).await?.ok_or(NOT_FOUND)?;
+    let Some(article) = select.one(db).await? else { return Ok(None) };
     let authors = Authors::load(db, expand, iter::once(article.author_id)).await?;
     let tag = authors.tag(EntityTag::of_row(state(&article)));
-    Ok(Conditional::Modified(view(article, &authors), tag))
+    Ok(Some(Conditional::Modified(view(article, &authors), tag)))
 }
 
 /// Creates an article.
@@ -108,6 +145,26 @@ pub async fn update_article(
     };
     let is_chosen = matches!(input.slug, Nullable::Value(_));
     slugs::retry(is_chosen, update).await.map(view_without_author)
+}
+
+/// Publishes the draft with this id if it is due at `now` and its author is not suspended; returns whether it was
+/// published. For the task that publishes scheduled drafts.
+pub async fn publish_scheduled(writer: &Writer, id: i32, now: DateTime<Utc>) -> Result<bool> {
+    let publish = async |attempt| {
+        let publish = async move |txn: &Transaction| edit::publish_scheduled(txn, id, attempt, now).await;
+        writer.transaction(publish).await
+    };
+    slugs::retry(false, publish).await
+}
+
+/// Assigns a slug to the article with this id if it has none; returns whether it got one. For the task that
+/// completes the rows of other programs.
+pub async fn assign_slug(writer: &Writer, id: i32) -> Result<bool> {
+    let assign = async |attempt| {
+        let assign = async move |txn: &Transaction| edit::assign_slug(txn, id, attempt).await;
+        writer.transaction(assign).await
+    };
+    slugs::retry(false, assign).await
 }
 
 /// Deletes an article.

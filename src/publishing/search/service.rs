@@ -22,7 +22,7 @@ use crate::{
         validation::Instant,
     },
     publishing::articles::{
-        list::of_list,
+        filter::of_list,
         schemas::{ArticleList, ArticleResponse, AuthorName, Sort},
         service::view_without_author,
     },
