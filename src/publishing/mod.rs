@@ -2,6 +2,7 @@
 
 pub mod articles;
 pub mod expansions;
+mod schedule;
 pub mod search;
 pub mod slugs;
 
@@ -120,5 +121,6 @@ pub fn endpoints() -> impl Iterator<Item = Endpoint> {
 
 /// Starts the background tasks of this area. `publishing` has the connections of tasks.
 pub fn start(tasks: &Tasks, publishing: &Publishing) {
+    schedule::start(tasks, publishing);
     search::indexer::start(tasks, &publishing.writer, publishing.search_language);
 }

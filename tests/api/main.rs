@@ -54,6 +54,7 @@ mod replay;
 mod replicas;
 mod resilience;
 mod roles;
+mod schedule;
 mod search;
 mod sessions;
 mod settings;

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The most articles that are ranked: of those that match, the ones with the highest ids.
-const MAX_RANKED: u64 = 10_000;
+const MAX_RANKED: u64 = 5_000;
 
 /// The part of a content in which the words are looked for to show them, in code points.
 const SHOWN: i32 = 20_000;
@@ -117,7 +117,7 @@ pub async fn search_articles(
 fn ranked(backend: DbBackend, visibility: Visibility, list: &ArticleList, query: &Query) -> SelectStatement {
     let visible = of_list(article::Entity::visible_to(visibility), list).filter(Expr::cust(NOT_IN_QUEUE));
     let mut candidates = visible.select_only().column(article::Column::Id).into_query();
-    candidates.order_by_expr(article::Column::Id.into_expr(), Order::Desc).limit(MAX_RANKED);
+    candidates.limit(MAX_RANKED);
     let candidate = Alias::new("candidate");
     let mut ranked = Sql::select();
     match backend {
@@ -125,6 +125,7 @@ fn ranked(backend: DbBackend, visibility: Visibility, list: &ArticleList, query:
             let (text, index) = (query.tsquery(), Alias::new("article_search"));
             let on = Expr::cust("article_search.article_id = articles.id");
             candidates.inner_join(index.clone(), on);
+            candidates.order_by_expr(article::Column::Id.into_expr(), Order::Desc);
             candidates.and_where(Expr::cust_with_values(MATCH_ON_POSTGRES, [text.clone(), text]));
             let ranks = query.tsquery_groups().into_iter();
             let ranks = ranks.map(|group| Expr::cust_with_values(RANK_ON_POSTGRES, [group]));
@@ -138,6 +139,8 @@ fn ranked(backend: DbBackend, visibility: Visibility, list: &ArticleList, query:
         _ => {
             let index = Alias::new("article_fts");
             candidates.inner_join(index, Expr::cust("article_fts.rowid = articles.id"));
+            // FTS5 returns this order itself, so that only those within the limit are ranked.
+            candidates.order_by_expr(Expr::cust("article_fts.rowid"), Order::Desc);
             candidates.and_where(Expr::cust_with_values(MATCH_ON_SQLITE, [query.fts5()]));
             candidates.expr_as(Expr::cust(RANK_ON_SQLITE), Alias::new("score"));
             ranked
