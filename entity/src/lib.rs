@@ -12,6 +12,7 @@ pub mod email_token;
 pub mod mail;
 pub mod personal_token;
 pub mod rate_limit;
+pub mod search_queue;
 pub mod session;
 pub mod slug_redirect;
 mod stored_time;

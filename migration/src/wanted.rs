@@ -2,7 +2,7 @@
 
 use entity::{
     article, article_preview, article_revision, article_tag, audit_entry, email_token, mail, personal_token,
-    rate_limit, session, slug_redirect, tag, user,
+    rate_limit, search_queue, session, slug_redirect, tag, user,
 };
 use sea_orm::Schema;
 
@@ -35,10 +35,11 @@ pub(crate) fn statements(engine: Engine) -> Vec<String> {
         article_tag,
         article_revision,
         article_preview,
+        search_queue,
     );
     let extras = match engine {
         Engine::Postgres => POSTGRES,
-        Engine::Sqlite => &[],
+        Engine::Sqlite => SQLITE,
     };
     statements.extend(ALL_ENGINES.iter().chain(extras).map(|sql| (*sql).to_owned()));
     statements
@@ -73,4 +74,13 @@ const POSTGRES: &[&str] = &[
     "ALTER TABLE users ALTER created_at SET DEFAULT now(), ALTER updated_at SET DEFAULT now()",
     "ALTER TABLE articles ALTER created_at SET DEFAULT now(), ALTER updated_at SET DEFAULT now()",
     "ALTER TABLE articles ALTER state_id SET DEFAULT uuid_hash_extended(gen_random_uuid(), 0)",
+    "CREATE TABLE search_settings (id integer PRIMARY KEY, language varchar(20) NOT NULL)",
+    "CREATE TABLE article_search (article_id integer PRIMARY KEY REFERENCES articles ON DELETE CASCADE, document tsvector NOT NULL)",
+    "CREATE INDEX article_search_document_idx ON article_search USING gin (document)",
+];
+
+/// What there is on SQLite only.
+const SQLITE: &[&str] = &[
+    "CREATE TABLE article_search (article_id integer NOT NULL PRIMARY KEY REFERENCES articles (id) ON DELETE CASCADE, title text NOT NULL, tags text NOT NULL, author text NOT NULL, content text NOT NULL)",
+    "CREATE VIRTUAL TABLE article_fts USING fts5(title, tags, author, content, content='article_search', content_rowid='article_id', tokenize='ascii')",
 ];

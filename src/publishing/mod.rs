@@ -3,6 +3,8 @@
 pub mod articles;
 pub mod expansions;
 pub mod revisions;
+mod schedule;
+pub mod search;
 pub mod slugs;
 pub mod tags;
 
@@ -12,7 +14,7 @@ use crate::{
     accounts::{CurrentUser, Viewer, administration::audit::Actor},
     clock::Clock,
     config::Settings,
-    db::{Connections, Db, Writer},
+    db::{Connections, Db, Throttle, Writer},
     http::{
         client_address::ClientAddress,
         conditional::Recipient,
@@ -43,6 +45,10 @@ pub struct Publishing {
     pub max_revisions: u32,
     /// The bounds of pages.
     pub page_bounds: PageBounds,
+    /// Admits as many searches at the same time as there are workers, so that others find a connection.
+    pub search_throttle: Throttle,
+    /// The language of the search index on PostgreSQL.
+    pub search_language: &'static str,
     /// The time.
     pub clock: Clock,
 }
@@ -52,9 +58,18 @@ impl Publishing {
     pub fn new(settings: &Settings, reader: Connections, writer: Writer, clock: Clock) -> Self {
         let public_drafts = settings.publishing.public_drafts;
         let page_bounds = PageBounds::new(settings.http.request_timeout, settings.http.max_page_bytes);
-        let (default_format, max_revisions) =
-            (settings.publishing.default_format.into(), settings.publishing.max_revisions);
-        Self { reader, writer, public_drafts, default_format, max_revisions, page_bounds, clock }
+        let max_wait = settings.http.request_timeout.mul_f64(0.75);
+        Self {
+            reader,
+            writer,
+            public_drafts,
+            default_format: settings.publishing.default_format.into(),
+            max_revisions: settings.publishing.max_revisions,
+            page_bounds,
+            search_throttle: Throttle::new(settings.http.workers.max(1), max_wait),
+            search_language: settings.publishing.search_language,
+            clock,
+        }
     }
 
     /// The same on the connections of another worker.
@@ -119,10 +134,13 @@ impl Publishing {
 /// The routes of this area.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
     let articles = articles::routes::endpoints().into_iter();
-    articles.chain(revisions::routes::endpoints()).chain(tags::routes::endpoints())
+    let articles = articles.chain(revisions::routes::endpoints()).chain(tags::routes::endpoints());
+    articles.chain(search::routes::endpoints())
 }
 
-/// Starts the tasks of this area. `publishing` has the connections of tasks.
+/// Starts the background tasks of this area. `publishing` has the connections of tasks.
 pub fn start(tasks: &Tasks, publishing: &Publishing) {
     tags::orphans::start(tasks, publishing);
+    schedule::start(tasks, publishing);
+    search::indexer::start(tasks, &publishing.writer, publishing.search_language);
 }

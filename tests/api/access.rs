@@ -58,6 +58,7 @@ const ROWS: &[(&str, [u16; 10])] = &[
     ("restore_revision", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("list_tags", [200, 200, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("update_tag", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
+    ("search_articles", [200, 200, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("login", PUBLIC),
     ("refresh", PUBLIC),
     ("register_user", [201; 10]),
@@ -182,6 +183,7 @@ impl World {
         match operation {
             "list_articles" => path("/articles/"),
             "create_article" => ("/articles/".to_owned(), Some(article())),
+            "search_articles" => path("/search?q=word"),
             "read_article" | "delete_article" => (self.draft(owner).await, None),
             "read_article_by_slug" => {
                 let draft = self.draft(owner).await;

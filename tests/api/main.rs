@@ -55,6 +55,8 @@ mod replicas;
 mod resilience;
 mod revisions;
 mod roles;
+mod schedule;
+mod search;
 mod sessions;
 mod settings;
 mod slugs;

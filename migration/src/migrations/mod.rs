@@ -17,6 +17,7 @@ mod m20261125_000014_triggers_always;
 mod m20261125_000015_articles_by_author_and_state;
 mod m20261125_000016_accounts;
 mod m20261126_000017_publishing;
+mod m20261126_000018_search;
 
 use sea_orm_migration::{
     SchemaManager,
@@ -82,5 +83,6 @@ pub(crate) fn all() -> Vec<Box<dyn Migration>> {
         Box::new(m20261125_000015_articles_by_author_and_state::ArticlesByAuthorAndState),
         Box::new(m20261125_000016_accounts::Accounts),
         Box::new(m20261126_000017_publishing::Publishing),
+        Box::new(m20261126_000018_search::Search),
     ]
 }

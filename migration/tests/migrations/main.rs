@@ -13,6 +13,7 @@ mod kill;
 mod notify;
 mod publishing;
 mod records;
+mod search;
 mod snapshots;
 mod support;
 mod takeover;

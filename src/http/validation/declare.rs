@@ -3,9 +3,9 @@
 /// Declares a struct of [`Field`](crate::http::validation::Field)s. Extraction, errors and the schema follow
 /// from this declaration.
 ///
-/// Each member of a body and each parameter of a path has an example, with which the documentation fills in
-/// the request. Only the examples of its members count for a nested struct. A parameter of a query has none,
-/// because Swagger UI would send it.
+/// Each member of a body, each parameter of a path and each required parameter of a query has an example, with which
+/// the documentation fills in the request. Only the examples of its members count for a nested struct. An optional
+/// parameter of a query has none, because Swagger UI would send it.
 ///
 /// ```
 /// use byline::{

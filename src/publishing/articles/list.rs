@@ -1,9 +1,9 @@
 //! Lists of articles: what a page must hold, the statement that reads it, and its state.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::ops::ControlFlow;
 
 use chrono::{DateTime, Utc};
-use entity::{StoredTime, Visibility, article, user};
+use entity::{StoredTime, Visibility, article};
 use sea_orm::{
     ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, FromQueryResult, PaginatorTrait as _,
     QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select, Value,
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{
     editor::state,
+    filter::{narrow, of_list, tag_keys},
     related::Related,
     rows::{FULL_ROW, RowVersion, full_row},
     schemas::{ArticleFilter, ArticleList, AuthorName, ListCursor, Sort},
@@ -28,10 +29,7 @@ use crate::{
         paging::{Count, Neighbours, PageRequest},
         validation::{FieldErrors, Instant, InvalidValue, List},
     },
-    publishing::{
-        expansions::Expansions,
-        tags::{names::TagName, of_articles::articles_with},
-    },
+    publishing::expansions::Expansions,
 };
 
 /// One page.
@@ -115,12 +113,6 @@ fn contradicts<T: PartialEq>(parameter: Option<T>, own: Option<T>) -> bool {
     parameter.is_some_and(|value| own.is_none_or(|own| own != value))
 }
 
-/// The keys of tags, in an order that does not depend on the request.
-fn keys(tags: &[TagName]) -> Vec<String> {
-    let keys: BTreeSet<&str> = tags.iter().map(TagName::key).collect();
-    keys.into_iter().map(str::to_owned).collect()
-}
-
 async fn fetch<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &SelectStatement) -> Result<Vec<T>> {
     let statement = db.get_database_backend().build(statement);
     Ok(T::find_by_statement(statement).all(db).await?)
@@ -144,7 +136,7 @@ impl Request {
             count,
             expand,
         } = filter;
-        let tags = tag.map(|List(tags)| keys(&tags));
+        let tags = tag.map(|List(tags)| tag_keys(&tags));
         let micros = |time: Option<Instant>| time.map(|Instant(time)| time.timestamp_micros());
         let wanted = ArticleList {
             sort: sort.unwrap_or(Sort::NewestFirst),
@@ -205,35 +197,17 @@ impl Request {
     }
 
     fn whole_list(&self, visibility: Visibility) -> Select<article::Entity> {
-        let published = self.page.list.published.map(|published| article::Column::Published.eq(published));
-        self.narrow(article::Entity::visible_to(visibility)).filter(Condition::all().add_option(published))
+        self.narrow(of_list(article::Entity::visible_to(visibility), &self.page.list))
     }
 
     fn sorts_by_publication(&self) -> bool {
         matches!(self.key_column(), article::Column::PublishedAt)
     }
 
-    /// Applies the filters of the list except `published`.
+    /// Leaves out what has no place in the order of the list.
     fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
-        use article::Column::{AuthorId, CreatedAt, Id, PublishedAt, UpdatedAt};
-
-        let list = &self.page.list;
-        let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
-        let author = list.author.as_ref().map(|name| {
-            let id = user::Entity::find().select_only().column(user::Column::Id);
-            let id = id.filter(user::Column::Username.eq(name)).into_query();
-            AuthorId.into_expr().eq(Expr::SubQuery(None, Box::new(id.into())))
-        });
-        let conditions = [
-            author,
-            list.since.map(|since| CreatedAt.gte(time(since))),
-            list.until.map(|until| CreatedAt.lt(time(until))),
-            list.updated_since.map(|since| UpdatedAt.gte(time(since))),
-            list.updated_until.map(|until| UpdatedAt.lt(time(until))),
-            self.sorts_by_publication().then(|| PublishedAt.is_not_null()),
-        ];
-        let tags = list.tags.iter().map(|key| Id.in_subquery(articles_with(key)));
-        select.filter(conditions.into_iter().flatten().chain(tags).fold(Condition::all(), Condition::add))
+        let has_key = self.sorts_by_publication().then(|| article::Column::PublishedAt.is_not_null());
+        select.filter(Condition::all().add_option(has_key))
     }
 
     /// Whether the page may read many rows that it does not show: those before it, the whole list, or those
@@ -333,7 +307,7 @@ impl Request {
         states
             .iter()
             .flat_map(|published| article::Entity::visible_parts(visibility, *published))
-            .map(|part| select(self.narrow(part).select_only()).into_query())
+            .map(|part| select(self.narrow(narrow(part, &self.page.list)).select_only()).into_query())
             .collect()
     }
 

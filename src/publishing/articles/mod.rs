@@ -5,6 +5,7 @@
 mod authors;
 mod edit;
 pub mod editor;
+pub(super) mod filter;
 pub mod list;
 mod related;
 pub mod routes;

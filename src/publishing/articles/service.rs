@@ -271,7 +271,7 @@ pub async fn check_writable(db: &impl ConnectionTrait, editor: &Editor, path: &A
 }
 
 /// The article as clients see it, without anything of other tables.
-pub(super) fn own_view(article: article::Model) -> ArticleResponse {
+pub(in crate::publishing) fn own_view(article: article::Model) -> ArticleResponse {
     view(article, &Related::default())
 }
 

@@ -122,6 +122,11 @@ impl TestApp {
         Self::on(Arc::clone(&self.database), settings)
     }
 
+    /// Stops the server, and waits for the end of its requests.
+    pub(crate) async fn stop(self) {
+        self.handle.stop(true).await;
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The maximum number of tags that a list is narrowed to.
-const MAX_FILTERS: usize = 5;
+pub const MAX_FILTERS: usize = 5;
 
 choice! {
     /// The order of a list.
