@@ -2,14 +2,17 @@
 
 pub mod articles;
 pub mod expansions;
+pub mod previews;
 mod schedule;
 pub mod search;
 pub mod slugs;
 
+use std::sync::Arc;
+
 use entity::{Visibility, Writability};
 
 use crate::{
-    accounts::{CurrentUser, Viewer},
+    accounts::{CurrentUser, Viewer, secrets::Secrets},
     clock::Clock,
     config::Settings,
     db::{Connections, Db, Throttle, Writer},
@@ -41,6 +44,8 @@ pub struct Publishing {
     pub search_throttle: Throttle,
     /// The language of the search index on PostgreSQL.
     pub search_language: &'static str,
+    /// Derives the secrets of previews.
+    pub secrets: Arc<Secrets>,
     /// The time.
     pub clock: Clock,
 }
@@ -52,6 +57,8 @@ impl Publishing {
         let page_bounds = PageBounds::new(settings.http.request_timeout, settings.http.max_page_bytes);
         let max_wait = settings.http.request_timeout.mul_f64(0.75);
         let search_throttle = Throttle::new(settings.http.workers.max(1), max_wait);
+        let auth = &settings.auth;
+        let secrets = Arc::new(Secrets::new(&auth.secret_key, auth.previous_secret_key.as_ref()));
         let search_language = settings.publishing.search_language;
         let default_format = settings.publishing.default_format.into();
         Self {
@@ -62,6 +69,7 @@ impl Publishing {
             page_bounds,
             search_throttle,
             search_language,
+            secrets,
             clock,
         }
     }
@@ -116,7 +124,10 @@ impl Publishing {
 
 /// The routes of this area.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
-    articles::routes::endpoints().into_iter().chain(search::routes::endpoints())
+    articles::routes::endpoints()
+        .into_iter()
+        .chain(previews::routes::endpoints())
+        .chain(search::routes::endpoints())
 }
 
 /// Starts the background tasks of this area. `publishing` has the connections of tasks.
