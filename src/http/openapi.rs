@@ -296,6 +296,11 @@ pub mod examples {
         let msg = "Input should be a valid integer, unable to parse string as an integer";
         FieldErrors::one(InvalidValue::new("int_parsing", msg), &[place, name], json!("abc")).into()
     }
+
+    /// 422 for a parameter that is not one of `words`.
+    pub fn unknown_word(name: &'static str, words: &[&str]) -> Error {
+        FieldErrors::one(InvalidValue::choice(words), &["query", name], json!("abc")).into()
+    }
 }
 
 /// The responses for these errors, by status. Used by [`error_responses!`](crate::error_responses).

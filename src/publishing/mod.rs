@@ -2,16 +2,19 @@
 
 pub mod articles;
 pub mod expansions;
+pub mod previews;
 pub mod revisions;
 mod schedule;
 pub mod search;
 pub mod slugs;
 pub mod tags;
 
+use std::sync::Arc;
+
 use entity::{Visibility, Writability};
 
 use crate::{
-    accounts::{CurrentUser, Viewer, administration::audit::Actor},
+    accounts::{CurrentUser, Viewer, administration::audit::Actor, secrets::Secrets},
     clock::Clock,
     config::Settings,
     db::{Connections, Db, Throttle, Writer},
@@ -49,6 +52,8 @@ pub struct Publishing {
     pub search_throttle: Throttle,
     /// The language of the search index on PostgreSQL.
     pub search_language: &'static str,
+    /// Derives the secrets of previews.
+    pub secrets: Arc<Secrets>,
     /// The time.
     pub clock: Clock,
 }
@@ -59,6 +64,7 @@ impl Publishing {
         let public_drafts = settings.publishing.public_drafts;
         let page_bounds = PageBounds::new(settings.http.request_timeout, settings.http.max_page_bytes);
         let max_wait = settings.http.request_timeout.mul_f64(0.75);
+        let auth = &settings.auth;
         Self {
             reader,
             writer,
@@ -68,6 +74,7 @@ impl Publishing {
             page_bounds,
             search_throttle: Throttle::new(settings.http.workers.max(1), max_wait),
             search_language: settings.publishing.search_language,
+            secrets: Arc::new(Secrets::new(&auth.secret_key, auth.previous_secret_key.as_ref())),
             clock,
         }
     }
@@ -134,8 +141,8 @@ impl Publishing {
 /// The routes of this area.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
     let articles = articles::routes::endpoints().into_iter();
-    let articles = articles.chain(revisions::routes::endpoints()).chain(tags::routes::endpoints());
-    articles.chain(search::routes::endpoints())
+    let articles = articles.chain(revisions::routes::endpoints()).chain(previews::routes::endpoints());
+    articles.chain(tags::routes::endpoints()).chain(search::routes::endpoints())
 }
 
 /// Starts the background tasks of this area. `publishing` has the connections of tasks.

@@ -59,6 +59,10 @@ const ROWS: &[(&str, [u16; 10])] = &[
     ("list_tags", [200, 200, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("update_tag", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
     ("search_articles", [200, 200, 200, 401, 403, 401, 401, 200, 403, 200]),
+    ("create_preview", [401, 404, 201, 401, 403, 401, 401, 201, 403, 201]),
+    ("list_previews", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
+    ("revoke_preview", [401, 404, 404, 401, 403, 401, 401, 404, 403, 404]),
+    ("read_preview", [404; 10]),
     ("login", PUBLIC),
     ("refresh", PUBLIC),
     ("register_user", [201; 10]),
@@ -183,6 +187,12 @@ impl World {
         match operation {
             "list_articles" => path("/articles/"),
             "create_article" => ("/articles/".to_owned(), Some(article())),
+            "create_preview" => {
+                (format!("{}/previews", self.draft(owner).await), Some(json!({ "expires_in": 60 })))
+            }
+            "list_previews" => (format!("{}/previews", self.draft(owner).await), None),
+            "revoke_preview" => (format!("{}/previews/unknown", self.draft(owner).await), None),
+            "read_preview" => path("/previews/unknown"),
             "search_articles" => path("/search?q=word"),
             "read_article" | "delete_article" => (self.draft(owner).await, None),
             "read_article_by_slug" => {

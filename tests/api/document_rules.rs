@@ -271,7 +271,8 @@ async fn every_operation_succeeds_on_a_fresh_site_as_the_document_prefills_it() 
     let client = app.anonymous().with_token(token["access_token"].as_str().unwrap());
     assert_eq!(try_out(&client, named("create_article")).await.status, StatusCode::CREATED);
     // A link comes by mail, and no example can be a credential or the id of a session.
-    let secret = ["reset_password", "confirm_email", "refresh", "end_session"];
+    let secret =
+        ["reset_password", "confirm_email", "refresh", "end_session", "revoke_preview", "read_preview"];
     // These end what the others need, so they come last.
     let last = ["delete_article", "logout", "delete_me", "change_password"];
     // The examples name the account itself, which is the last administrator.

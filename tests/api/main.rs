@@ -47,6 +47,7 @@ mod personal_tokens;
 mod pgbouncer;
 mod plans;
 mod preconditions;
+mod previews;
 mod profile;
 mod publication;
 mod recovery;

@@ -85,10 +85,7 @@ pub struct TokenResponse {
 }
 
 /// Writes a secret into the response that hands it out.
-pub(in crate::accounts) fn expose<S: Serializer>(
-    secret: &SecretString,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+pub fn expose<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret.expose_secret())
 }
 

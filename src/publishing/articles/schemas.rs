@@ -25,7 +25,7 @@ use crate::{
     },
     text,
 };
-pub use lists::{ArticleFilter, ArticleList, AuthorName, Drafts, ListCursor, Sort};
+pub use lists::{ArticleFilter, ArticleList, AuthorName, Drafts, ListCursor, MAX_FILTERS, Sort};
 
 text! {
     /// 1 to 200 code points.

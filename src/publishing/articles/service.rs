@@ -74,7 +74,7 @@ pub async fn get_article_by_slug(
 }
 
 /// Reads the article that `select` finds, with what is expanded.
-async fn load(
+pub(in crate::publishing) async fn load(
     db: &impl ConnectionTrait,
     select: Select<article::Entity>,
     expand: &Expansions,

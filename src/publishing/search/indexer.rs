@@ -61,6 +61,10 @@ VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (article_id) DO UPDATE
 SET title = excluded.title, tags = excluded.tags, author = excluded.author, content = excluded.content"#;
 
+/// Waits for those that are indexed at the moment, like the triggers.
+const QUEUE_ALL: &str = r#"INSERT INTO "search_queue" (article_id) SELECT id FROM articles ORDER BY id
+ON CONFLICT (article_id) DO UPDATE SET article_id = EXCLUDED.article_id"#;
+
 /// Starts the task. `writer` has the connections of tasks; `language` is `SEARCH_LANGUAGE`.
 pub fn start(tasks: &Tasks, writer: &Writer, language: &'static str) {
     let writer = writer.clone();
@@ -80,13 +84,17 @@ pub async fn set_language(writer: &Writer, language: &'static str) -> Result<()>
     if writer.connections().get_database_backend() == DbBackend::Sqlite {
         return Ok(());
     }
+    // Only if it differs, because a standby accepts no writes.
+    let sql = r#"SELECT 1 FROM "search_settings" WHERE language <> $1"#;
+    let differs = Statement::from_sql_and_values(DbBackend::Postgres, sql, [language.into()]);
+    if writer.connections().query_one_raw(differs).await?.is_none() {
+        return Ok(());
+    }
     let set = async move |txn: &Transaction| {
         let sql = r#"UPDATE "search_settings" SET language = $1 WHERE language <> $1"#;
         let set = Statement::from_sql_and_values(DbBackend::Postgres, sql, [language.into()]);
         if txn.execute_raw(set).await?.rows_affected() > 0 {
-            let all =
-                r#"INSERT INTO "search_queue" (article_id) SELECT id FROM articles ON CONFLICT DO NOTHING"#;
-            txn.execute_raw(Statement::from_string(DbBackend::Postgres, all)).await?;
+            txn.execute_raw(Statement::from_string(DbBackend::Postgres, QUEUE_ALL)).await?;
         }
         Ok(())
     };

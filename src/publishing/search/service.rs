@@ -201,6 +201,7 @@ fn result(article: article::Model, highlight: Highlight) -> SearchResult {
         published_at,
         scheduled_at,
         author: _,
+        tags: _,
         state: _,
     } = own_view(article);
     SearchResult {

@@ -1,0 +1,107 @@
+//! Requests and responses about previews.
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
+};
+
+use crate::{
+    accounts::sessions::schemas::expose,
+    fields,
+    http::{
+        timestamp::Timestamp,
+        validation::{Field, Id, Input, IntegerRule, InvalidValue, Limits, TextRule, Timing, parse_integer},
+    },
+    text,
+};
+
+/// The longest lifetime of a link, in seconds: 30 days.
+const MAX_LIFETIME: i64 = 30 * 24 * 60 * 60;
+
+text! {
+    /// The id or the token of a link. It is compared, not stored.
+    pub struct PreviewText = TextRule::any();
+}
+
+/// The lifetime of a link in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct PreviewLifetime(pub TimeDelta);
+
+impl Field for PreviewLifetime {
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
+        let rule = IntegerRule { min: 1, max: MAX_LIFETIME, bounds_error: Timing::Early };
+        parse_integer(input, &rule).map(|seconds| Self(TimeDelta::seconds(seconds)))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+            .minimum(Some(1))
+            .maximum(Some(MAX_LIFETIME))
+            .into()
+    }
+}
+
+fields! {
+    /// A new link.
+    pub struct PreviewCreate {
+        /// The number of seconds until the link expires, at most 30 days.
+        #[example = 604_800]
+        expires_in: PreviewLifetime = 604_800,
+    }
+}
+
+fields! {
+    /// The path of a link of an article.
+    pub struct PreviewPath in path {
+        /// The id of the article.
+        #[example = 1]
+        article_id: Id,
+        /// The id of the link.
+        #[example = "4f1d6c0a9b8e7d6c5b4a392817161514"]
+        preview_id: PreviewText,
+    }
+}
+
+fields! {
+    /// The path that a link leads to.
+    pub struct PreviewTokenPath in path {
+        /// The token of the link.
+        #[example = "4f1d6c0a9b8e7d6c5b4a392817161514.EHcXDmr2FevkB-OpSNqq_hNzmLnGTwr8Q5nHOIlvoqU"]
+        token: PreviewText,
+    }
+}
+
+/// A link, as it is listed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PreviewResponse {
+    /// The id of the link.
+    #[schema(examples("4f1d6c0a9b8e7d6c5b4a392817161514"))]
+    pub id: String,
+    /// The account that created the link.
+    #[schema(examples(1))]
+    pub creator_id: i32,
+    /// When the link was created.
+    #[schema(value_type = String, format = DateTime, examples("2026-11-23T15:39:42.169551Z"))]
+    pub created_at: Timestamp,
+    /// When the link expires.
+    #[schema(value_type = String, format = DateTime, examples("2026-11-30T15:39:42.169551Z"))]
+    pub expires_at: Timestamp,
+}
+
+/// A new link. No later response shows its token.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PreviewCreated {
+    /// The token: `GET /previews/{token}` shows the article.
+    #[serde(serialize_with = "expose")]
+    #[schema(value_type = String, examples(
+        "4f1d6c0a9b8e7d6c5b4a392817161514.EHcXDmr2FevkB-OpSNqq_hNzmLnGTwr8Q5nHOIlvoqU"
+    ))]
+    pub token: SecretString,
+    /// The link, as it is listed.
+    pub preview: PreviewResponse,
+}

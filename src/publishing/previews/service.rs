@@ -1,0 +1,194 @@
+//! Creates, lists, revokes and follows links that show an article.
+
+use chrono::{DateTime, Utc};
+use entity::{Visibility, Writability, article, article_preview, user};
+use sea_orm::{
+    ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Set,
+    sea_query::{ExprTrait as _, LockType},
+};
+
+use super::schemas::{PreviewCreate, PreviewCreated, PreviewLifetime, PreviewResponse};
+use crate::{
+    accounts::{
+        CurrentUser,
+        secrets::{Secrets, new_id},
+    },
+    db::{Transaction, Writer},
+    http::{
+        conditional::{Conditional, Conditions},
+        error::{Error, Result},
+        timestamp::Timestamp,
+    },
+    publishing::{
+        articles::{schemas::ArticleResponse, service::load},
+        expansions::Expansions,
+    },
+};
+
+/// The most links of an article at the same time.
+const MAX_PREVIEWS: u64 = 20;
+
+/// What the secret of a link is derived for.
+const PURPOSE: &str = "make a link that shows an article";
+
+const NO_ARTICLE: Error = Error::NotFound("Article");
+const NO_PREVIEW: Error = Error::NotFound("Preview");
+
+/// Who manages the links of an article: those who may change it.
+#[derive(Clone, Copy, Debug)]
+pub struct Manager {
+    /// The account.
+    pub id: i32,
+    /// Which articles it may see; others are 404 to it.
+    pub visibility: Visibility,
+    /// Which of these it may change; for others it is 403.
+    pub writable: Writability,
+}
+
+impl Manager {
+    /// The signed-in user.
+    pub fn new(user: &CurrentUser, visibility: Visibility, writable: Writability) -> Self {
+        Self { id: user.id().0, visibility, writable }
+    }
+
+    fn article(self, id: i32) -> Select<article::Entity> {
+        article::Entity::visible_to(self.visibility).filter(article::Column::Id.eq(id))
+    }
+
+    fn check(self, article: Option<article::Model>) -> Result<()> {
+        let article = article.ok_or(NO_ARTICLE)?;
+        if self.writable.includes(article.author_id) { Ok(()) } else { Err(Error::Forbidden) }
+    }
+}
+
+/// Creates a link to the article with this id.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`]; [`Error::Conflict`] if the article has too many links.
+pub async fn create_preview(
+    writer: &Writer,
+    secrets: &Secrets,
+    manager: Manager,
+    article_id: Option<i32>,
+    input: &PreviewCreate,
+    now: DateTime<Utc>,
+) -> Result<PreviewCreated> {
+    let article_id = article_id.ok_or(NO_ARTICLE)?;
+    let PreviewCreate { expires_in: PreviewLifetime(lifetime) } = *input;
+    let id = new_id();
+    let token = format!("{id}.{}", secrets.derive(PURPOSE, &id)?);
+    let row = article_preview::ActiveModel {
+        id: Set(id),
+        article_id: Set(article_id),
+        creator_id: Set(manager.id),
+        created_at: Set(now.into()),
+        expires_at: Set((now + lifetime).into()),
+    };
+    let insert = async move |txn: &Transaction| {
+        // The lock makes concurrent requests count one after the other.
+        manager.check(manager.article(article_id).lock(LockType::NoKeyUpdate).one(txn).await?)?;
+        let of_article = article_preview::Column::ArticleId.eq(article_id);
+        let expired = article_preview::Entity::delete_many().filter(of_article.clone());
+        expired.filter(article_preview::Column::ExpiresAt.lte(now)).exec(txn).await?;
+        if article_preview::Entity::find().filter(of_article).count(txn).await? >= MAX_PREVIEWS {
+            return Err(Error::Conflict("The article has too many previews; revoke one first"));
+        }
+        Ok(row.clone().insert(txn).await?)
+    };
+    Ok(PreviewCreated { token: token.into(), preview: view(writer.transaction(insert).await?) })
+}
+
+/// The links to the article with this id that have not expired, the newest first.
+///
+/// # Errors
+/// [`Error::NotFound`], then [`Error::Forbidden`].
+pub async fn list_previews(
+    db: &impl ConnectionTrait,
+    manager: Manager,
+    article_id: Option<i32>,
+    now: DateTime<Utc>,
+) -> Result<Vec<PreviewResponse>> {
+    let article_id = article_id.ok_or(NO_ARTICLE)?;
+    manager.check(manager.article(article_id).one(db).await?)?;
+    let rows = article_preview::Entity::find()
+        .filter(article_preview::Column::ArticleId.eq(article_id))
+        .filter(article_preview::Column::ExpiresAt.gt(now))
+        .order_by_desc(article_preview::Column::CreatedAt)
+        .order_by_desc(article_preview::Column::Id)
+        .limit(MAX_PREVIEWS);
+    Ok(rows.all(db).await?.into_iter().map(view).collect())
+}
+
+/// Revokes a link at once.
+///
+/// # Errors
+/// [`Error::NotFound`], then [`Error::Forbidden`]; [`Error::NotFound`] if the article has no such link.
+pub async fn revoke_preview(
+    writer: &Writer,
+    manager: Manager,
+    article_id: Option<i32>,
+    preview_id: String,
+) -> Result<()> {
+    let article_id = article_id.ok_or(NO_ARTICLE)?;
+    manager.check(manager.article(article_id).one(writer.connections()).await?)?;
+    if !is_id(&preview_id) {
+        return Err(NO_PREVIEW);
+    }
+    let delete = article_preview::Entity::delete_many()
+        .filter(article_preview::Column::ArticleId.eq(article_id))
+        .filter(article_preview::Column::Id.eq(preview_id));
+    let deleted = writer.statement([], async move |db| delete.exec(db).await.map_err(Error::from));
+    if deleted.await?.rows_affected == 0 { Err(NO_PREVIEW) } else { Ok(()) }
+}
+
+/// The article that a link shows.
+///
+/// # Errors
+/// [`Error::NotFound`] if the token is not valid: the link expired or was revoked, or its creator changed the password
+/// since, is suspended, or may not change the article any more.
+pub async fn read_preview(
+    db: &impl ConnectionTrait,
+    secrets: &Secrets,
+    token: &str,
+    expand: &Expansions,
+    now: DateTime<Utc>,
+) -> Result<ArticleResponse> {
+    let (id, secret) = token.split_once('.').ok_or(NO_PREVIEW)?;
+    if !is_id(id) || !secrets.is_derived(PURPOSE, id, secret)? {
+        return Err(NO_PREVIEW);
+    }
+    let is_author = article::Column::AuthorId.into_expr().eq(user::Column::Id.into_expr());
+    let created_since =
+        article_preview::Column::CreatedAt.into_expr().gt(user::Column::SessionsEndedAt.into_expr());
+    let article = article_preview::Entity::find_by_id(id)
+        .inner_join(article::Entity)
+        .inner_join(user::Entity)
+        .select_only()
+        .column(article_preview::Column::ArticleId)
+        .filter(article_preview::Column::ExpiresAt.gt(now))
+        .filter(user::Column::IsActive.into_expr())
+        .filter(Condition::any().add(is_author).add(user::Column::IsAdmin.into_expr()))
+        .filter(Condition::any().add(user::Column::SessionsEndedAt.is_null()).add(created_since))
+        .into_tuple::<i32>()
+        .one(db)
+        .await?
+        .ok_or(NO_PREVIEW)?;
+    // The link is the right to see this one article.
+    let article = article::Entity::visible_to(Visibility::All).filter(article::Column::Id.eq(article));
+    match load(db, article, expand, &Conditions::default()).await?.ok_or(NO_PREVIEW)? {
+        Conditional::Modified(article, _) => Ok(article),
+        Conditional::NotModified(_) => Err(NO_PREVIEW),
+    }
+}
+
+/// Whether a text has the form of an id.
+fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn view(row: article_preview::Model) -> PreviewResponse {
+    let article_preview::Model { id, article_id: _, creator_id, created_at, expires_at } = row;
+    let (created_at, expires_at) = (Timestamp(created_at.get()), Timestamp(expires_at.get()));
+    PreviewResponse { id, creator_id, created_at, expires_at }
+}
