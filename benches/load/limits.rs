@@ -61,6 +61,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
             Endpoint::undocumented(Method::GET, "/limits/articles/{id}", read),
             Endpoint::undocumented(Method::PATCH, "/limits/articles/{id}", edit),
             Endpoint::undocumented(Method::GET, "/limits/me", read_me),
+            Endpoint::undocumented(Method::GET, "/limits/signed-in/articles/{id}", read_signed_in),
         ])
         .register(cfg);
 }
@@ -129,6 +130,12 @@ async fn author(state: &State) -> Result<UserResponse> {
 
 async fn read_me(state: State) -> Result<Json<UserResponse>> {
     author(&state).await.map(Json)
+}
+
+/// The statements of a signed-in reader: the account, then the article.
+async fn read_signed_in(state: State, id: Path<i32>) -> Result<Json<ArticleResponse>> {
+    author(&state).await?;
+    read(state, id).await
 }
 
 /// The statements of a POST: the author, then the article.

@@ -152,6 +152,10 @@ async fn run(args: &Args) -> Result<(), Failure> {
                 pgbench: pgbench::find(),
                 script,
             };
+            site.wait_until_indexed().await?;
+            if let Some(small) = &small {
+                small.wait_until_indexed().await?;
+            }
             let cores = thread::available_parallelism()?;
             report::heading(
                 &mut out,
@@ -184,6 +188,9 @@ async fn attack(
     for &engine in engines {
         let site = Site::new(engine, postgres, ATTACKED).await?;
         site.add_large_articles().await?;
+        let indexer = uncached(&site)?;
+        site.wait_until_indexed().await?;
+        drop(indexer);
         writeln!(out, "\n{engine:?}, load average of the last minute before: {}", load_average())?;
         exceeded += attack::run(args, wrk, &site, out)?;
         site.remove().await?;

@@ -204,8 +204,34 @@ pub(crate) fn rows(
         // Queries that still run when their clients have disconnected would slow down the next row.
         Row { slow: true, ..list(&format!("skip={deep}&limit=20"), None) },
     ];
+    rows.extend(publishing(&article));
     rows.extend(signed_in(site, engine));
     rows
+}
+
+/// Rows of what a blog needs beyond rows, next to the plain requests that they are compared with.
+fn publishing(article: &Request) -> [Row; 5] {
+    let row = |request: &str, limit: Subject| Row {
+        name: format!("GET {request}"),
+        byline: Drive::App(Request::get(request)),
+        limits: vec![limit],
+        tail: Some(TAIL),
+        slow: false,
+    };
+    let by_id = |target| subject("GET /articles/{id}", Drive::App(article.clone()), Some(target));
+    let first = Request::get("/articles/?limit=20");
+    [
+        // Every seeded slug begins with the number of the article.
+        row("/articles/{id}?expand=html", by_id(0.7)),
+        row("/articles/{id}?expand=author,tags,html,excerpt", by_id(0.4)),
+        row(
+            "/articles/?limit=20&sort=-published_at",
+            subject("the list by creation", Drive::App(first), Some(0.8)),
+        ),
+        // One of a thousand articles has these words; the next ones are in almost every article.
+        row("/search?q=analytical+engine&limit=20", by_id(0.1)),
+        Row { slow: true, tail: None, ..row("/search?q=dolor+sit&limit=20", by_id(0.001)) },
+    ]
 }
 
 /// Requests of all kinds. The new articles have 10 KB, so that pages become large.
@@ -257,7 +283,9 @@ fn signed_in(site: &Site, engine: Engine) -> Vec<Row> {
             slow: false,
         }
     };
-    let me = on_behalf(Request::get("/users/me"), "/limits/me", None);
+    let me = on_behalf(Request::get("/users/me"), "/limits/me", Some(0.8));
+    let read = on_behalf(Request::get("/articles/{id}"), "/limits/signed-in/articles/{id}", Some(0.8));
+    let read = Row { name: format!("{}, signed in", read.name), tail: Some(TAIL), ..read };
     let write = Request::json("POST", "/articles/", new_article(1));
     let create = on_behalf(write, "/limits/articles", (engine == Engine::Postgres).then_some(0.8));
     let edit = on_behalf(edit_article(), "/limits/articles/{id}", None);
@@ -270,5 +298,5 @@ fn signed_in(site: &Site, engine: Engine) -> Vec<Row> {
         slow: true,
     };
 
-    vec![me, create, edit, login]
+    vec![me, read, create, edit, login]
 }

@@ -1,5 +1,8 @@
 //! The database of one run: created, filled, and dropped at the end.
 
+use std::time::Duration;
+
+use actix_web::rt::time::sleep;
 use byline::{
     accounts::tokens::Tokens,
     cli::seed,
@@ -10,8 +13,10 @@ use byline::{
 };
 use chrono::TimeDelta;
 use clap::Parser;
-use entity::{article, session, user};
-use sea_orm::{ConnectionTrait as _, Database, EntityTrait as _, Set, prelude::DateTimeUtc};
+use entity::{article, search_queue, session, user};
+use sea_orm::{
+    ConnectionTrait as _, Database, EntityTrait as _, QuerySelect as _, Set, prelude::DateTimeUtc,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -22,6 +27,9 @@ use crate::{
 
 /// The id of the session of [`Site::token`].
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
+
+/// Words that one of a thousand articles contains.
+const RARE: &str = "analytical engine";
 
 /// The number of large articles, which fill a page of 10 MB.
 pub(crate) const LARGE: usize = 10;
@@ -99,6 +107,10 @@ impl Site {
         let articles = self.articles.to_string();
         let seed = Seed::try_parse_from(["seed", "--users", "1", "--articles", &articles, "--drafts", "0"])?;
         seed::run(db, settings.auth.bcrypt_cost, &seed.amount).await?;
+        db.execute_unprepared(&format!(
+            "UPDATE articles SET content = content || ' {RARE}' WHERE id % 1000 = 7"
+        ))
+        .await?;
         // All articles that are read to measure the cache have one tag, so that one header fits all of them.
         let RowState { version, id } = KNOWN;
         db.execute_unprepared(&format!(
@@ -146,6 +158,16 @@ impl Site {
             ..Default::default()
         });
         article::Entity::insert_many(rows).exec_without_returning(db).await?;
+        Ok(())
+    }
+
+    /// Waits until a running server has indexed the articles for search, so that nothing else is measured meanwhile.
+    pub(crate) async fn wait_until_indexed(&self) -> Result<(), Failure> {
+        let settings = Settings::from_parts(self.settings(), None)?;
+        let db = &Db::lazy(&settings)?.pool()?;
+        while search_queue::Entity::find().limit(1).one(db).await?.is_some() {
+            sleep(Duration::from_millis(200)).await;
+        }
         Ok(())
     }
 

@@ -70,3 +70,4 @@ mod upgrade;
 mod user_commands;
 mod users;
 mod validation;
+mod visibility;
