@@ -30,7 +30,7 @@ use crate::{
     },
     publishing::{
         expansions::Expansions,
-        tags::{names::TagName, of_articles::articles_with},
+        tags::{names::TagName, of_articles::tagged},
     },
 };
 
@@ -51,6 +51,8 @@ struct Request {
     page: PageRequest<ArticleList, DateTime<Utc>>,
     count: Option<Count>,
     expand: Expansions,
+    /// The tags of the list.
+    tagged: Condition,
 }
 
 /// The values of an article that the page needs after its JSON is written.
@@ -78,7 +80,8 @@ pub async fn list_articles(
     filter: ArticleFilter,
     conditions: &Conditions,
 ) -> Result<Conditional<ArticlePage>> {
-    let request = Request::new(filter)?;
+    let mut request = Request::new(filter)?;
+    request.tagged = tagged(db, &request.page.list.tags).await?;
     let _admission = if request.is_expensive() { Some(bounds.admit_expensive().await?) } else { None };
     let bytes = request.check_bytes(db, visibility, bounds.max_bytes).await?;
     let total = match request.count {
@@ -184,7 +187,7 @@ impl Request {
             }
         };
         let page = PageRequest { list, limit: limit.0, skip: skip.0, cursor };
-        Ok(Self { page, count, expand: expand.unwrap_or_default() })
+        Ok(Self { page, count, expand: expand.unwrap_or_default(), tagged: Condition::all() })
     }
 
     fn key_column(&self) -> article::Column {
@@ -216,7 +219,7 @@ impl Request {
 
     /// Applies the filters of the list except `published`.
     fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
-        use article::Column::{AuthorId, CreatedAt, Id, PublishedAt, UpdatedAt};
+        use article::Column::{AuthorId, CreatedAt, PublishedAt, UpdatedAt};
 
         let list = &self.page.list;
         let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
@@ -233,8 +236,8 @@ impl Request {
             list.updated_until.map(|until| UpdatedAt.lt(time(until))),
             self.sorts_by_publication().then(|| PublishedAt.is_not_null()),
         ];
-        let tags = list.tags.iter().map(|key| Id.in_subquery(articles_with(key)));
-        select.filter(conditions.into_iter().flatten().chain(tags).fold(Condition::all(), Condition::add))
+        let select = select.filter(self.tagged.clone());
+        select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
     }
 
     /// Whether the page may read many rows that it does not show: those before it, the whole list, or those
