@@ -13,6 +13,8 @@ choice! {
     pub enum Expand {
         /// Its author.
         Author = "author",
+        /// Its tags.
+        Tags = "tags",
     }
 }
 

@@ -3,20 +3,23 @@
 pub mod articles;
 pub mod expansions;
 pub mod previews;
+pub mod revisions;
 mod schedule;
 pub mod search;
 pub mod slugs;
+pub mod tags;
 
 use std::sync::Arc;
 
 use entity::{Visibility, Writability};
 
 use crate::{
-    accounts::{CurrentUser, Viewer, secrets::Secrets},
+    accounts::{CurrentUser, Viewer, administration::audit::Actor, secrets::Secrets},
     clock::Clock,
     config::Settings,
     db::{Connections, Db, Throttle, Writer},
     http::{
+        client_address::ClientAddress,
         conditional::Recipient,
         error::{Error, Result},
         page_bounds::PageBounds,
@@ -25,7 +28,10 @@ use crate::{
     },
     tasks::Tasks,
 };
-use articles::schemas::{Drafts, Format};
+use articles::{
+    editor::Editor,
+    schemas::{Drafts, Format},
+};
 
 /// What requests about articles need. Cloning it costs reference counts.
 #[derive(Clone, Debug)]
@@ -38,6 +44,8 @@ pub struct Publishing {
     pub public_drafts: bool,
     /// The format of a new article that names none.
     pub default_format: Format,
+    /// The maximum number of revisions of an article.
+    pub max_revisions: u32,
     /// The bounds of pages.
     pub page_bounds: PageBounds,
     /// Admits as many searches at the same time as there are workers, so that others find a connection.
@@ -56,20 +64,17 @@ impl Publishing {
         let public_drafts = settings.publishing.public_drafts;
         let page_bounds = PageBounds::new(settings.http.request_timeout, settings.http.max_page_bytes);
         let max_wait = settings.http.request_timeout.mul_f64(0.75);
-        let search_throttle = Throttle::new(settings.http.workers.max(1), max_wait);
         let auth = &settings.auth;
-        let secrets = Arc::new(Secrets::new(&auth.secret_key, auth.previous_secret_key.as_ref()));
-        let search_language = settings.publishing.search_language;
-        let default_format = settings.publishing.default_format.into();
         Self {
             reader,
             writer,
             public_drafts,
-            default_format,
+            default_format: settings.publishing.default_format.into(),
+            max_revisions: settings.publishing.max_revisions,
             page_bounds,
-            search_throttle,
-            search_language,
-            secrets,
+            search_throttle: Throttle::new(settings.http.workers.max(1), max_wait),
+            search_language: settings.publishing.search_language,
+            secrets: Arc::new(Secrets::new(&auth.secret_key, auth.previous_secret_key.as_ref())),
             clock,
         }
     }
@@ -108,8 +113,19 @@ impl Publishing {
     }
 
     /// Which of the articles that `user` may see it may change.
-    pub fn writability(&self, user: &CurrentUser) -> Writability {
+    fn writability(&self, user: &CurrentUser) -> Writability {
         if user.is_admin() { Writability::All } else { Writability::Own(user.id().0) }
+    }
+
+    /// `user` as the one who changes articles.
+    pub fn editor(&self, user: &CurrentUser, client: ClientAddress) -> Editor {
+        Editor {
+            id: user.id(),
+            visibility: self.visibility(user.viewer()),
+            writable: self.writability(user),
+            actor: Actor::of(user, client),
+            max_revisions: self.max_revisions,
+        }
     }
 
     /// Who the response to `viewer` may be shown to.
@@ -124,14 +140,17 @@ impl Publishing {
 
 /// The routes of this area.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
-    articles::routes::endpoints()
-        .into_iter()
+    let articles = articles::routes::endpoints().into_iter();
+    articles
         .chain(previews::routes::endpoints())
+        .chain(revisions::routes::endpoints())
         .chain(search::routes::endpoints())
+        .chain(tags::routes::endpoints())
 }
 
-/// Starts the background tasks of this area. `publishing` has the connections of tasks.
+/// Starts the tasks of this area. `publishing` has the connections of tasks.
 pub fn start(tasks: &Tasks, publishing: &Publishing) {
     schedule::start(tasks, publishing);
     search::indexer::start(tasks, &publishing.writer, publishing.search_language);
+    tags::orphans::start(tasks, publishing);
 }

@@ -1,5 +1,7 @@
 //! The filters that lists and search have in common, as conditions of a statement.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use entity::{article, user};
 use sea_orm::{
@@ -9,6 +11,13 @@ use sea_orm::{
 };
 
 use super::schemas::ArticleList;
+use crate::publishing::tags::{names::TagName, of_articles::articles_with};
+
+/// The keys of tags, in an order that does not depend on the request.
+pub(in crate::publishing) fn keys(tags: &[TagName]) -> Vec<String> {
+    let keys: BTreeSet<&str> = tags.iter().map(TagName::key).collect();
+    keys.into_iter().map(str::to_owned).collect()
+}
 
 /// Applies the filters of the list.
 pub(in crate::publishing) fn of_list(
@@ -21,7 +30,7 @@ pub(in crate::publishing) fn of_list(
 
 /// Applies the filters of the list except `published`.
 pub(super) fn narrow(select: Select<article::Entity>, list: &ArticleList) -> Select<article::Entity> {
-    use article::Column::{AuthorId, CreatedAt, UpdatedAt};
+    use article::Column::{AuthorId, CreatedAt, Id, UpdatedAt};
 
     let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
     let author = list.author.as_ref().map(|name| {
@@ -36,5 +45,6 @@ pub(super) fn narrow(select: Select<article::Entity>, list: &ArticleList) -> Sel
         list.updated_since.map(|since| UpdatedAt.gte(time(since))),
         list.updated_until.map(|until| UpdatedAt.lt(time(until))),
     ];
-    select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
+    let tags = list.tags.iter().map(|key| Id.in_subquery(articles_with(key)));
+    select.filter(conditions.into_iter().flatten().chain(tags).fold(Condition::all(), Condition::add))
 }

@@ -12,12 +12,12 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    authors::Authors,
     editor::state,
-    filter::{narrow, of_list},
+    filter::{keys, narrow, of_list},
+    related::Related,
     rows::{FULL_ROW, RowVersion, full_row},
     schemas::{ArticleFilter, ArticleList, AuthorName, ListCursor, Sort},
-    service::view_without_author,
+    service::own_view,
 };
 use crate::{
     db::{ReadRows, keyset::Keyset},
@@ -27,7 +27,7 @@ use crate::{
         page_bounds::{ALWAYS_SERVED, MAX_CHEAP_ROWS, PageBounds},
         page_json::PageJson,
         paging::{Count, Neighbours, PageRequest},
-        validation::{FieldErrors, Instant, InvalidValue},
+        validation::{FieldErrors, Instant, InvalidValue, List},
     },
     publishing::expansions::Expansions,
 };
@@ -61,7 +61,7 @@ struct Written {
 }
 
 /// The bytes of an article in a page in addition to its title and its content.
-const ROW_SIZE: usize = 512;
+const ROW_SIZE: usize = 400;
 
 /// Reads one page.
 ///
@@ -87,8 +87,9 @@ pub async fn list_articles(
     if conditions.if_none_match.is_some() && request.page.limit <= MAX_CHEAP_ROWS {
         let versions = request.statement(visibility, &request.version_columns());
         let page = request.page.rows(fetch::<RowVersion>(db, &versions).await?);
-        let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-        let tag = authors.tag(page.tag(|row| (row.id, row.state()), total));
+        let ids: Vec<_> = page.rows.iter().map(|row| (row.id, row.author_id)).collect();
+        let related = Related::load(db, &request.expand, &ids).await?;
+        let tag = related.tag(page.tag(|row| (row.id, row.state()), total));
         if conditions.is_current(&tag) {
             return Ok(Conditional::NotModified(tag));
         }
@@ -96,9 +97,11 @@ pub async fn list_articles(
     let mut articles = PageJson::new(bounds.memory.clone());
     articles.reserve(bytes)?;
     let page = request.page.rows(request.write_rows(db, visibility, &mut articles).await?);
-    let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-    articles.add_member("author", page.rows.iter().map(|row| authors.view(row.author_id)))?;
-    let tag = authors.tag(page.tag(|row| (row.id, row.state), total));
+    let ids: Vec<_> = page.rows.iter().map(|row| (row.id, row.author_id)).collect();
+    let related = Related::load(db, &request.expand, &ids).await?;
+    articles.add_member("author", page.rows.iter().map(|row| related.author(row.author_id)))?;
+    articles.add_member("tags", page.rows.iter().map(|row| related.tags(row.id)))?;
+    let tag = related.tag(page.tag(|row| (row.id, row.state), total));
     if conditions.is_current(&tag) {
         return Ok(Conditional::NotModified(tag));
     }
@@ -130,9 +133,11 @@ impl Request {
             updated_since,
             updated_until,
             drafts,
+            tag,
             count,
             expand,
         } = filter;
+        let tags = tag.map(|List(tags)| keys(&tags));
         let micros = |time: Option<Instant>| time.map(|Instant(time)| time.timestamp_micros());
         let wanted = ArticleList {
             sort: sort.unwrap_or(Sort::NewestFirst),
@@ -143,6 +148,7 @@ impl Request {
             updated_since: micros(updated_since),
             updated_until: micros(updated_until),
             drafts,
+            tags: tags.clone().unwrap_or_default(),
         };
         let (list, cursor) = match cursor {
             None => (wanted, None),
@@ -158,6 +164,7 @@ impl Request {
                     ("updated_since", contradicts(wanted.updated_since, own.updated_since)),
                     ("updated_until", contradicts(wanted.updated_until, own.updated_until)),
                     ("drafts", contradicts(wanted.drafts, own.drafts)),
+                    ("tag", tags.is_some_and(|tags| tags != own.tags)),
                 ];
                 let names: Vec<&str> =
                     contradictions.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();
@@ -237,7 +244,7 @@ impl Request {
                 return Ok(());
             }
             let usual = article.title.len().saturating_add(article.content.len()).saturating_add(ROW_SIZE);
-            page.push(&view_without_author(article), usual)
+            page.push(&own_view(article), usual)
         };
         let mut outcome = Ok(());
         let mut each = |row: QueryResult| {

@@ -4,9 +4,10 @@
 
 mod authors;
 mod edit;
-mod editor;
+pub mod editor;
 pub(super) mod filter;
 pub mod list;
+mod related;
 pub mod routes;
 mod rows;
 pub mod schemas;

@@ -12,11 +12,14 @@ use crate::{
     http::{
         timestamp::Timestamp,
         validation::{
-            Field, Input, Instant, IntegerRule, InvalidValue, Limits, TextRule, Timing, parse_integer,
+            Field, Input, Instant, IntegerRule, InvalidValue, Limits, List, TextRule, Timing, parse_integer,
             parse_text,
         },
     },
-    publishing::articles::schemas::{AuthorName, Drafts, Format},
+    publishing::{
+        articles::schemas::{AuthorName, Drafts, Format, MAX_FILTERS},
+        tags::names::TagName,
+    },
 };
 
 /// The most code points of a query.
@@ -117,6 +120,8 @@ fields! {
         updated_until: Option<Instant>,
         /// `all`: also the drafts of all other authors. Only administrators may ask for them.
         drafts: Option<Drafts>,
+        /// Only articles with this tag. If the parameter is repeated, only articles with all of the tags.
+        tag: Option<List<TagName, 1, MAX_FILTERS>>,
     }
 }
 

@@ -19,12 +19,12 @@ use crate::{
     db::Throttle,
     http::{
         error::{Error, Result},
-        validation::Instant,
+        validation::{Instant, List},
     },
     publishing::articles::{
-        filter::of_list,
+        filter::{keys, of_list},
         schemas::{ArticleList, ArticleResponse, AuthorName, Sort},
-        service::view_without_author,
+        service::own_view,
     },
 };
 
@@ -86,6 +86,7 @@ pub async fn search_articles(
         updated_since,
         updated_until,
         drafts,
+        tag,
     } = filter;
     let micros = |time: Option<Instant>| time.map(|Instant(time)| time.timestamp_micros());
     let list = ArticleList {
@@ -97,6 +98,7 @@ pub async fn search_articles(
         updated_since: micros(updated_since),
         updated_until: micros(updated_until),
         drafts,
+        tags: tag.map(|List(tags)| keys(&tags)).unwrap_or_default(),
     };
     let (skip, limit) = (skip.0, limit.0);
     let backend = db.get_database_backend();
@@ -188,7 +190,6 @@ async fn results(
 fn result(article: article::Model, highlight: Highlight) -> SearchResult {
     let ArticleResponse {
         title,
-        content: _,
         published,
         id,
         author_id,
@@ -198,9 +199,8 @@ fn result(article: article::Model, highlight: Highlight) -> SearchResult {
         format,
         published_at,
         scheduled_at,
-        author: _,
-        state: _,
-    } = view_without_author(article);
+        ..
+    } = own_view(article);
     SearchResult {
         title,
         published,
