@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use chrono::{SecondsFormat, TimeDelta};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{Published, TestApp, article_body, now};
@@ -236,4 +237,38 @@ async fn what_to_expand_is_a_list_of_words() {
             refused.expect_invalid([("literal_error", json!(["query", "expand"]))]);
         }
     }
+}
+
+#[actix_web::test]
+async fn a_due_draft_is_published_once_with_a_slug_of_its_own() {
+    let app = TestApp::stopped(&[]).await;
+    let ann = app.sign_up("ann").await;
+    let time = from_now(TimeDelta::minutes(1));
+    let scheduled = ann.create(&draft(&json!({ "scheduled_at": time, "tags": ["a"] }))).await;
+    ann.create(&article_body("Notes")).await;
+    assert_eq!(app.anonymous().list("sort=created_at").await.ids().len(), 1);
+    app.advance(TimeDelta::seconds(30));
+    assert!(!app.publish_scheduled(scheduled.id).await);
+    app.advance(TimeDelta::seconds(31));
+    let published = join_all((0..4).map(|_| app.publish_scheduled(scheduled.id))).await;
+    assert_eq!(published.iter().filter(|published| **published).count(), 1);
+    let article =
+        app.anonymous().get(&format!("{}?expand=tags", scheduled.path())).await.expect(StatusCode::OK);
+    assert_eq!((&article["slug"], &article["scheduled_at"]), (&json!("notes-2"), &Value::Null));
+    assert_eq!(article["published_at"], article["updated_at"]);
+    assert_eq!(article["tags"], json!(["a"]));
+    assert_eq!(app.anonymous().list("sort=created_at").await.ids().len(), 2);
+    assert!(!app.publish_scheduled(scheduled.id).await && !app.publish_scheduled(999).await);
+}
+
+#[actix_web::test]
+async fn a_due_draft_of_a_suspended_author_stays_a_draft() {
+    let app = TestApp::stopped(&[]).await;
+    let (root, ann) = (app.sign_up_admin("root").await, app.sign_up("ann").await);
+    let scheduled = ann.create(&draft(&json!({ "scheduled_at": from_now(TimeDelta::minutes(1)) }))).await;
+    root.suspend(ann.id, "keep").await.expect(StatusCode::OK);
+    app.advance(TimeDelta::minutes(2));
+    assert!(!app.publish_scheduled(scheduled.id).await);
+    root.post(&format!("/admin/users/{}/reinstate", ann.id), &json!({})).await.expect(StatusCode::OK);
+    assert!(app.publish_scheduled(scheduled.id).await);
 }

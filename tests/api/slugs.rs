@@ -382,3 +382,25 @@ async fn lists_by_time_of_publication_show_what_was_published_in_pages() {
         }
     }
 }
+
+#[actix_web::test]
+async fn an_assigned_slug_is_no_edit_and_gets_a_number_if_it_is_taken() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    let (first, draft) = (ann.create(&article_body("Notes")).await, ann.create(&body("Notes", false)).await);
+    let second = ann.create(&article_body("Notes")).await;
+    app.sql("UPDATE articles SET slug = NULL WHERE id > 1").await;
+    let before = app.anonymous().get(&second.path()).await;
+    let assigned = join_all((0..3).map(|_| app.assign_slug(second.id))).await;
+    assert_eq!(assigned.iter().filter(|assigned| **assigned).count(), 1);
+    assert!(app.assign_slug(draft.id).await);
+    let after = app.anonymous().get(&second.path()).await;
+    assert_eq!(
+        (after.json()["slug"].as_str(), after.json()["updated_at"].clone()),
+        (Some("notes-2"), before.json()["updated_at"].clone())
+    );
+    assert_ne!(after.tag(), before.tag());
+    assert_eq!(ann.get(&draft.path()).await.json()["slug"], "notes");
+    assert!(!app.assign_slug(first.id).await && !app.assign_slug(999).await);
+    follow(&app.anonymous(), "article-3", "notes-2").await;
+}

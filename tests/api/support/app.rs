@@ -28,7 +28,10 @@ use byline::{
         resource::{Endpoint, Endpoints},
         validation::Limits,
     },
-    publishing::tags::orphans::delete_orphans,
+    publishing::{
+        articles::service::{assign_slug, publish_scheduled},
+        tags::orphans::delete_orphans,
+    },
     server::{
         Server,
         app::{AppState, create_app, document},
@@ -115,6 +118,17 @@ impl TestApp {
     /// Deletes the tags without articles, as the task does.
     pub(crate) async fn delete_orphaned_tags(&self) {
         delete_orphans(&self.state.publishing.writer, &CancellationToken::new()).await.unwrap();
+    }
+
+    /// Publishes a draft if it is due, as the task does.
+    pub(crate) async fn publish_scheduled(&self, id: i64) -> bool {
+        let (writer, clock) = (&self.state.publishing.writer, &self.state.publishing.clock);
+        publish_scheduled(writer, i32::try_from(id).unwrap(), clock.now()).await.unwrap()
+    }
+
+    /// Assigns a slug to an article without one, as the task does.
+    pub(crate) async fn assign_slug(&self, id: i64) -> bool {
+        assign_slug(&self.state.publishing.writer, i32::try_from(id).unwrap()).await.unwrap()
     }
 
     /// Starts another server on the database of this one.
