@@ -141,13 +141,16 @@ impl Publishing {
 /// The routes of this area.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
     let articles = articles::routes::endpoints().into_iter();
-    let articles = articles.chain(revisions::routes::endpoints()).chain(previews::routes::endpoints());
-    articles.chain(tags::routes::endpoints()).chain(search::routes::endpoints())
+    articles
+        .chain(previews::routes::endpoints())
+        .chain(revisions::routes::endpoints())
+        .chain(search::routes::endpoints())
+        .chain(tags::routes::endpoints())
 }
 
-/// Starts the background tasks of this area. `publishing` has the connections of tasks.
+/// Starts the tasks of this area. `publishing` has the connections of tasks.
 pub fn start(tasks: &Tasks, publishing: &Publishing) {
-    tags::orphans::start(tasks, publishing);
     schedule::start(tasks, publishing);
     search::indexer::start(tasks, &publishing.writer, publishing.search_language);
+    tags::orphans::start(tasks, publishing);
 }

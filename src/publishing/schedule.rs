@@ -24,6 +24,9 @@ use crate::{
 /// The time between two looks at what is due. A draft is published within twice this time.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// The time between two looks for articles without a slug. They are found by their ids until then.
+const SLUG_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Articles that one statement looks for. Each is changed in a transaction of its own.
 const BATCH: u64 = 100;
 
@@ -43,9 +46,8 @@ pub(super) fn start(tasks: &Tasks, publishing: &Publishing) {
     });
     let writer = publishing.writer.clone();
     tasks.spawn("slugs of articles", async move |token| {
-        let mut ticks = interval(INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while token.run_until_cancelled(ticks.tick()).await.is_some() {
+        // The start of a server has more urgent work.
+        while token.run_until_cancelled(sleep(SLUG_INTERVAL)).await.is_some() {
             assign_slugs(&writer, &token).await?;
         }
         Ok::<_, Error>(())

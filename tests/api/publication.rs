@@ -250,8 +250,11 @@ async fn a_due_draft_is_published_once_with_a_slug_of_its_own() {
     app.advance(TimeDelta::seconds(30));
     assert!(!app.publish_scheduled(scheduled.id).await);
     app.advance(TimeDelta::minutes(5));
+    // The task may be one of those that try.
     let published = join_all((0..4).map(|_| app.publish_scheduled(scheduled.id))).await;
-    assert_eq!(published.iter().filter(|published| **published).count(), 1);
+    assert!(published.iter().filter(|published| **published).count() <= 1);
+    let version = format!("SELECT version FROM articles WHERE id = {}", scheduled.id);
+    assert_eq!(app.text(&format!("SELECT CAST(({version}) AS text)")).await, "2");
     let article =
         app.anonymous().get(&format!("{}?expand=tags", scheduled.path())).await.expect(StatusCode::OK);
     assert_eq!((&article["slug"], &article["scheduled_at"]), (&json!("notes-2"), &Value::Null));
@@ -270,5 +273,7 @@ async fn a_due_draft_of_a_suspended_author_stays_a_draft() {
     app.advance(TimeDelta::minutes(5));
     assert!(!app.publish_scheduled(scheduled.id).await);
     root.post(&format!("/admin/users/{}/reinstate", ann.id), &json!({})).await.expect(StatusCode::OK);
-    assert!(app.publish_scheduled(scheduled.id).await);
+    // The task may be faster.
+    app.publish_scheduled(scheduled.id).await;
+    app.anonymous().get(&scheduled.path()).await.expect(StatusCode::OK);
 }

@@ -293,6 +293,31 @@ async fn filters_narrow_the_results() {
 }
 
 #[actix_web::test]
+async fn a_tag_narrows_the_results() {
+    let app = TestApp::start().await;
+    let ann = app.sign_up("ann").await;
+    for (title, tags) in [("One", json!(["rust"])), ("Two", json!(["Rust", "web dev"])), ("Three", json!([]))]
+    {
+        let body = json!({ "title": title, "content": "common words", "published": true, "tags": tags });
+        ann.create(&body).await;
+    }
+    app.indexed().await;
+    for (query, expected) in [
+        ("q=common&tag=RUST", &["Two", "One"][..]),
+        ("q=common&tag=rust&tag=web+dev", &["Two"]),
+        ("q=common&tag=absent", &[]),
+        ("q=dev", &["Two"]),
+        ("q=rust+-dev", &["One"]),
+    ] {
+        let mut found = titles(&ann.get(&format!("/search?{query}")).await);
+        found.sort();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{query}");
+    }
+}
+
+#[actix_web::test]
 async fn the_links_lead_through_all_results() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;

@@ -13,6 +13,12 @@ use sea_orm::{
 use super::schemas::ArticleList;
 use crate::publishing::tags::names::TagName;
 
+/// The keys of tags, in an order that does not depend on the request.
+pub(in crate::publishing) fn keys(tags: &[TagName]) -> Vec<String> {
+    let keys: BTreeSet<&str> = tags.iter().map(TagName::key).collect();
+    keys.into_iter().map(str::to_owned).collect()
+}
+
 /// Applies the filters of the list except the tags, which a statement of its own looks up first.
 pub(in crate::publishing) fn of_list(
     select: Select<article::Entity>,
@@ -40,10 +46,4 @@ pub(super) fn narrow(select: Select<article::Entity>, list: &ArticleList) -> Sel
         list.updated_until.map(|until| UpdatedAt.lt(time(until))),
     ];
     select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
-}
-
-/// The keys of tags, in an order that does not depend on the request.
-pub(in crate::publishing) fn tag_keys(tags: &[TagName]) -> Vec<String> {
-    let keys: BTreeSet<&str> = tags.iter().map(TagName::key).collect();
-    keys.into_iter().map(str::to_owned).collect()
 }

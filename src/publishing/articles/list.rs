@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     editor::state,
-    filter::{narrow, of_list, tag_keys},
+    filter::{keys, narrow, of_list},
     related::Related,
     rows::{FULL_ROW, RowVersion, full_row},
     schemas::{ArticleFilter, ArticleList, AuthorName, ListCursor, Sort},
@@ -139,7 +139,7 @@ impl Request {
             count,
             expand,
         } = filter;
-        let tags = tag.map(|List(tags)| tag_keys(&tags));
+        let tags = tag.map(|List(tags)| keys(&tags));
         let micros = |time: Option<Instant>| time.map(|Instant(time)| time.timestamp_micros());
         let wanted = ArticleList {
             sort: sort.unwrap_or(Sort::NewestFirst),

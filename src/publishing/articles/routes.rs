@@ -62,7 +62,10 @@ error_responses! {
         Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article"), examples::unparsed_integer("path", "article_id"),
     ];
     /// Of reading one by its slug.
-    SlugErrors = [Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article")];
+    SlugErrors = [
+        Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article"),
+        examples::unknown_word("expand", &["author", "tags"]),
+    ];
     /// Of creating one.
     CreateErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::Conflict("The slug is taken"),

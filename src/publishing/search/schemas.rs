@@ -120,7 +120,7 @@ fields! {
         updated_until: Option<Instant>,
         /// `all`: also the drafts of all other authors. Only administrators may ask for them.
         drafts: Option<Drafts>,
-        /// Only articles with this tag. With several of these parameters, up to 5, articles with all of the tags.
+        /// Only articles with this tag. If the parameter is repeated, only articles with all of the tags.
         tag: Option<List<TagName, 1, MAX_FILTERS>>,
     }
 }

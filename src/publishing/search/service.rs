@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entity::{Visibility, article, search_queue};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, Iterable as _, QueryFilter as _,
-    QuerySelect as _, QueryTrait as _,
+    QuerySelect as _, QueryTrait as _, Select,
     sea_query::{Alias, Expr, ExprTrait as _, Func, Order, Query as Sql, SelectStatement},
 };
 use tokio::task::yield_now;
@@ -21,10 +21,13 @@ use crate::{
         error::{Error, Result},
         validation::{Instant, List},
     },
-    publishing::articles::{
-        filter::{of_list, tag_keys},
-        schemas::{ArticleList, ArticleResponse, AuthorName, Sort},
-        service::own_view,
+    publishing::{
+        articles::{
+            filter::{keys, of_list},
+            schemas::{ArticleList, ArticleResponse, AuthorName, Sort},
+            service::own_view,
+        },
+        tags::of_articles::tagged,
     },
 };
 
@@ -98,12 +101,13 @@ pub async fn search_articles(
         updated_since: micros(updated_since),
         updated_until: micros(updated_until),
         drafts,
-        tags: tag.map(|List(tags)| tag_keys(&tags)).unwrap_or_default(),
+        tags: tag.map(|List(tags)| keys(&tags)).unwrap_or_default(),
     };
     let (skip, limit) = (skip.0, limit.0);
     let backend = db.get_database_backend();
-    let ranked =
-        ranked(backend, visibility, &list, &query).limit(limit.saturating_add(1)).offset(skip).to_owned();
+    let found = of_list(article::Entity::visible_to(visibility), &list);
+    let found = found.filter(tagged(db, &list.tags).await?);
+    let ranked = ranked(backend, found, &query).limit(limit.saturating_add(1)).offset(skip).to_owned();
     let ranked = db.query_all_raw(backend.build(&ranked)).await?;
     let has_next = u64::try_from(ranked.len()).is_ok_and(|found| found > limit) && limit > 0;
     let ids = ranked.iter().map(|row| row.try_get_by_index(0)).collect::<Result<Vec<i32>, _>>()?;
@@ -115,10 +119,10 @@ pub async fn search_articles(
     Ok(SearchPage { results, previous, next, is_complete: waiting.is_none() })
 }
 
-/// The ids of the articles that match, best first; equal ranks by id, highest first.
-fn ranked(backend: DbBackend, visibility: Visibility, list: &ArticleList, query: &Query) -> SelectStatement {
-    let visible = of_list(article::Entity::visible_to(visibility), list).filter(Expr::cust(NOT_IN_QUEUE));
-    let mut candidates = visible.select_only().column(article::Column::Id).into_query();
+/// The ids of those `articles` that match, best first; equal ranks by id, highest first.
+fn ranked(backend: DbBackend, articles: Select<article::Entity>, query: &Query) -> SelectStatement {
+    let indexed = articles.filter(Expr::cust(NOT_IN_QUEUE));
+    let mut candidates = indexed.select_only().column(article::Column::Id).into_query();
     candidates.limit(MAX_RANKED);
     let candidate = Alias::new("candidate");
     let mut ranked = Sql::select();
@@ -190,7 +194,6 @@ async fn results(
 fn result(article: article::Model, highlight: Highlight) -> SearchResult {
     let ArticleResponse {
         title,
-        content: _,
         published,
         id,
         author_id,
@@ -200,9 +203,7 @@ fn result(article: article::Model, highlight: Highlight) -> SearchResult {
         format,
         published_at,
         scheduled_at,
-        author: _,
-        tags: _,
-        state: _,
+        ..
     } = own_view(article);
     SearchResult {
         title,
