@@ -402,5 +402,5 @@ async fn an_assigned_slug_is_no_edit_and_gets_a_number_if_it_is_taken() {
     assert_ne!(after.tag(), before.tag());
     assert_eq!(ann.get(&draft.path()).await.json()["slug"], "notes");
     assert!(!app.assign_slug(first.id).await && !app.assign_slug(999).await);
-    follow(&app.anonymous(), "article-3", "notes-2").await;
+    follow(&app.anonymous(), &format!("article-{}", second.id), "notes-2").await;
 }
