@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-pub(super) const NOT_FOUND: Error = Error::NotFound("Article");
+pub(in crate::publishing) const NOT_FOUND: Error = Error::NotFound("Article");
 
 /// Who changes an article: its author or an administrator.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub(in crate::publishing) async fn load_writable(
 }
 
 /// The article with this id if it is visible.
-pub(super) fn visible(visibility: Visibility, id: i32) -> Select<article::Entity> {
+pub(in crate::publishing) fn visible(visibility: Visibility, id: i32) -> Select<article::Entity> {
     article::Entity::visible_to(visibility).filter(article::Column::Id.eq(id))
 }
 
@@ -53,7 +53,7 @@ pub(super) fn visible(visibility: Visibility, id: i32) -> Select<article::Entity
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::Forbidden`], then [`Error::PreconditionFailed`].
-pub(super) fn check_writable_row(
+pub(in crate::publishing) fn check_writable_row(
     article: Option<article::Model>,
     editor: &Editor,
     if_match: Option<&EntityTags>,

@@ -5,17 +5,17 @@ use actix_web::{
     http::header,
     web::{Json, ThinData},
 };
-
 use secrecy::ExposeSecret as _;
 
 use super::{
     schemas::{PreviewCreate, PreviewCreated, PreviewPath, PreviewResponse, PreviewTokenPath},
-    service::{self, Manager},
+    service,
 };
 use crate::{
     accounts::{Anyone, CurrentUser},
     endpoint, error_responses,
     http::{
+        client_address::ClientAddress,
         error::{Error, Result},
         openapi::examples,
         request::ApiRequest,
@@ -79,13 +79,14 @@ error_responses! {
 )]
 pub async fn create_preview(
     publishing: ThinData<Publishing>,
+    client: ClientAddress,
     request: ApiRequest<CurrentUser, ArticlePath, (), validation::Json<PreviewCreate>>,
     base: Base,
 ) -> Result<HttpResponse> {
     let Publishing { writer, secrets, clock, .. } = &*publishing;
-    let (manager, article) = (manager(&publishing, &request.caller), request.path.article_id.get());
+    let (editor, article) = (&publishing.editor(&request.caller, client), request.path.article_id);
     let (input, now) = (&request.body.0, clock.now());
-    let created = service::create_preview(writer, secrets, manager, article, input, now).await?;
+    let created = service::create_preview(writer, secrets, editor, article, input, now).await?;
     let location = base.reference(&format!("previews/{}", created.token.expose_secret()));
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(created))
 }
@@ -101,10 +102,11 @@ pub async fn create_preview(
 )]
 pub async fn list_previews(
     publishing: ThinData<Publishing>,
+    client: ClientAddress,
     request: ApiRequest<CurrentUser, ArticlePath>,
 ) -> Result<Json<Vec<PreviewResponse>>> {
-    let (manager, article) = (manager(&publishing, &request.caller), request.path.article_id.get());
-    service::list_previews(&publishing.reader, manager, article, publishing.clock.now()).await.map(Json)
+    let (editor, article) = (&publishing.editor(&request.caller, client), request.path.article_id);
+    service::list_previews(&publishing.reader, editor, article, publishing.clock.now()).await.map(Json)
 }
 
 /// Revoke a preview
@@ -119,11 +121,12 @@ pub async fn list_previews(
 )]
 pub async fn revoke_preview(
     publishing: ThinData<Publishing>,
+    client: ClientAddress,
     request: ApiRequest<CurrentUser, PreviewPath>,
 ) -> Result<HttpResponse> {
-    let manager = manager(&publishing, &request.caller);
+    let editor = &publishing.editor(&request.caller, client);
     let PreviewPath { article_id, preview_id } = request.path;
-    service::revoke_preview(&publishing.writer, manager, article_id.get(), preview_id.into_inner()).await?;
+    service::revoke_preview(&publishing.writer, editor, article_id, preview_id.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -153,8 +156,4 @@ pub async fn read_preview(
         .insert_header(("x-robots-tag", "noindex"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .json(article))
-}
-
-fn manager(publishing: &Publishing, user: &CurrentUser) -> Manager {
-    Manager::new(user, publishing.visibility(user.viewer()), publishing.writability(user))
 }

@@ -1,27 +1,29 @@
 //! Creates, lists, revokes and follows links that show an article.
 
 use chrono::{DateTime, Utc};
-use entity::{Visibility, Writability, article, article_preview, user};
+use entity::{Visibility, article, article_preview, user};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Set,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, Set,
     sea_query::{ExprTrait as _, LockType},
 };
 
 use super::schemas::{PreviewCreate, PreviewCreated, PreviewLifetime, PreviewResponse};
 use crate::{
-    accounts::{
-        CurrentUser,
-        secrets::{Secrets, new_id},
-    },
+    accounts::secrets::{Secrets, new_id},
     db::{Transaction, Writer},
     http::{
         conditional::{Conditional, Conditions},
         error::{Error, Result},
         timestamp::Timestamp,
+        validation::Id,
     },
     publishing::{
-        articles::{schemas::ArticleResponse, service::load},
+        articles::{
+            editor::{Editor, NOT_FOUND, check_writable_row, load_writable, visible},
+            schemas::ArticleResponse,
+            service::load,
+        },
         expansions::Expansions,
     },
 };
@@ -32,35 +34,7 @@ const MAX_PREVIEWS: u64 = 20;
 /// What the secret of a link is derived for.
 const PURPOSE: &str = "make a link that shows an article";
 
-const NO_ARTICLE: Error = Error::NotFound("Article");
 const NO_PREVIEW: Error = Error::NotFound("Preview");
-
-/// Who manages the links of an article: those who may change it.
-#[derive(Clone, Copy, Debug)]
-pub struct Manager {
-    /// The account.
-    pub id: i32,
-    /// Which articles it may see; others are 404 to it.
-    pub visibility: Visibility,
-    /// Which of these it may change; for others it is 403.
-    pub writable: Writability,
-}
-
-impl Manager {
-    /// The signed-in user.
-    pub fn new(user: &CurrentUser, visibility: Visibility, writable: Writability) -> Self {
-        Self { id: user.id().0, visibility, writable }
-    }
-
-    fn article(self, id: i32) -> Select<article::Entity> {
-        article::Entity::visible_to(self.visibility).filter(article::Column::Id.eq(id))
-    }
-
-    fn check(self, article: Option<article::Model>) -> Result<()> {
-        let article = article.ok_or(NO_ARTICLE)?;
-        if self.writable.includes(article.author_id) { Ok(()) } else { Err(Error::Forbidden) }
-    }
-}
 
 /// Creates a link to the article with this id.
 ///
@@ -69,25 +43,27 @@ impl Manager {
 pub async fn create_preview(
     writer: &Writer,
     secrets: &Secrets,
-    manager: Manager,
-    article_id: Option<i32>,
+    editor: &Editor,
+    article_id: Id,
     input: &PreviewCreate,
     now: DateTime<Utc>,
 ) -> Result<PreviewCreated> {
-    let article_id = article_id.ok_or(NO_ARTICLE)?;
+    let article_id = article_id.get().ok_or(NOT_FOUND)?;
     let PreviewCreate { expires_in: PreviewLifetime(lifetime) } = *input;
     let id = new_id();
     let token = format!("{id}.{}", secrets.derive(PURPOSE, &id)?);
     let row = article_preview::ActiveModel {
         id: Set(id),
         article_id: Set(article_id),
-        creator_id: Set(manager.id),
+        creator_id: Set(editor.id.0),
         created_at: Set(now.into()),
         expires_at: Set((now + lifetime).into()),
     };
+    let editor = editor.clone();
     let insert = async move |txn: &Transaction| {
         // The lock makes concurrent requests count one after the other.
-        manager.check(manager.article(article_id).lock(LockType::NoKeyUpdate).one(txn).await?)?;
+        let article = visible(editor.visibility, article_id).lock(LockType::NoKeyUpdate);
+        check_writable_row(article.one(txn).await?, &editor, None)?;
         let of_article = article_preview::Column::ArticleId.eq(article_id);
         let expired = article_preview::Entity::delete_many().filter(of_article.clone());
         expired.filter(article_preview::Column::ExpiresAt.lte(now)).exec(txn).await?;
@@ -105,12 +81,11 @@ pub async fn create_preview(
 /// [`Error::NotFound`], then [`Error::Forbidden`].
 pub async fn list_previews(
     db: &impl ConnectionTrait,
-    manager: Manager,
-    article_id: Option<i32>,
+    editor: &Editor,
+    article_id: Id,
     now: DateTime<Utc>,
 ) -> Result<Vec<PreviewResponse>> {
-    let article_id = article_id.ok_or(NO_ARTICLE)?;
-    manager.check(manager.article(article_id).one(db).await?)?;
+    let article_id = load_writable(db, editor, article_id, None).await?.id;
     let rows = article_preview::Entity::find()
         .filter(article_preview::Column::ArticleId.eq(article_id))
         .filter(article_preview::Column::ExpiresAt.gt(now))
@@ -126,12 +101,11 @@ pub async fn list_previews(
 /// [`Error::NotFound`], then [`Error::Forbidden`]; [`Error::NotFound`] if the article has no such link.
 pub async fn revoke_preview(
     writer: &Writer,
-    manager: Manager,
-    article_id: Option<i32>,
+    editor: &Editor,
+    article_id: Id,
     preview_id: String,
 ) -> Result<()> {
-    let article_id = article_id.ok_or(NO_ARTICLE)?;
-    manager.check(manager.article(article_id).one(writer.connections()).await?)?;
+    let article_id = load_writable(writer.connections(), editor, article_id, None).await?.id;
     if !is_id(&preview_id) {
         return Err(NO_PREVIEW);
     }
@@ -159,8 +133,14 @@ pub async fn read_preview(
         return Err(NO_PREVIEW);
     }
     let is_author = article::Column::AuthorId.into_expr().eq(user::Column::Id.into_expr());
-    let created_since =
-        article_preview::Column::CreatedAt.into_expr().gt(user::Column::SessionsEndedAt.into_expr());
+    // A change of the password ends the sessions of the account. That of the author counts too, if an administrator
+    // created the link.
+    let created = article_preview::Column::CreatedAt.into_expr();
+    let ended = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::Column::SessionsEndedAt.into_expr().gte(created))
+        .into_query();
     let article = article_preview::Entity::find_by_id(id)
         .inner_join(article::Entity)
         .inner_join(user::Entity)
@@ -169,7 +149,8 @@ pub async fn read_preview(
         .filter(article_preview::Column::ExpiresAt.gt(now))
         .filter(user::Column::IsActive.into_expr())
         .filter(Condition::any().add(is_author).add(user::Column::IsAdmin.into_expr()))
-        .filter(Condition::any().add(user::Column::SessionsEndedAt.is_null()).add(created_since))
+        .filter(article_preview::Column::CreatorId.not_in_subquery(ended.clone()))
+        .filter(article::Column::AuthorId.not_in_subquery(ended))
         .into_tuple::<i32>()
         .one(db)
         .await?
