@@ -149,6 +149,7 @@ impl Bench<'_> {
             updated_since: None,
             updated_until: None,
             drafts: None,
+            tags: Vec::new(),
         };
         let key: DateTime<Utc> = written.parse()?;
         Ok(Cursor::new(list, Direction::Next, &key, id).encode())

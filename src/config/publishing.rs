@@ -6,7 +6,7 @@ use super::kind::{boolean, choice, number};
 /// The format of a new article that names none: `DEFAULT_FORMAT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentFormat {
-    /// CommonMark.
+    /// Markdown.
     Markdown,
     /// Text.
     Plain,

@@ -112,17 +112,12 @@ impl Publishing {
         }
     }
 
-    /// Which of the articles that `user` may see it may change.
-    fn writability(&self, user: &CurrentUser) -> Writability {
-        if user.is_admin() { Writability::All } else { Writability::Own(user.id().0) }
-    }
-
     /// `user` as the one who changes articles.
     pub fn editor(&self, user: &CurrentUser, client: ClientAddress) -> Editor {
         Editor {
             id: user.id(),
             visibility: self.visibility(user.viewer()),
-            writable: self.writability(user),
+            writable: if user.is_admin() { Writability::All } else { Writability::Own(user.id().0) },
             actor: Actor::of(user, client),
             max_revisions: self.max_revisions,
         }

@@ -248,7 +248,7 @@ async fn large_contents_are_compared_too() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let text =
-        |seed: u64| -> String { (0..30_000).map(|line: u64| format!("{}\n", line * seed % 997)).collect() };
+        |seed: u64| (0..30_000).map(|line| (line * seed % 997).to_string()).collect::<Vec<_>>().join("\n");
     let body = json!({ "title": "T", "content": text(7), "published": true });
     let article = ann.create(&body).await;
     ann.edit(&article, &json!({ "content": text(11) })).await;

@@ -213,7 +213,7 @@ async fn a_list_is_narrowed_to_at_most_five_tags() {
         app.anonymous().list(query).await.expect_invalid([(error, location)]);
     }
     let long = "\u{1f980}".repeat(49);
-    let names: String = (0..5).map(|number| format!("tag={long}{number}&")).collect();
+    let names = (0..5).map(|number| format!("tag={long}{number}&")).collect::<Vec<_>>().concat();
     let query: String = form_urlencoded::byte_serialize(names.as_bytes()).collect();
     let query = query.replace("%3D", "=").replace("%26", "&");
     let ann = app.sign_up("ann").await;

@@ -39,7 +39,7 @@ text! {
 choice! {
     /// The format of a content.
     pub enum Format {
-        /// CommonMark.
+        /// Markdown.
         Markdown = "markdown",
         /// Text.
         Plain = "plain",

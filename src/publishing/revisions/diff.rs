@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn comparing_unrelated_contents_ends_in_time() {
         let lines = |seed: u64| -> String {
-            (0..60_000_u64).map(|line| format!("{}\n", (line * seed) % 7919)).collect()
+            (0..60_000_u64).map(|line| (line * seed % 7919).to_string()).collect::<Vec<_>>().join("\n")
         };
         let diff = compare(&state(&lines(7)), &state(&lines(13)));
         assert!(diff.lines().filter(|line| line.starts_with('+')).count() > 1000);
