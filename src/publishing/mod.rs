@@ -1,6 +1,7 @@
 //! Publishing: articles and everything that shows them.
 
 pub mod articles;
+pub mod rendering;
 
 use entity::{Visibility, Writability};
 
