@@ -18,7 +18,7 @@ use byline::{
         resource::{Endpoint, Endpoints},
         timestamp::Timestamp,
     },
-    publishing::articles::schemas::ArticleResponse,
+    publishing::articles::schemas::{ArticleResponse, Format},
 };
 use chrono::{DateTime, Utc};
 use entity::article;
@@ -145,6 +145,9 @@ async fn create(state: State, new: Json<ArticleCreate>) -> Result<HttpResponse> 
             .bind(now)
             .bind(1)
             .bind(article::new_state_id())
+            .bind(format!("bench-{:016x}", article::new_state_id()))
+            .bind("markdown")
+            .bind(now)
             .fetch_one(&pool)
     })?;
     Ok(HttpResponse::Created().json(row.0))
@@ -183,7 +186,9 @@ where
     i64: Decode<'r, R::Database> + Type<R::Database>,
     bool: Decode<'r, R::Database> + Type<R::Database>,
     String: Decode<'r, R::Database> + Type<R::Database>,
+    Option<String>: Decode<'r, R::Database> + Type<R::Database>,
     DateTime<Utc>: Decode<'r, R::Database> + Type<R::Database>,
+    Option<DateTime<Utc>>: Decode<'r, R::Database> + Type<R::Database>,
 {
     fn from_row(row: &'r R) -> sqlx::Result<Self> {
         Ok(Self(ArticleResponse {
@@ -194,6 +199,10 @@ where
             author_id: row.try_get("author_id")?,
             created_at: Timestamp(row.try_get("created_at")?),
             updated_at: Timestamp(row.try_get("updated_at")?),
+            slug: row.try_get::<Option<String>, _>("slug")?.unwrap_or_default(),
+            format: Format::of_name(row.try_get::<String, _>("format")?.as_str()),
+            published_at: row.try_get::<Option<_>, _>("published_at")?.map(Timestamp),
+            scheduled_at: row.try_get::<Option<_>, _>("scheduled_at")?.map(Timestamp),
             author: None,
             state: RowState { version: row.try_get("version")?, id: row.try_get("state_id")? },
         }))

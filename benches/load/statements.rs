@@ -43,6 +43,9 @@ impl Statements {
             updated_at: Set(DateTimeUtc::UNIX_EPOCH.into()),
             version: Set(1),
             state_id: Set(0),
+            slug: Set(Some(String::new())),
+            format: Set(String::new()),
+            published_at: Set(Some(DateTimeUtc::UNIX_EPOCH.into())),
             ..Default::default()
         };
         let create = Insert::one(row).build(backend).sql;
@@ -56,7 +59,8 @@ impl Statements {
             .col_expr(article::Column::StateId, Expr::val(0_i64))
             .build(backend)
             .sql;
-        let columns = "id, title, content, published, author_id, created_at, updated_at, version, state_id";
+        let columns = "id, title, content, published, author_id, created_at, updated_at, version, state_id, slug, \
+                       format, published_at, scheduled_at";
         // Leaked, because they are used until the process ends.
         Self {
             read: read.build(backend).sql.leak(),

@@ -40,6 +40,20 @@ pub struct Model {
     /// that reads of published articles need not read their authors.
     #[sea_orm(default_value = false)]
     pub hidden: bool,
+    /// The name in the article's URL, unique among the published and the hidden articles. That of a draft is
+    /// provisional. Null only in rows that another program inserted, until a slug is assigned.
+    #[sea_orm(column_type = "String(StringLen::N(80))", nullable)]
+    pub slug: Option<String>,
+    /// The format of the content: `markdown`, `plain` or `html`.
+    #[sea_orm(column_type = "String(StringLen::N(8))", default_value = "plain")]
+    pub format: String,
+    /// The excerpt that the author wrote; 1 to 500 code points.
+    #[sea_orm(column_type = "String(StringLen::N(500))", nullable)]
+    pub excerpt: Option<String>,
+    /// When the article was first published; null if it never was.
+    pub published_at: Option<StoredTime>,
+    /// When the draft is to be published; null if it is not scheduled.
+    pub scheduled_at: Option<StoredTime>,
     /// The author's account.
     #[sea_orm(belongs_to, from = "author_id", to = "id", on_delete = "Cascade")]
     pub author: BelongsTo<super::user::Entity>,

@@ -4,13 +4,18 @@
 //! client.
 
 pub mod article;
+pub mod article_preview;
+pub mod article_revision;
+pub mod article_tag;
 pub mod audit_entry;
 pub mod email_token;
 pub mod mail;
 pub mod personal_token;
 pub mod rate_limit;
 pub mod session;
+pub mod slug_redirect;
 mod stored_time;
+pub mod tag;
 pub mod user;
 pub mod visibility;
 

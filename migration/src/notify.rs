@@ -19,6 +19,12 @@ pub const USERS_RENAMED: &str = "byline_users_renamed";
 /// The function of the trigger that increases `articles.version`.
 pub const VERSION_GROWS: &str = "byline_articles_version_grows";
 
+/// The function of the triggers that announce changes of the tags of articles.
+pub const ARTICLE_TAGS_CHANGED: &str = "byline_article_tags_changed";
+
+/// The function of the trigger that announces changes of a tag's name.
+pub const TAGS_CHANGED: &str = "byline_tags_changed";
+
 /// A trigger that a listening server relies on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trigger {
@@ -36,7 +42,7 @@ pub struct Trigger {
 
 /// All triggers that must be those of the migrations for a cached response to be correct: those that announce
 /// writes, and the one of the versions that entity tags consist of.
-pub const TRIGGERS: [Trigger; 7] = [
+pub const TRIGGERS: [Trigger; 12] = [
     Trigger {
         name: "articles_inserted",
         table: "articles",
@@ -89,6 +95,41 @@ pub const TRIGGERS: [Trigger; 7] = [
                      WHEN (new.display_name::text IS DISTINCT FROM old.display_name::text \
                      OR new.bio::text IS DISTINCT FROM old.bio::text \
                      OR new.image::text IS DISTINCT FROM old.image::text) EXECUTE FUNCTION byline_users_renamed()",
+    },
+    Trigger {
+        name: "article_tags_inserted",
+        table: "article_tags",
+        function: ARTICLE_TAGS_CHANGED,
+        definition: "CREATE TRIGGER article_tags_inserted AFTER INSERT ON article_tags \
+                     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION byline_article_tags_changed()",
+    },
+    Trigger {
+        name: "article_tags_updated",
+        table: "article_tags",
+        function: ARTICLE_TAGS_CHANGED,
+        definition: "CREATE TRIGGER article_tags_updated AFTER UPDATE ON article_tags \
+                     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION byline_article_tags_changed()",
+    },
+    Trigger {
+        name: "article_tags_deleted",
+        table: "article_tags",
+        function: ARTICLE_TAGS_CHANGED,
+        definition: "CREATE TRIGGER article_tags_deleted AFTER DELETE ON article_tags \
+                     REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION byline_article_tags_changed()",
+    },
+    Trigger {
+        name: "article_tags_truncated",
+        table: "article_tags",
+        function: ARTICLE_TAGS_CHANGED,
+        definition: "CREATE TRIGGER article_tags_truncated AFTER TRUNCATE ON article_tags \
+                     FOR EACH STATEMENT EXECUTE FUNCTION byline_article_tags_changed()",
+    },
+    Trigger {
+        name: "tags_changed",
+        table: "tags",
+        function: TAGS_CHANGED,
+        definition: "CREATE TRIGGER tags_changed AFTER DELETE OR UPDATE ON tags FOR EACH ROW \
+                     EXECUTE FUNCTION byline_tags_changed()",
     },
 ];
 

@@ -25,9 +25,10 @@ use crate::{
     clock::Clock,
     config::{Environment, Settings},
     http::{client_address::ClientAddress, error::Result},
+    publishing::slugs::Slug,
 };
 
-/// Rows per statement. A row has 7 values, and SQLite accepts 32,766 values per statement.
+/// Rows per statement. A row has at most 9 values, and SQLite accepts 32,766 values per statement.
 const BATCH: usize = 2000;
 
 /// The password of every generated account.
@@ -165,6 +166,7 @@ pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> 
                 let title: String = Sentence(2..6).fake_with_rng(&mut random);
                 let draft = u64::from(amount.drafts) > (0..100_u64).fake_with_rng(&mut random);
                 article::ActiveModel {
+                    slug: Set(Some(Slug::derive(&format!("{newest} {ago} {title}")).into_inner())),
                     title: Set(title),
                     content: Set(content.clone()),
                     published: Set(!draft),
@@ -172,6 +174,7 @@ pub async fn run(db: &DatabaseConnection, bcrypt_cost: u32, amount: &Amount) -> 
                     created_at: Set(written.into()),
                     updated_at: Set(written.into()),
                     state_id: Set(article::new_state_id()),
+                    published_at: Set((!draft).then(|| written.into())),
                     ..Default::default()
                 }
             })

@@ -1,12 +1,29 @@
 //! Settings of articles.
 
 use super::declare::settings_group;
-use super::kind::boolean;
+use super::kind::{boolean, choice};
+
+/// The format of a new article that names none: `DEFAULT_FORMAT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentFormat {
+    /// CommonMark.
+    Markdown,
+    /// Text.
+    Plain,
+    /// HTML.
+    Html,
+}
+
+const FORMATS: &[(&str, ContentFormat)] =
+    &[("markdown", ContentFormat::Markdown), ("plain", ContentFormat::Plain), ("html", ContentFormat::Html)];
 
 settings_group! {
     /// Articles
     PublishingSettings {
         /// `true` shows unpublished articles to everyone, like the FastAPI blog did.
         PUBLIC_DRAFTS => public_drafts: bool = boolean().default("false");
+
+        /// Format of new articles for which the request names none.
+        DEFAULT_FORMAT => default_format: ContentFormat = choice(FORMATS).default("markdown");
     }
 }

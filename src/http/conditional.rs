@@ -19,7 +19,7 @@ use actix_web::{
 /// The version of the JSON form of responses; part of every tag. A release increases it when it adds, changes
 /// or removes a member of a response with a tag. Otherwise, a client would receive 304 for a response that it
 /// cached from an earlier release.
-pub const REPRESENTATION: u32 = 1;
+pub const REPRESENTATION: u32 = 2;
 
 /// Maximum number of tags of one header that are compared; the rest are ignored. Each becomes a condition in
 /// SQL, and SQLite limits the depth of an expression.
@@ -230,16 +230,16 @@ mod tests {
     fn a_tag_matches_in_every_form_that_proxies_send() {
         let tag = EntityTag::of_row(RowState { version: 3, id: 255 });
         for (value, matches) in [
-            ("\"1v3s00000000000000ff\"", true),
-            ("W/\"1v3s00000000000000ff\"", true),
-            ("\"1v3s00000000000000ff-gzip\"", true),
-            ("W/\"1v3s00000000000000ff;br\"", true),
-            ("\"1v2s00000000000000ff\", W/\"1v3s00000000000000ff\"", true),
+            ("\"2v3s00000000000000ff\"", true),
+            ("W/\"2v3s00000000000000ff\"", true),
+            ("\"2v3s00000000000000ff-gzip\"", true),
+            ("W/\"2v3s00000000000000ff;br\"", true),
+            ("\"2v2s00000000000000ff\", W/\"2v3s00000000000000ff\"", true),
             ("*", true),
-            ("\"1v2s00000000000000ff\"", false),
-            ("\"1v3s00000000000000fe\"", false),
-            ("\"2v3s00000000000000ff\"", false),
-            ("\"1v3s00000000000000ff0\"", false),
+            ("\"2v2s00000000000000ff\"", false),
+            ("\"2v3s00000000000000fe\"", false),
+            ("\"1v3s00000000000000ff\"", false),
+            ("\"2v3s00000000000000ff0\"", false),
             ("\"v3\"", false),
             ("\"\"", false),
             ("", false),

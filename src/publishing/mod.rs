@@ -1,7 +1,9 @@
 //! Publishing: articles and everything that shows them.
 
 pub mod articles;
+pub mod expansions;
 pub mod rendering;
+pub mod slugs;
 
 use entity::{Visibility, Writability};
 
@@ -18,7 +20,7 @@ use crate::{
         resource::Endpoint,
     },
 };
-use articles::schemas::Drafts;
+use articles::schemas::{Drafts, Format};
 
 /// What requests about articles need. Cloning it costs reference counts.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Publishing {
     pub writer: Writer,
     /// Whether everyone sees the drafts of everyone, as in the FastAPI blog.
     pub public_drafts: bool,
+    /// The format of a new article that names none.
+    pub default_format: Format,
     /// The bounds of pages.
     pub page_bounds: PageBounds,
     /// The time.
@@ -40,7 +44,8 @@ impl Publishing {
     pub fn new(settings: &Settings, reader: Connections, writer: Writer, clock: Clock) -> Self {
         let public_drafts = settings.publishing.public_drafts;
         let page_bounds = PageBounds::new(settings.http.request_timeout, settings.http.max_page_bytes);
-        Self { reader, writer, public_drafts, page_bounds, clock }
+        let default_format = settings.publishing.default_format.into();
+        Self { reader, writer, public_drafts, default_format, page_bounds, clock }
     }
 
     /// The same on the connections of another worker.

@@ -49,6 +49,7 @@ const ROWS: &[(&str, [u16; 10])] = &[
     ("list_articles", [200, 200, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("create_article", [401, 201, 201, 401, 403, 401, 401, 201, 403, 201]),
     ("read_article", [404, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
+    ("read_article_by_slug", [404, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("update_article", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("delete_article", [401, 404, 204, 401, 403, 401, 401, 204, 403, 204]),
     ("login", PUBLIC),
@@ -176,6 +177,10 @@ impl World {
             "list_articles" => path("/articles/"),
             "create_article" => ("/articles/".to_owned(), Some(article())),
             "read_article" | "delete_article" => (self.draft(owner).await, None),
+            "read_article_by_slug" => {
+                let draft = self.draft(owner).await;
+                (draft.replace("/articles/", "/articles/by-slug/article-"), None)
+            }
             "update_article" => (self.draft(owner).await, Some(json!({ "title": "Another" }))),
             "refresh" => {
                 let (name, _) = self.account().await;

@@ -79,6 +79,7 @@ async fn a_change_replaces_only_the_members_that_it_names() {
     let mut expected = article.json.clone();
     expected["published"] = json!(true);
     expected["updated_at"] = changed.json["updated_at"].clone();
+    expected["published_at"] = changed.json["updated_at"].clone();
     assert_eq!(changed.json, expected);
 }
 

@@ -7,6 +7,13 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use crate::support::{Published, SORTS, TestApp, TestDatabase, Viewer, migrate, now, read_list};
 
+/// The orders that list only what was published.
+const SORTS_OF_PUBLISHED: [&str; 2] = ["-published_at", "published_at"];
+
+fn sorts() -> impl Iterator<Item = &'static str> {
+    SORTS.into_iter().chain(SORTS_OF_PUBLISHED)
+}
+
 /// Queries, and the number of statements that each costs.
 const COSTS: [(&str, usize); 4] =
     [("", 1), ("expand=author", 2), ("count=exact", 2), ("sort=updated_at&author=ann", 1)];
@@ -80,6 +87,8 @@ async fn start_with_many_articles() -> TestApp {
          FROM generate_series(1, 5000) AS n",
     )
     .await;
+    app.sql("UPDATE articles SET published_at = created_at WHERE id % 20 = 0").await;
+    app.sql("UPDATE articles SET slug = 'title-' || id").await;
     app.sql("ANALYZE articles").await;
     app.sql("ANALYZE users").await;
     app
@@ -91,7 +100,7 @@ fn list_queries() -> Vec<String> {
     let (since, until) = (format!("&since={}", days_ago(3)), format!("&until={}", days_ago(1)));
     let updated = format!("&updated_since={}&updated_until={}", days_ago(2), days_ago(1));
     let mut queries = Vec::new();
-    for sort in SORTS {
+    for sort in sorts() {
         for author in ["", "&author=ann"] {
             for published in ["", "&published=true", "&published=false"] {
                 queries.push(format!("limit=20&sort={sort}{author}{published}{updated}"));
@@ -174,7 +183,9 @@ async fn an_authors_list_does_not_read_over_their_drafts_nor_their_drafts_over_w
         connection.execute_unprepared("ANALYZE articles").await.unwrap();
     }
     let (explain, column) = if is_postgres { ("EXPLAIN", 0) } else { ("EXPLAIN QUERY PLAN", 3) };
-    for sort in SORTS {
+    // Drafts that were published once are in the indexes for the time of publication too.
+    app.sql("UPDATE articles SET published_at = created_at").await;
+    for sort in sorts() {
         for (viewer, query, index) in [
             (Viewer::Anonymous, "author=ann", "articles_published_author_id_"),
             (Viewer::SignedIn(bob), "author=ann&published=true", "articles_published_author_id_"),

@@ -325,7 +325,7 @@ async fn a_tag_of_another_representation_fits_the_state_that_it_names() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let article = ann.write(Published::Yes).await;
-    let newer = article.tag.replacen('1', "2", 1);
+    let newer = article.tag.replacen('2', "3", 1);
     assert_eq!(
         ann.request(Method::GET, &article.path()).if_none_match(&newer).send().await.status,
         StatusCode::OK

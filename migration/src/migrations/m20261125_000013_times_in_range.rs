@@ -55,7 +55,7 @@ fn postgres(table: &str) -> [String; 2] {
 /// 6 digits, and `+00:00`. NULL if it is not a time. SQLite's own functions round to milliseconds, so they
 /// calculate without the fraction. A number is a Julian day, a Unix time, or a Unix time in milliseconds. The
 /// modifier `auto` would say the same, but is missing in SQLite before 3.38.
-fn canonical(value: &str) -> String {
+pub(super) fn canonical(value: &str) -> String {
     let seconds = "'%Y-%m-%dT%H:%M:%S'";
     format!(
         "(SELECT t || '+00:00' FROM (SELECT CASE \

@@ -16,6 +16,7 @@ mod m20261125_000013_times_in_range;
 mod m20261125_000014_triggers_always;
 mod m20261125_000015_articles_by_author_and_state;
 mod m20261125_000016_accounts;
+mod m20261126_000017_publishing;
 
 use sea_orm_migration::{
     SchemaManager,
@@ -80,5 +81,6 @@ pub(crate) fn all() -> Vec<Box<dyn Migration>> {
         Box::new(m20261125_000014_triggers_always::TriggersAlways),
         Box::new(m20261125_000015_articles_by_author_and_state::ArticlesByAuthorAndState),
         Box::new(m20261125_000016_accounts::Accounts),
+        Box::new(m20261126_000017_publishing::Publishing),
     ]
 }

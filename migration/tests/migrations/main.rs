@@ -11,6 +11,7 @@ mod cli;
 mod email_key;
 mod kill;
 mod notify;
+mod publishing;
 mod records;
 mod snapshots;
 mod support;

@@ -60,7 +60,7 @@ async fn a_write_is_announced_on_the_channel() {
         ("UPDATE users SET email = 'b@x.de'", None),
         ("UPDATE users SET username = 'bob'", Some("all")),
         ("DELETE FROM articles", Some("ids 7")),
-        ("TRUNCATE articles", Some("all")),
+        ("TRUNCATE articles CASCADE", Some("all")),
     ] {
         database.run(statement).await;
         let Some(payload) = payload else { continue };

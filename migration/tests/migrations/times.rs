@@ -161,7 +161,7 @@ async fn writing_another_spelling_raises_the_version_of_an_article_once() {
     database
         .run(&format!(
             "INSERT INTO articles (id, title, content, published, author_id, created_at, updated_at) \
-             VALUES (1, 't', '0123456789', TRUE, 1, '{CREATED}', '{CREATED}')"
+             VALUES (1, 't', '0123456789', FALSE, 1, '{CREATED}', '{CREATED}')"
         ))
         .await;
     database.run("UPDATE articles SET updated_at = datetime('now')").await;

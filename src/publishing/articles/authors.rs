@@ -6,8 +6,11 @@ use entity::user;
 use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QuerySelect as _};
 use sha2::{Digest as _, Sha256};
 
-use super::schemas::{AuthorResponse, Expand};
-use crate::http::{conditional::EntityTag, error::Result};
+use super::schemas::AuthorResponse;
+use crate::{
+    http::{conditional::EntityTag, error::Result},
+    publishing::expansions::{Expand, Expansions},
+};
 
 /// Maximum number of ids in one statement. Both databases limit the number of bind values.
 const MAX_IDS: usize = 1000;
@@ -21,13 +24,11 @@ impl Authors {
     /// accounts.
     pub(super) async fn load(
         db: &impl ConnectionTrait,
-        expand: Option<Expand>,
+        expand: &Expansions,
         ids: impl Iterator<Item = i32>,
     ) -> Result<Self> {
-        let ids: BTreeSet<i32> = match expand {
-            Some(Expand::Author) => ids.collect(),
-            None => BTreeSet::new(),
-        };
+        let ids: BTreeSet<i32> =
+            if expand.contains(Expand::Author) { ids.collect() } else { BTreeSet::new() };
         let ids: Vec<i32> = ids.into_iter().collect();
         let mut authors = BTreeMap::new();
         for ids in ids.chunks(MAX_IDS) {

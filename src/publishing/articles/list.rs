@@ -5,16 +5,18 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, Utc};
 use entity::{StoredTime, Visibility, article, user};
 use sea_orm::{
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
-    PaginatorTrait as _, QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select, Value,
+    ColumnTrait as _, Condition, ConnectionTrait, EntityTrait as _, FromQueryResult, PaginatorTrait as _,
+    QueryFilter as _, QueryResult, QuerySelect as _, QueryTrait as _, Select, Value,
     sea_query::{Alias, Expr, ExprTrait as _, Func, Query, SelectStatement},
 };
 use serde_json::json;
 
 use super::{
     authors::Authors,
-    schemas::{ArticleFilter, ArticleList, AuthorName, Expand, ListCursor, Sort},
-    service::{state, view_without_author},
+    editor::state,
+    rows::{FULL_ROW, RowVersion, full_row},
+    schemas::{ArticleFilter, ArticleList, AuthorName, ListCursor, Sort},
+    service::view_without_author,
 };
 use crate::{
     db::{ReadRows, keyset::Keyset},
@@ -26,6 +28,7 @@ use crate::{
         paging::{Count, Neighbours, PageRequest},
         validation::{FieldErrors, Instant, InvalidValue},
     },
+    publishing::expansions::Expansions,
 };
 
 /// One page.
@@ -44,16 +47,7 @@ pub struct ArticlePage {
 struct Request {
     page: PageRequest<ArticleList, DateTime<Utc>>,
     count: Option<Count>,
-    expand: Option<Expand>,
-}
-
-/// Identifies the state of one article of a page.
-#[derive(Clone, Copy, Debug, FromQueryResult)]
-struct RowVersion {
-    id: i32,
-    version: i32,
-    state_id: i64,
-    author_id: i32,
+    expand: Expansions,
 }
 
 /// The values of an article that the page needs after its JSON is written.
@@ -66,31 +60,7 @@ struct Written {
 }
 
 /// The bytes of an article in a page in addition to its title and its content.
-const ROW_SIZE: usize = 256;
-
-const FULL_ROW: [article::Column; 10] = {
-    use article::Column::{
-        AuthorId, Content, CreatedAt, Hidden, Id, Published, StateId, Title, UpdatedAt, Version,
-    };
-    [Id, Title, Content, Published, AuthorId, CreatedAt, UpdatedAt, Version, StateId, Hidden]
-};
-
-/// Decodes a row with [`FULL_ROW`] by position: looking up every column of every row by name is the largest
-/// cost of a list besides the database.
-fn full_row(row: &QueryResult) -> Result<article::Model, DbErr> {
-    Ok(article::Model {
-        id: row.try_get_by_index(0)?,
-        title: row.try_get_by_index(1)?,
-        content: row.try_get_by_index(2)?,
-        published: row.try_get_by_index(3)?,
-        author_id: row.try_get_by_index(4)?,
-        created_at: row.try_get_by_index(5)?,
-        updated_at: row.try_get_by_index(6)?,
-        version: row.try_get_by_index(7)?,
-        state_id: row.try_get_by_index(8)?,
-        hidden: row.try_get_by_index(9)?,
-    })
-}
+const ROW_SIZE: usize = 512;
 
 /// Reads one page.
 ///
@@ -116,9 +86,8 @@ pub async fn list_articles(
     if conditions.if_none_match.is_some() && request.page.limit <= MAX_CHEAP_ROWS {
         let versions = request.statement(visibility, &request.version_columns());
         let page = request.page.rows(fetch::<RowVersion>(db, &versions).await?);
-        let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-        let state = |row: &RowVersion| RowState { version: row.version, id: row.state_id };
-        let tag = authors.tag(page.tag(|row| (row.id, state(row)), total));
+        let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
+        let tag = authors.tag(page.tag(|row| (row.id, row.state()), total));
         if conditions.is_current(&tag) {
             return Ok(Conditional::NotModified(tag));
         }
@@ -126,7 +95,7 @@ pub async fn list_articles(
     let mut articles = PageJson::new(bounds.memory.clone());
     articles.reserve(bytes)?;
     let page = request.page.rows(request.write_rows(db, visibility, &mut articles).await?);
-    let authors = Authors::load(db, request.expand, page.rows.iter().map(|row| row.author_id)).await?;
+    let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
     articles.add_member("author", page.rows.iter().map(|row| authors.view(row.author_id)))?;
     let tag = authors.tag(page.tag(|row| (row.id, row.state), total));
     if conditions.is_current(&tag) {
@@ -199,13 +168,14 @@ impl Request {
             }
         };
         let page = PageRequest { list, limit: limit.0, skip: skip.0, cursor };
-        Ok(Self { page, count, expand })
+        Ok(Self { page, count, expand: expand.unwrap_or_default() })
     }
 
     fn key_column(&self) -> article::Column {
         match self.page.list.sort {
             Sort::NewestFirst | Sort::OldestFirst => article::Column::CreatedAt,
             Sort::RecentlyUpdatedFirst | Sort::LeastRecentlyUpdatedFirst => article::Column::UpdatedAt,
+            Sort::RecentlyPublishedFirst | Sort::LeastRecentlyPublishedFirst => article::Column::PublishedAt,
         }
     }
 
@@ -213,6 +183,9 @@ impl Request {
         match self.page.list.sort {
             Sort::NewestFirst | Sort::OldestFirst => row.created_at.get(),
             Sort::RecentlyUpdatedFirst | Sort::LeastRecentlyUpdatedFirst => row.updated_at.get(),
+            Sort::RecentlyPublishedFirst | Sort::LeastRecentlyPublishedFirst => {
+                row.published_at.unwrap_or(StoredTime::MIN).get()
+            }
         }
     }
 
@@ -221,9 +194,13 @@ impl Request {
         self.narrow(article::Entity::visible_to(visibility)).filter(Condition::all().add_option(published))
     }
 
+    fn sorts_by_publication(&self) -> bool {
+        matches!(self.key_column(), article::Column::PublishedAt)
+    }
+
     /// Applies the filters of the list except `published`.
     fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
-        use article::Column::{AuthorId, CreatedAt, UpdatedAt};
+        use article::Column::{AuthorId, CreatedAt, PublishedAt, UpdatedAt};
 
         let list = &self.page.list;
         let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
@@ -238,6 +215,7 @@ impl Request {
             list.until.map(|until| CreatedAt.lt(time(until))),
             list.updated_since.map(|since| UpdatedAt.gte(time(since))),
             list.updated_until.map(|until| UpdatedAt.lt(time(until))),
+            self.sorts_by_publication().then(|| PublishedAt.is_not_null()),
         ];
         select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
     }
@@ -246,9 +224,11 @@ impl Request {
     /// that a filter on the time which is not the key leaves out. Or it shows many.
     fn is_expensive(&self) -> bool {
         let list = &self.page.list;
+        let (created, updated) = (list.since.or(list.until), list.updated_since.or(list.updated_until));
         let other_time = match self.key_column() {
-            article::Column::CreatedAt => list.updated_since.or(list.updated_until),
-            _ => list.since.or(list.until),
+            article::Column::CreatedAt => updated,
+            article::Column::UpdatedAt => created,
+            _ => created.or(updated),
         };
         let rows = Ord::max(self.page.skip, self.page.limit);
         self.count.is_some() || other_time.is_some() || rows > MAX_CHEAP_ROWS
@@ -300,14 +280,25 @@ impl Request {
         visibility: Visibility,
         select: impl Fn(Select<article::Entity>) -> Select<article::Entity>,
     ) -> Vec<SelectStatement> {
-        article::Entity::visible_parts(visibility, self.page.list.published)
-            .into_iter()
+        let states = match self.page.list.published {
+            // Each state has an index of its own for this order.
+            None if self.sorts_by_publication() && visibility != Visibility::Published => {
+                &[Some(true), Some(false)][..]
+            }
+            published => &[published],
+        };
+        states
+            .iter()
+            .flat_map(|published| article::Entity::visible_parts(visibility, *published))
             .map(|part| select(self.narrow(part).select_only()).into_query())
             .collect()
     }
 
     fn keyset(&self) -> Keyset {
-        let descending = matches!(self.page.list.sort, Sort::NewestFirst | Sort::RecentlyUpdatedFirst);
+        let descending = matches!(
+            self.page.list.sort,
+            Sort::NewestFirst | Sort::RecentlyUpdatedFirst | Sort::RecentlyPublishedFirst
+        );
         let mut keyset = self.page.keyset(self.key_column(), article::Column::Id, descending);
         keyset.exact_key = keyset.after.as_ref().and_then(|(key, id)| self.exact_key(key, *id));
         keyset

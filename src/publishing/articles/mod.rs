@@ -3,8 +3,11 @@
 //! `entity::visibility` decides who may see an article. For everyone else it is 404, whatever the request.
 
 mod authors;
+mod edit;
+mod editor;
 pub mod list;
 pub mod routes;
+mod rows;
 pub mod schemas;
 pub mod service;
 mod write;

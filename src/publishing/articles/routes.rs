@@ -1,12 +1,20 @@
 //! Articles over HTTP.
 
-use actix_web::{HttpResponse, HttpResponseBuilder, http::header, web::ThinData};
+use actix_web::{
+    HttpResponse, HttpResponseBuilder,
+    http::header::{self, CacheControl, CacheDirective},
+    web::ThinData,
+};
 use serde_json::{json, to_value};
 
 use super::{
-    ARTICLES, list,
-    schemas::{ArticleCreate, ArticleDetail, ArticleFilter, ArticlePath, ArticleResponse, ArticleUpdate},
-    service::{self, Editor},
+    ARTICLES,
+    editor::Editor,
+    list,
+    schemas::{
+        ArticleCreate, ArticleDetail, ArticleFilter, ArticlePath, ArticleResponse, ArticleUpdate, SlugPath,
+    },
+    service::{self, BySlug},
 };
 use crate::{
     accounts::{CurrentUser, Viewer, administration::audit::Actor, users::USERS},
@@ -24,16 +32,19 @@ use crate::{
         urls::Base,
         validation::{Deferred, Json},
     },
-    publishing::Publishing,
+    publishing::{Publishing, expansions::Expansions},
 };
 
 /// The routes of this feature.
-pub fn endpoints() -> [Endpoint; 5] {
+pub fn endpoints() -> [Endpoint; 6] {
     [
         endpoint!(list_articles)
             .cached(Cached::list::<Viewer>(ARTICLES).showing(USERS))
             .scope(Scope::ArticlesRead),
         endpoint!(create_article).scope(Scope::ArticlesWrite),
+        endpoint!(read_article_by_slug)
+            .cached(Cached::list::<Viewer>(ARTICLES).showing(USERS))
+            .scope(Scope::ArticlesRead),
         endpoint!(read_article)
             .cached(Cached::row::<Viewer>(ARTICLES, "article_id").showing(USERS))
             .scope(Scope::ArticlesRead),
@@ -52,16 +63,19 @@ error_responses! {
     ReadErrors = [
         Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article"), examples::unparsed_integer("path", "article_id"),
     ];
+    /// Of reading one by its slug.
+    SlugErrors = [Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article")];
     /// Of creating one.
     CreateErrors = [
-        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, examples::unparsed(), examples::too_large(),
+        Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::Conflict("The slug is taken"),
+        examples::unparsed(), examples::too_large(),
         examples::missing("content", json!({"title": "On the Analytical Engine"})),
     ];
     /// Of changing one.
     UpdateErrors = [
         Error::NotAuthenticated, Error::BadCredentials, Error::EmailNotConfirmed, Error::Forbidden,
-        Error::NotFound("Article"), Error::PreconditionFailed("article"), examples::unparsed(),
-        examples::too_large(), examples::missing_body(),
+        Error::NotFound("Article"), Error::Conflict("The slug is taken"), Error::PreconditionFailed("article"),
+        examples::unparsed(), examples::too_large(), examples::missing_body(),
     ];
     /// Of deleting one.
     DeleteErrors = [
@@ -128,11 +142,43 @@ pub async fn read_article(
     request: ApiRequest<Viewer, ArticlePath, ArticleDetail>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let (viewer, expand) = (request.caller, request.query.expand);
+    let (viewer, expand) = (request.caller, request.query.expand.unwrap_or_default());
     let visibility = publishing.visibility(viewer);
     let article =
-        service::get_article(&publishing.reader, visibility, &request.path, expand, &conditions).await?;
+        service::get_article(&publishing.reader, visibility, &request.path, &expand, &conditions).await?;
     Ok(article.respond(publishing.recipient(viewer), HttpResponseBuilder::json))
+}
+
+/// Read an article by its slug
+///
+/// Only its author and administrators can read a draft. If a published article has the slug, it is read; otherwise
+/// the newest draft with the slug. A former slug of a published article leads to its current one.
+#[utoipa::path(
+    get, path = "/articles/by-slug/{slug}", tag = "articles", operation_id = "read_article_by_slug",
+    params(SlugPath, ArticleDetail, IfNoneMatch),
+    responses(
+        (status = 200, description = "The article.", body = ArticleResponse,
+            headers(("ETag" = String, description = "The entity tag of the article's current state."))),
+        (status = 308, description = "The article has another slug now.",
+            headers(("Location" = String, description = "The URL with the current slug, relative to that of the request."))),
+        NotModified, SlugErrors,
+    ),
+    security((), ("OAuth2PasswordBearer" = [])),
+)]
+pub async fn read_article_by_slug(
+    publishing: ThinData<Publishing>,
+    request: ApiRequest<Viewer, SlugPath, ArticleDetail>,
+    conditions: Conditions,
+    base: Base,
+) -> Result<HttpResponse> {
+    let (viewer, expand) = (request.caller, request.query.expand.unwrap_or_default());
+    let (db, visibility) = (&publishing.reader, publishing.visibility(viewer));
+    match service::get_article_by_slug(db, visibility, &request.path, &expand, &conditions).await? {
+        BySlug::Article(article) => {
+            Ok(article.respond(publishing.recipient(viewer), HttpResponseBuilder::json))
+        }
+        BySlug::Moved(slug) => Ok(redirect(base.reference(&format!("articles/by-slug/{slug}")), &expand)),
+    }
 }
 
 /// Create an article
@@ -155,9 +201,9 @@ pub async fn create_article(
     request: ApiRequest<CurrentUser, (), (), Json<ArticleCreate>>,
     base: Base,
 ) -> Result<HttpResponse> {
-    let now = publishing.clock.now();
-    let author = request.caller.id();
-    let article = service::create_article(&publishing.writer, author, request.body.0, now).await?;
+    let Publishing { writer, default_format, clock, .. } = &*publishing;
+    let (author, input) = (request.caller.id(), request.body.0);
+    let article = service::create_article(writer, author, input, *default_format, clock.now()).await?;
     let location = base.reference(&format!("articles/{}", article.id));
     let tag = EntityTag::of_row(article.state);
     Ok(HttpResponse::Created()
@@ -217,6 +263,19 @@ pub async fn delete_article(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// A redirect that clients must not remember: another article may take the old slug.
+fn redirect(mut location: String, expand: &Expansions) -> HttpResponse {
+    let parameter = expand.parameter();
+    if !parameter.is_empty() {
+        location = format!("{location}?expand={parameter}");
+    }
+    let no_cache = CacheControl(vec![CacheDirective::NoCache]);
+    HttpResponse::PermanentRedirect()
+        .insert_header((header::LOCATION, location))
+        .insert_header(no_cache)
+        .finish()
+}
+
 fn editor(publishing: &Publishing, user: &CurrentUser, client: ClientAddress) -> Editor {
     Editor {
         id: user.id(),
@@ -232,6 +291,6 @@ fn link_parameters(query: &ArticleFilter) -> [(&'static str, Option<String>); 3]
     [
         ("limit", Some(query.limit.0.to_string())),
         ("count", name(query.count.and_then(|count| to_value(count).ok()))),
-        ("expand", name(query.expand.and_then(|expand| to_value(expand).ok()))),
+        ("expand", query.expand.as_ref().map(Expansions::parameter)),
     ]
 }

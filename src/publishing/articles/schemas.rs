@@ -2,19 +2,23 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{
     ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
 };
 
 use crate::{
-    choice, fields,
+    choice,
+    config::ContentFormat,
+    fields,
     http::{
         conditional::RowState,
         paging::{Count, Cursor},
         timestamp::Timestamp,
-        validation::{Field, Id, Input, Instant, InvalidValue, Limits, PageSize, Skip, TextRule},
+        validation::{Field, Id, Input, Instant, InvalidValue, Limits, Nullable, PageSize, Skip, TextRule},
     },
+    publishing::{expansions::Expansions, slugs::Slug},
     text,
 };
 
@@ -23,6 +27,50 @@ text! {
     pub struct Title = TextRule::without_nul(1, Some(200));
     /// At least 10 code points.
     pub struct Content = TextRule::without_nul(10, None);
+    /// 1 to 500 code points.
+    pub struct Excerpt = TextRule::without_nul(1, Some(500));
+}
+
+choice! {
+    /// The format of a content.
+    pub enum Format {
+        /// CommonMark.
+        Markdown = "markdown",
+        /// Text.
+        Plain = "plain",
+        /// HTML.
+        Html = "html",
+    }
+}
+
+impl Format {
+    /// The format as it is stored.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Markdown => "markdown",
+            Self::Plain => "plain",
+            Self::Html => "html",
+        }
+    }
+
+    /// The format with this name. Another program may have stored any text, which is shown as text.
+    pub fn of_name(name: &str) -> Self {
+        match name {
+            "markdown" => Self::Markdown,
+            "html" => Self::Html,
+            _ => Self::Plain,
+        }
+    }
+}
+
+impl From<ContentFormat> for Format {
+    fn from(format: ContentFormat) -> Self {
+        match format {
+            ContentFormat::Markdown => Self::Markdown,
+            ContentFormat::Plain => Self::Plain,
+            ContentFormat::Html => Self::Html,
+        }
+    }
 }
 
 fields! {
@@ -37,6 +85,18 @@ fields! {
         /// Whether the article is published. A draft is visible to its author and to administrators.
         #[example = true]
         published: bool = false,
+        /// The name in the URL: lower-case words with hyphens between them. By default derived from the title.
+        #[example = null]
+        slug: Nullable<Slug>,
+        /// The format of the content. By default the setting `DEFAULT_FORMAT`.
+        #[example = "markdown"]
+        format: Option<Format>,
+        /// 1 to 500 code points. By default the first paragraph.
+        #[example = "What the engine weaves."]
+        excerpt: Nullable<Excerpt>,
+        /// When the draft is to be published; in the future.
+        #[example = null]
+        scheduled_at: Nullable<Instant>,
     }
 }
 
@@ -55,6 +115,18 @@ fields! {
         #[null_error = late]
         #[example = true]
         published: Option<bool>,
+        /// The name in the URL: lower-case words with hyphens between them. Null: derived from the title.
+        #[example = null]
+        slug: Nullable<Slug>,
+        /// The format of the content.
+        #[example = "markdown"]
+        format: Option<Format>,
+        /// 1 to 500 code points. Null: the first paragraph.
+        #[example = "What the engine weaves."]
+        excerpt: Nullable<Excerpt>,
+        /// When the draft is to be published; in the future. Null: it is not scheduled.
+        #[example = null]
+        scheduled_at: Nullable<Instant>,
     }
 }
 
@@ -64,6 +136,20 @@ fields! {
         /// The id of the article.
         #[example = 1]
         article_id: Id,
+    }
+}
+
+text! {
+    /// What may be a slug.
+    pub struct SlugText = TextRule::any();
+}
+
+fields! {
+    /// The path of an article by its slug.
+    pub struct SlugPath in path {
+        /// The slug of the article, or a former one.
+        #[example = "on-the-analytical-engine"]
+        slug: SlugText,
     }
 }
 
@@ -78,14 +164,10 @@ choice! {
         RecentlyUpdatedFirst = "-updated_at",
         /// By time of the last change, least recent first.
         LeastRecentlyUpdatedFirst = "updated_at",
-    }
-}
-
-choice! {
-    /// What to show along with each article.
-    pub enum Expand {
-        /// Its author.
-        Author = "author",
+        /// By time of the first publication, most recent first; without what was never published.
+        RecentlyPublishedFirst = "-published_at",
+        /// By time of the first publication, least recent first; without what was never published.
+        LeastRecentlyPublishedFirst = "published_at",
     }
 }
 
@@ -206,8 +288,8 @@ fields! {
         drafts: Option<Drafts>,
         /// `exact`: send the number of articles in the whole list in the header `X-Total-Count`.
         count: Option<Count>,
-        /// `author`: include the author of each article.
-        expand: Option<Expand>,
+        /// What else to show of each article, separated by commas.
+        expand: Option<Expansions>,
     }
 }
 
@@ -221,8 +303,8 @@ impl ArticleFilter {
 fields! {
     /// What to show of an article.
     pub struct ArticleDetail {
-        /// `author`: include the author.
-        expand: Option<Expand>,
+        /// What else to show, separated by commas.
+        expand: Option<Expansions>,
     }
 }
 
@@ -244,6 +326,13 @@ pub struct AuthorResponse {
     /// The URL of a picture.
     #[schema(required, examples("https://example.com/ada.jpg"))]
     pub image: Option<String>,
+}
+
+fn format_schema() -> RefOr<Schema> {
+    let RefOr::T(Schema::Object(mut format)) = Format::schema() else { return Format::schema() };
+    format.description = Some("The format of the content.".to_owned());
+    format.examples = vec![json!("markdown")];
+    RefOr::T(Schema::Object(format))
 }
 
 /// An article.
@@ -270,6 +359,18 @@ pub struct ArticleResponse {
     /// When the article last changed.
     #[schema(value_type = String, format = DateTime, examples("2026-11-23T15:39:42.169551Z"))]
     pub updated_at: Timestamp,
+    /// The name in the URL. That of a draft is provisional.
+    #[schema(examples("on-the-analytical-engine"))]
+    pub slug: String,
+    /// The format of the content.
+    #[schema(schema_with = format_schema)]
+    pub format: Format,
+    /// When the article was first published.
+    #[schema(required, value_type = Option<String>, format = DateTime, examples("2026-11-23T15:39:42.169551Z"))]
+    pub published_at: Option<Timestamp>,
+    /// When the draft is to be published.
+    #[schema(required, value_type = Option<String>, format = DateTime, examples("2026-12-24T18:00:00Z"))]
+    pub scheduled_at: Option<Timestamp>,
     /// The author; present with `expand=author`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

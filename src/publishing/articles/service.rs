@@ -3,88 +3,129 @@
 use std::iter;
 
 use chrono::{DateTime, Utc};
-use entity::{Visibility, Writability, article};
-use sea_orm::{ColumnTrait as _, ConnectionTrait, DbErr, QueryFilter as _, QuerySelect as _};
+use entity::{StoredTime, Visibility, Writability, article};
+use sea_orm::{ConnectionTrait, DbErr, QuerySelect as _, Select};
 
 use super::{
     ARTICLES,
     authors::Authors,
-    schemas::{ArticleCreate, ArticlePath, ArticleResponse, ArticleUpdate, Expand},
+    edit,
+    editor::{Editor, NOT_FOUND, check_writable_row, state, visible},
+    schemas::{ArticleCreate, ArticlePath, ArticleResponse, ArticleUpdate, Format, SlugPath},
     write,
 };
 use crate::{
-    accounts::administration::audit::{self, Action, Actor, Target},
+    accounts::administration::audit::{self, Action, Target},
     db::{Change, Transaction, Writer},
     http::{
         conditional::{Conditional, Conditions, EntityTag, EntityTags, RowState},
-        error::{Error, Result},
+        error::Result,
         request::UserId,
         timestamp::Timestamp,
+        validation::Nullable,
+    },
+    publishing::{
+        expansions::Expansions,
+        slugs::{self, Slug},
     },
 };
-
-const NOT_FOUND: Error = Error::NotFound("Article");
-
-/// Who changes an article: its author or an administrator.
-#[derive(Clone, Debug)]
-pub struct Editor {
-    /// The account.
-    pub id: UserId,
-    /// Which articles it may see; others are 404 to it.
-    pub visibility: Visibility,
-    /// Which of these it may change; for others it is 403.
-    pub writable: Writability,
-    /// The account as the log of administrative actions names it.
-    pub actor: Actor,
-}
 
 /// Reads one article.
 ///
 /// # Errors
-/// [`Error::NotFound`] if there is none that is visible.
+/// 404 if there is none that is visible.
 pub async fn get_article(
     db: &impl ConnectionTrait,
     visibility: Visibility,
     path: &ArticlePath,
-    expand: Option<Expand>,
+    expand: &Expansions,
     conditions: &Conditions,
 ) -> Result<Conditional<ArticleResponse>> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
+    load(db, visible(visibility, id), expand, conditions).await?.ok_or(NOT_FOUND)
+}
+
+/// What a slug leads to.
+#[derive(Debug)]
+pub enum BySlug {
+    /// The article that has the slug.
+    Article(Box<Conditional<ArticleResponse>>),
+    /// The current slug of the article that had the slug last.
+    Moved(String),
+}
+
+/// Reads the article with a slug: the published one, or else a draft that is visible, the newest one first.
+///
+/// # Errors
+/// 404 if no article that is visible has the slug, and no published one had it.
+pub async fn get_article_by_slug(
+    db: &impl ConnectionTrait,
+    visibility: Visibility,
+    path: &SlugPath,
+    expand: &Expansions,
+    conditions: &Conditions,
+) -> Result<BySlug> {
+    let slug = Slug::of_path(path.slug.as_ref()).ok_or(NOT_FOUND)?;
+    for article in slugs::holders(&slug, visibility) {
+        if let Some(found) = load(db, article, expand, conditions).await? {
+            return Ok(BySlug::Article(Box::new(found)));
+        }
+    }
+    slugs::moved_to(db, &slug).await?.map(BySlug::Moved).ok_or(NOT_FOUND)
+}
+
+/// Reads the article that `select` finds, with what is expanded.
+async fn load(
+    db: &impl ConnectionTrait,
+    select: Select<article::Entity>,
+    expand: &Expansions,
+    conditions: &Conditions,
+) -> Result<Option<Conditional<ArticleResponse>>> {
     if conditions.if_none_match.is_some() {
-        let state = article::Entity::visible_to(visibility)
-            .filter(article::Column::Id.eq(id))
-            .select_only()
-            .columns([article::Column::Version, article::Column::StateId, article::Column::AuthorId])
-            .into_tuple::<(i32, i64, i32)>();
-        let (version, id, author) = state.one(db).await?.ok_or(NOT_FOUND)?;
+        let columns = [article::Column::Version, article::Column::StateId, article::Column::AuthorId];
+        let state = select.clone().select_only().columns(columns).into_tuple::<(i32, i64, i32)>();
+        let Some((version, id, author)) = state.one(db).await? else { return Ok(None) };
         let authors = Authors::load(db, expand, iter::once(author)).await?;
         let tag = authors.tag(EntityTag::of_row(RowState { version, id }));
         if conditions.is_current(&tag) {
-            return Ok(Conditional::NotModified(tag));
+            return Ok(Some(Conditional::NotModified(tag)));
         }
     }
-    let article = load_visible(db, visibility, id).await?;
+    let Some(article) = select.one(db).await? else { return Ok(None) };
     let authors = Authors::load(db, expand, iter::once(article.author_id)).await?;
     let tag = authors.tag(EntityTag::of_row(state(&article)));
-    Ok(Conditional::Modified(view(article, &authors), tag))
+    Ok(Some(Conditional::Modified(view(article, &authors), tag)))
 }
 
 /// Creates an article.
+///
+/// # Errors
+/// 422 for a time of publication that is not possible; 409 if the slug that `input` names is taken.
 pub async fn create_article(
     writer: &Writer,
     author: UserId,
     input: ArticleCreate,
+    default_format: Format,
     now: DateTime<Utc>,
 ) -> Result<ArticleResponse> {
-    let changes = [Change::Inserted(ARTICLES)];
-    let article = writer.statement(changes, async move |db| write::insert(db, author, input, now).await);
-    Ok(view_without_author(article.await?))
+    edit::check_new(&input, now)?;
+    let insert = async |attempt| {
+        let (input, changes) = (input.clone(), [Change::Inserted(ARTICLES)]);
+        let insert = async move |db: &_| {
+            let slug = slugs::of_new(db, &input.slug, input.title.as_ref(), input.published, attempt).await?;
+            write::insert(db, author, input, slug, default_format, now).await
+        };
+        writer.statement(changes, insert).await
+    };
+    let is_chosen = matches!(input.slug, Nullable::Value(_));
+    slugs::retry(is_chosen, insert).await.map(view_without_author)
 }
 
 /// Changes the members that are given; an article that has these values already stays untouched.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], then [`Error::PreconditionFailed`].
+/// 404, 403, then 412, then 422 for a time of publication
+/// that is not possible, and 409 if the slug that `input` names is taken.
 pub async fn update_article(
     writer: &Writer,
     editor: &Editor,
@@ -94,29 +135,42 @@ pub async fn update_article(
     now: DateTime<Utc>,
 ) -> Result<ArticleResponse> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
-    let (writable, only) = (editor.writable, if_match.cloned());
-    let changed = match writable {
-        Writability::Own(_) => {
-            let update = async move |db: &_| write::update(db, writable, id, input, only.as_ref(), now).await;
-            writer.statement([Change::Row(ARTICLES, id)], update).await?
-        }
-        Writability::All => {
-            let update = async move |txn: &Transaction| {
-                write::update(txn, writable, id, input.clone(), only.as_ref(), now).await
-            };
-            moderate(writer, editor, id, Action::ArticleUpdate, update, now).await?
-        }
+    let update = async |attempt| {
+        let (editor, input, only) = (editor.clone(), input.clone(), if_match.cloned());
+        let update = async move |txn: &Transaction| {
+            let current = edit::lock(txn, &editor, id, only.as_ref()).await?;
+            edit::apply(txn, &editor, current, input.clone(), attempt, now).await
+        };
+        writer.transaction(update).await
     };
-    match changed {
-        Some(article) => Ok(view_without_author(article)),
-        None => load_writable(writer.connections(), editor, id, if_match).await.map(view_without_author),
-    }
+    let is_chosen = matches!(input.slug, Nullable::Value(_));
+    slugs::retry(is_chosen, update).await.map(view_without_author)
+}
+
+/// Publishes the draft with this id if it is due at `now` and its author is not suspended; returns whether it was
+/// published. For the task that publishes scheduled drafts.
+pub async fn publish_scheduled(writer: &Writer, id: i32, now: DateTime<Utc>) -> Result<bool> {
+    let publish = async |attempt| {
+        let publish = async move |txn: &Transaction| edit::publish_scheduled(txn, id, attempt, now).await;
+        writer.transaction(publish).await
+    };
+    slugs::retry(false, publish).await
+}
+
+/// Assigns a slug to the article with this id if it has none; returns whether it got one. For the task that
+/// completes the rows of other programs.
+pub async fn assign_slug(writer: &Writer, id: i32) -> Result<bool> {
+    let assign = async |attempt| {
+        let assign = async move |txn: &Transaction| edit::assign_slug(txn, id, attempt).await;
+        writer.transaction(assign).await
+    };
+    slugs::retry(false, assign).await
 }
 
 /// Deletes an article.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Forbidden`], then [`Error::PreconditionFailed`].
+/// 404, 403, then 412.
 pub async fn delete_article(
     writer: &Writer,
     editor: &Editor,
@@ -169,15 +223,10 @@ async fn moderate(
 /// Checks that the article may be changed.
 ///
 /// # Errors
-/// [`Error::NotFound`], then [`Error::Forbidden`].
+/// 404, then 403.
 pub async fn check_writable(db: &impl ConnectionTrait, editor: &Editor, path: &ArticlePath) -> Result<()> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
     load_writable(db, editor, id, None).await.map(drop)
-}
-
-async fn load_visible(db: &impl ConnectionTrait, visibility: Visibility, id: i32) -> Result<article::Model> {
-    let article = article::Entity::visible_to(visibility).filter(article::Column::Id.eq(id));
-    article.one(db).await?.ok_or(NOT_FOUND)
 }
 
 /// The article if it is visible, writable, and in a matching state; checked in this order.
@@ -187,24 +236,12 @@ async fn load_writable(
     id: i32,
     if_match: Option<&EntityTags>,
 ) -> Result<article::Model> {
-    let article = load_visible(db, editor.visibility, id).await?;
-    if !editor.writable.includes(article.author_id) {
-        return Err(Error::Forbidden);
-    }
-    match if_match.and_then(EntityTags::states) {
-        Some(states) if !states.contains(&state(&article)) => Err(Error::PreconditionFailed("article")),
-        _ => Ok(article),
-    }
+    check_writable_row(visible(editor.visibility, id).one(db).await?, editor, if_match)
 }
 
 /// The article as clients see it, without its author.
 pub(super) fn view_without_author(article: article::Model) -> ArticleResponse {
     view(article, &Authors::default())
-}
-
-/// The state that tags of the article identify.
-pub(super) fn state(article: &article::Model) -> RowState {
-    RowState { version: article.version, id: article.state_id }
 }
 
 /// The article as clients see it.
@@ -220,15 +257,25 @@ fn view(article: article::Model, authors: &Authors) -> ArticleResponse {
         version,
         state_id,
         hidden: _,
+        slug,
+        format,
+        excerpt: _,
+        published_at,
+        scheduled_at,
     } = article;
+    let shown = |time: StoredTime| Timestamp(time.get());
     ArticleResponse {
         title,
         content,
         published,
         id,
         author_id,
-        created_at: Timestamp(created_at.get()),
-        updated_at: Timestamp(updated_at.get()),
+        created_at: shown(created_at),
+        updated_at: shown(updated_at),
+        slug: slug.unwrap_or_else(|| Slug::of_id(id)),
+        format: Format::of_name(&format),
+        published_at: published_at.map(shown),
+        scheduled_at: scheduled_at.map(shown),
         author: authors.view(author_id),
         state: RowState { version, id: state_id },
     }

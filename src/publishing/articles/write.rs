@@ -1,28 +1,35 @@
 //! The statements that change articles. Who may change them is part of each of them.
 
 use chrono::{DateTime, Utc};
-use entity::{StoredTime, Writability, article};
+use entity::{Writability, article};
 use sea_orm::{
-    ActiveModelTrait as _,
-    ActiveValue::NotSet,
-    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _, Set,
-    sea_query::{Expr, ExprTrait as _},
+    ActiveModelTrait as _, ActiveValue::NotSet, ColumnTrait as _, Condition, ConnectionTrait, DbErr,
+    EntityTrait as _, IntoActiveModel as _, QueryFilter as _, Set,
 };
 
-use super::schemas::{ArticleCreate, ArticleUpdate};
-use crate::http::{
-    conditional::{EntityTags, RowState},
-    request::UserId,
+use super::schemas::{ArticleCreate, Excerpt, Format};
+use crate::{
+    http::{
+        conditional::{EntityTags, RowState},
+        error::Result,
+        request::UserId,
+    },
+    publishing::slugs::{self, Slug},
 };
 
 /// Inserts an article.
+///
+/// # Errors
+/// [`Error::Conflict`](crate::http::error::Error::Conflict) if it is published and another article took the slug.
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
     author: UserId,
     input: ArticleCreate,
+    slug: Slug,
+    default_format: Format,
     now: DateTime<Utc>,
-) -> Result<article::Model, DbErr> {
-    let ArticleCreate { title, content, published } = input;
+) -> Result<article::Model> {
+    let ArticleCreate { title, content, published, slug: _, format, excerpt, scheduled_at } = input;
     let row = article::ActiveModel {
         id: NotSet,
         title: Set(title.into_inner()),
@@ -34,56 +41,56 @@ pub(super) async fn insert(
         version: Set(1),
         state_id: Set(article::new_state_id()),
         hidden: Set(false),
+        slug: Set(Some(slug.into_inner())),
+        format: Set(format.unwrap_or(default_format).name().to_owned()),
+        excerpt: Set(excerpt.into_value().map(Excerpt::into_inner)),
+        published_at: Set(published.then(|| now.into())),
+        scheduled_at: Set(scheduled_at.into_value().map(|time| time.0.into())),
     };
-    row.insert(db).await
+    row.insert(db).await.map_err(slugs::taken)
 }
 
-/// Changes the members that are given, if one of them differs: `updated_at` keeps meaning "edited". A single
-/// statement, so that two concurrent edits of different members both take effect. With `published`, the end of a
-/// suspension does not publish the article any more.
+/// Replaces the values of an article that differ, in a new state. `current` is locked.
 ///
-/// Returns the changed article, or `None` if no row was changed.
+/// # Errors
+/// [`Error::Conflict`](crate::http::error::Error::Conflict) if it is published and another article took the slug.
 pub(super) async fn update(
     db: &impl ConnectionTrait,
-    writable: Writability,
-    id: i32,
-    input: ArticleUpdate,
-    if_match: Option<&EntityTags>,
-    now: DateTime<Utc>,
-) -> Result<Option<article::Model>, DbErr> {
-    use article::Column::{Content, Hidden, Published, StateId, Title, UpdatedAt, Version};
-
-    let ArticleUpdate { title, content, published } = input;
-    let values = [
-        title.map(|title| (Title, Expr::val(title.into_inner()))),
-        content.map(|content| (Content, Expr::val(content.into_inner()))),
-        published.map(|published| (Published, Expr::val(published))),
-        published.map(|_| (Hidden, Expr::val(false))),
-    ];
-    let mut update = article::Entity::update_many().filter(writable_and_matching(writable, id, if_match));
-    let mut differs = Condition::any();
-    for (column, value) in values.into_iter().flatten() {
-        differs = differs.add(column.into_expr().ne(value.clone()));
-        update = update.col_expr(column, value);
-    }
-    if differs.is_empty() {
-        return Ok(None);
-    }
-    let update = update
-        .col_expr(UpdatedAt, not_before_creation(now))
-        .col_expr(Version, Version.into_expr().add(1))
-        .col_expr(StateId, Expr::val(article::new_state_id()))
-        .filter(differs);
-    Ok(update.exec_with_returning(db).await?.pop())
-}
-
-/// `now`, or the time of creation if that is later: the clock was set back, or another program wrote the row. A
-/// time that Byline cannot show does not count.
-fn not_before_creation(now: DateTime<Utc>) -> Expr {
-    use article::Column::CreatedAt;
-
-    let is_later = CreatedAt.gt(now).and(CreatedAt.lte(StoredTime::MAX));
-    Expr::case(is_later, CreatedAt.into_expr()).finally(Expr::val(now)).into()
+    current: article::Model,
+    next: article::Model,
+) -> Result<article::Model> {
+    let article::Model {
+        id: _,
+        title,
+        content,
+        published,
+        author_id: _,
+        created_at: _,
+        updated_at,
+        version: _,
+        state_id: _,
+        hidden,
+        slug,
+        format,
+        excerpt,
+        published_at,
+        scheduled_at,
+    } = next;
+    let version = current.version.saturating_add(1);
+    let mut row = current.into_active_model();
+    row.title.set_ne(title);
+    row.content.set_ne(content);
+    row.published.set_ne(published);
+    row.hidden.set_ne(hidden);
+    row.slug.set_ne(slug);
+    row.format.set_ne(format);
+    row.excerpt.set_ne(excerpt);
+    row.published_at.set_ne(published_at);
+    row.scheduled_at.set_ne(scheduled_at);
+    row.updated_at = Set(updated_at);
+    row.version = Set(version);
+    row.state_id = Set(article::new_state_id());
+    row.update(db).await.map_err(slugs::taken)
 }
 
 /// Deletes an article; returns what was deleted, or `None` if no row was.
