@@ -21,6 +21,7 @@ use crate::{
     },
 };
 use articles::schemas::{Drafts, Format};
+use rendering::Renderer;
 
 /// What requests about articles need. Cloning it costs reference counts.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Publishing {
     pub public_drafts: bool,
     /// The format of a new article that names none.
     pub default_format: Format,
+    /// Renders the contents of articles.
+    pub renderer: Renderer,
     /// The bounds of pages.
     pub page_bounds: PageBounds,
     /// The time.
@@ -45,7 +48,8 @@ impl Publishing {
         let public_drafts = settings.publishing.public_drafts;
         let page_bounds = PageBounds::new(settings.http.request_timeout, settings.http.max_page_bytes);
         let default_format = settings.publishing.default_format.into();
-        Self { reader, writer, public_drafts, default_format, page_bounds, clock }
+        let renderer = Renderer::new(settings);
+        Self { reader, writer, public_drafts, default_format, renderer, page_bounds, clock }
     }
 
     /// The same on the connections of another worker.

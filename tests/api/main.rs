@@ -50,6 +50,7 @@ mod preconditions;
 mod profile;
 mod publication;
 mod recovery;
+mod rendering;
 mod replay;
 mod replicas;
 mod resilience;

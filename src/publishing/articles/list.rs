@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{
     authors::Authors,
+    content::{add_to_page, unrendered},
     editor::state,
     rows::{FULL_ROW, RowVersion, full_row},
     schemas::{ArticleFilter, ArticleList, AuthorName, ListCursor, Sort},
@@ -28,7 +29,10 @@ use crate::{
         paging::{Count, Neighbours, PageRequest},
         validation::{FieldErrors, Instant, InvalidValue},
     },
-    publishing::expansions::Expansions,
+    publishing::{
+        expansions::{Expand, Expansions},
+        rendering::{Renderer, Unrendered},
+    },
 };
 
 /// One page.
@@ -51,12 +55,13 @@ struct Request {
 }
 
 /// The values of an article that the page needs after its JSON is written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Written {
     id: i32,
     state: RowState,
     author_id: i32,
     key: DateTime<Utc>,
+    content: Option<Unrendered>,
 }
 
 /// The bytes of an article in a page in addition to its title and its content.
@@ -71,6 +76,7 @@ const ROW_SIZE: usize = 512;
 pub async fn list_articles(
     db: &impl ReadRows,
     bounds: &PageBounds,
+    renderer: &Renderer,
     visibility: Visibility,
     filter: ArticleFilter,
     conditions: &Conditions,
@@ -87,20 +93,23 @@ pub async fn list_articles(
         let versions = request.statement(visibility, &request.version_columns());
         let page = request.page.rows(fetch::<RowVersion>(db, &versions).await?);
         let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-        let tag = authors.tag(page.tag(|row| (row.id, row.state()), total));
+        let tag = request.expand.tag(authors.tag(page.tag(|row| (row.id, row.state()), total)));
         if conditions.is_current(&tag) {
             return Ok(Conditional::NotModified(tag));
         }
     }
     let mut articles = PageJson::new(bounds.memory.clone());
     articles.reserve(bytes)?;
-    let page = request.page.rows(request.write_rows(db, visibility, &mut articles).await?);
+    let rows = request.write_rows(db, renderer, visibility, &mut articles).await?;
+    let mut page = request.page.rows(rows);
     let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
     articles.add_member("author", page.rows.iter().map(|row| authors.view(row.author_id)))?;
-    let tag = authors.tag(page.tag(|row| (row.id, row.state), total));
+    let tag = request.expand.tag(authors.tag(page.tag(|row| (row.id, row.state), total)));
     if conditions.is_current(&tag) {
         return Ok(Conditional::NotModified(tag));
     }
+    let contents = page.rows.iter_mut().map(|row| row.content.take());
+    add_to_page(&mut articles, renderer, &request.expand, contents).await?;
     let neighbours = request.page.neighbours(&page, |row| (row.key, row.id));
     Ok(Conditional::Modified(ArticlePage { articles, neighbours, total }, tag))
 }
@@ -239,6 +248,7 @@ impl Request {
     async fn write_rows(
         &self,
         db: &impl ReadRows,
+        renderer: &Renderer,
         visibility: Visibility,
         page: &mut PageJson,
     ) -> Result<Vec<Written>> {
@@ -248,8 +258,11 @@ impl Request {
         let mut write = |row: &QueryResult| {
             let article = full_row(row)?;
             let (id, state) = (article.id, state(&article));
-            rows.push(Written { id, state, author_id: article.author_id, key: self.key(&article) });
-            if rows.len() > limit {
+            let is_shown = rows.len() < limit;
+            let content = (is_shown && self.expand.shows_content()).then(|| unrendered(renderer, &article));
+            page.hold(content.as_ref().map_or(0, Unrendered::size))?;
+            rows.push(Written { id, state, author_id: article.author_id, key: self.key(&article), content });
+            if !is_shown {
                 return Ok(());
             }
             let usual = article.title.len().saturating_add(article.content.len()).saturating_add(ROW_SIZE);
@@ -322,12 +335,14 @@ impl Request {
         Ok(bytes)
     }
 
-    /// The size of the page: the text of its articles and [`ROW_SIZE`] for each. The texts are not loaded. No
+    /// The size of the page: the text of its articles, as often as it is shown, and [`ROW_SIZE`] for each. The texts are not loaded. No
     /// more rows are counted than a page of `max` bytes can have.
     async fn bytes(&self, db: &impl ConnectionTrait, visibility: Visibility, max: u64) -> Result<u64> {
         let row_size = i64::try_from(ROW_SIZE).unwrap_or(i64::MAX);
         let length = |column: article::Column| Expr::expr(Func::cust("octet_length").arg(column.into_expr()));
-        let size = length(article::Column::Title).add(length(article::Column::Content)).add(row_size);
+        let contents = if self.expand.contains(Expand::Html) { 2 } else { 1 };
+        let content = length(article::Column::Content).mul(contents);
+        let size = length(article::Column::Title).add(content).add(row_size);
         let parts = self.parts(visibility, |part| {
             let position = part.columns([self.key_column(), article::Column::Id]);
             position.column_as(size.clone(), "size")

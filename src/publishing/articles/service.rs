@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DbErr, QuerySelect as _, Select};
 use super::{
     ARTICLES,
     authors::Authors,
-    edit,
+    content, edit,
     editor::{Editor, NOT_FOUND, check_writable_row, state, visible},
     schemas::{ArticleCreate, ArticlePath, ArticleResponse, ArticleUpdate, Format, SlugPath},
     write,
@@ -26,6 +26,7 @@ use crate::{
     },
     publishing::{
         expansions::Expansions,
+        rendering::Renderer,
         slugs::{self, Slug},
     },
 };
@@ -36,13 +37,14 @@ use crate::{
 /// 404 if there is none that is visible.
 pub async fn get_article(
     db: &impl ConnectionTrait,
+    renderer: &Renderer,
     visibility: Visibility,
     path: &ArticlePath,
     expand: &Expansions,
     conditions: &Conditions,
 ) -> Result<Conditional<ArticleResponse>> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
-    load(db, visible(visibility, id), expand, conditions).await?.ok_or(NOT_FOUND)
+    load(db, renderer, visible(visibility, id), expand, conditions).await?.ok_or(NOT_FOUND)
 }
 
 /// What a slug leads to.
@@ -60,6 +62,7 @@ pub enum BySlug {
 /// 404 if no article that is visible has the slug, and no published one had it.
 pub async fn get_article_by_slug(
     db: &impl ConnectionTrait,
+    renderer: &Renderer,
     visibility: Visibility,
     path: &SlugPath,
     expand: &Expansions,
@@ -67,7 +70,7 @@ pub async fn get_article_by_slug(
 ) -> Result<BySlug> {
     let slug = Slug::of_path(path.slug.as_ref()).ok_or(NOT_FOUND)?;
     for article in slugs::holders(&slug, visibility) {
-        if let Some(found) = load(db, article, expand, conditions).await? {
+        if let Some(found) = load(db, renderer, article, expand, conditions).await? {
             return Ok(BySlug::Article(Box::new(found)));
         }
     }
@@ -77,6 +80,7 @@ pub async fn get_article_by_slug(
 /// Reads the article that `select` finds, with what is expanded.
 async fn load(
     db: &impl ConnectionTrait,
+    renderer: &Renderer,
     select: Select<article::Entity>,
     expand: &Expansions,
     conditions: &Conditions,
@@ -86,15 +90,18 @@ async fn load(
         let state = select.clone().select_only().columns(columns).into_tuple::<(i32, i64, i32)>();
         let Some((version, id, author)) = state.one(db).await? else { return Ok(None) };
         let authors = Authors::load(db, expand, iter::once(author)).await?;
-        let tag = authors.tag(EntityTag::of_row(RowState { version, id }));
+        let tag = expand.tag(authors.tag(EntityTag::of_row(RowState { version, id })));
         if conditions.is_current(&tag) {
             return Ok(Some(Conditional::NotModified(tag)));
         }
     }
     let Some(article) = select.one(db).await? else { return Ok(None) };
     let authors = Authors::load(db, expand, iter::once(article.author_id)).await?;
-    let tag = authors.tag(EntityTag::of_row(state(&article)));
-    Ok(Some(Conditional::Modified(view(article, &authors), tag)))
+    let tag = expand.tag(authors.tag(EntityTag::of_row(state(&article))));
+    let content = content::load(renderer, expand, &article).await?;
+    let mut shown = view(article, &authors);
+    shown.add_content(expand, content.as_ref());
+    Ok(Some(Conditional::Modified(shown, tag)))
 }
 
 /// Creates an article.
@@ -277,6 +284,10 @@ fn view(article: article::Model, authors: &Authors) -> ArticleResponse {
         published_at: published_at.map(shown),
         scheduled_at: scheduled_at.map(shown),
         author: authors.view(author_id),
+        html: None,
+        excerpt: None,
+        word_count: None,
+        reading_minutes: None,
         state: RowState { version, id: state_id },
     }
 }

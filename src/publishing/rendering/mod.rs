@@ -6,8 +6,11 @@
 mod bounds;
 mod markdown;
 mod plain;
+mod renderer;
 mod sanitizer;
 mod text;
+
+pub use renderer::{RenderedArticle, Renderer, Unrendered};
 
 /// Increases when the same content is rendered in another way. Part of the entity tags of responses that show it.
 pub const RENDERER_VERSION: u32 = 1;
