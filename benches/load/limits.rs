@@ -204,6 +204,7 @@ where
             published_at: row.try_get::<Option<_>, _>("published_at")?.map(Timestamp),
             scheduled_at: row.try_get::<Option<_>, _>("scheduled_at")?.map(Timestamp),
             author: None,
+            tags: None,
             state: RowState { version: row.try_get("version")?, id: row.try_get("state_id")? },
         }))
     }

@@ -21,8 +21,8 @@ use crate::{
     db::keyset::{Keyset, OrderBy},
 };
 
-/// The longest cursor that is decoded, in bytes.
-const MAX_CURSOR: usize = 2048;
+/// The longest cursor that is decoded, in bytes. A cursor contains the names in the filters of its list.
+const MAX_CURSOR: usize = 8192;
 
 choice! {
     /// How the rows of the whole list are counted.
@@ -67,6 +67,19 @@ impl SortKey for f64 {
 
     fn decode(encoded: &Self) -> Option<Value> {
         encoded.is_finite().then(|| (*encoded).into())
+    }
+}
+
+/// A name. PostgreSQL cannot compare it with U+0000.
+impl SortKey for String {
+    type Encoded = Self;
+
+    fn encode(&self) -> Self {
+        self.clone()
+    }
+
+    fn decode(encoded: &Self) -> Option<Value> {
+        (!encoded.contains('\0')).then(|| encoded.as_str().into())
     }
 }
 

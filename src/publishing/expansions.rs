@@ -18,6 +18,8 @@ choice! {
     pub enum Expand {
         /// Its author.
         Author = "author",
+        /// Its tags.
+        Tags = "tags",
         /// Its content as HTML that is safe to show.
         Html = "html",
         /// Its excerpt, its number of words, and the time to read it.

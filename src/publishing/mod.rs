@@ -3,24 +3,31 @@
 pub mod articles;
 pub mod expansions;
 pub mod rendering;
+pub mod revisions;
 pub mod slugs;
+pub mod tags;
 
 use entity::{Visibility, Writability};
 
 use crate::{
-    accounts::{CurrentUser, Viewer},
+    accounts::{CurrentUser, Viewer, administration::audit::Actor},
     clock::Clock,
     config::Settings,
     db::{Connections, Db, Writer},
     http::{
+        client_address::ClientAddress,
         conditional::Recipient,
         error::{Error, Result},
         page_bounds::PageBounds,
         request::UserId,
         resource::Endpoint,
     },
+    tasks::Tasks,
 };
-use articles::schemas::{Drafts, Format};
+use articles::{
+    editor::Editor,
+    schemas::{Drafts, Format},
+};
 use rendering::Renderer;
 
 /// What requests about articles need. Cloning it costs reference counts.
@@ -36,6 +43,8 @@ pub struct Publishing {
     pub default_format: Format,
     /// Renders the contents of articles.
     pub renderer: Renderer,
+    /// The maximum number of revisions of an article.
+    pub max_revisions: u32,
     /// The bounds of pages.
     pub page_bounds: PageBounds,
     /// The time.
@@ -47,9 +56,10 @@ impl Publishing {
     pub fn new(settings: &Settings, reader: Connections, writer: Writer, clock: Clock) -> Self {
         let public_drafts = settings.publishing.public_drafts;
         let page_bounds = PageBounds::new(settings.http.request_timeout, settings.http.max_page_bytes);
-        let default_format = settings.publishing.default_format.into();
+        let (default_format, max_revisions) =
+            (settings.publishing.default_format.into(), settings.publishing.max_revisions);
         let renderer = Renderer::new(settings);
-        Self { reader, writer, public_drafts, default_format, renderer, page_bounds, clock }
+        Self { reader, writer, public_drafts, default_format, max_revisions, renderer, page_bounds, clock }
     }
 
     /// The same on the connections of another worker.
@@ -86,8 +96,19 @@ impl Publishing {
     }
 
     /// Which of the articles that `user` may see it may change.
-    pub fn writability(&self, user: &CurrentUser) -> Writability {
+    fn writability(&self, user: &CurrentUser) -> Writability {
         if user.is_admin() { Writability::All } else { Writability::Own(user.id().0) }
+    }
+
+    /// `user` as the one who changes articles.
+    pub fn editor(&self, user: &CurrentUser, client: ClientAddress) -> Editor {
+        Editor {
+            id: user.id(),
+            visibility: self.visibility(user.viewer()),
+            writable: self.writability(user),
+            actor: Actor::of(user, client),
+            max_revisions: self.max_revisions,
+        }
     }
 
     /// Who the response to `viewer` may be shown to.
@@ -102,5 +123,11 @@ impl Publishing {
 
 /// The routes of this area.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
-    articles::routes::endpoints().into_iter()
+    let articles = articles::routes::endpoints().into_iter();
+    articles.chain(revisions::routes::endpoints()).chain(tags::routes::endpoints())
+}
+
+/// Starts the tasks of this area. `publishing` has the connections of tasks.
+pub fn start(tasks: &Tasks, publishing: &Publishing) {
+    tags::orphans::start(tasks, publishing);
 }

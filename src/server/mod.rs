@@ -32,7 +32,7 @@ use crate::{
         cors::Policy,
         docs::Documentation,
     },
-    publishing::articles::ARTICLES,
+    publishing::{self, articles::ARTICLES},
     tasks::Tasks,
 };
 
@@ -149,6 +149,7 @@ impl Server {
         let tasks = Tasks::start()?;
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
         accounts::start(&tasks, &self.state.accounts.on(&self.tasks_db), &self.mail, &self.site);
+        publishing::start(&tasks, &self.state.publishing.on(&self.tasks_db));
         let served = self.inner.await;
         tasks.shutdown(self.shutdown_timeout.max(MIN_TASK_TIMEOUT)).await;
         let close = async {

@@ -52,6 +52,12 @@ const ROWS: &[(&str, [u16; 10])] = &[
     ("read_article_by_slug", [404, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("update_article", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("delete_article", [401, 404, 204, 401, 403, 401, 401, 204, 403, 204]),
+    ("list_revisions", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
+    ("read_revision", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
+    ("compare_revision", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
+    ("restore_revision", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
+    ("list_tags", [200, 200, 200, 401, 403, 401, 401, 200, 403, 200]),
+    ("update_tag", [401, 403, 403, 401, 403, 401, 401, 403, 403, 200]),
     ("login", PUBLIC),
     ("refresh", PUBLIC),
     ("register_user", [201; 10]),
@@ -182,6 +188,15 @@ impl World {
                 (draft.replace("/articles/", "/articles/by-slug/article-"), None)
             }
             "update_article" => (self.draft(owner).await, Some(json!({ "title": "Another" }))),
+            "list_revisions" => (self.draft(owner).await + "/revisions", None),
+            "read_revision" => (self.revision(owner).await, None),
+            "compare_revision" => (self.revision(owner).await + "/diff", None),
+            "restore_revision" => (self.revision(owner).await + "/restore", None),
+            "list_tags" => path("/tags/"),
+            "update_tag" => {
+                let id = self.tag().await;
+                (format!("/tags/{id}"), Some(json!({ "name": format!("renamed {id}") })))
+            }
             "refresh" => {
                 let (name, _) = self.account().await;
                 let tokens = self.app.anonymous().log_in(&name, PASSWORD).await.json();
@@ -242,6 +257,27 @@ impl World {
     }
 
     /// The path of a draft of `owner`, created past the checks of its token.
+    /// Inserts a draft of the owner with one revision, and returns the path of the revision.
+    async fn revision(&mut self, owner: &Client) -> String {
+        let draft = self.draft(owner).await;
+        let id = draft.rsplit('/').next().unwrap();
+        self.app
+            .sql(&format!(
+                "INSERT INTO article_revisions (article_id, number, title, content, format, tags, created_at) \
+                 VALUES ({id}, 1, 'Former', 'Ten code points.', 'plain', '[]', '2026-01-01T00:00:00+00:00')"
+            ))
+            .await;
+        format!("{draft}/revisions/1")
+    }
+
+    /// Inserts a tag and returns its id.
+    async fn tag(&mut self) -> i64 {
+        self.accounts += 1;
+        let name = format!("tag {}", self.accounts);
+        self.app.sql(&format!("INSERT INTO tags (key, name) VALUES ('{name}', '{name}')")).await;
+        self.app.number("SELECT CAST(MAX(id) AS bigint) FROM tags").await
+    }
+
     async fn draft(&self, owner: &Client) -> String {
         let id = self.accounts;
         let insert = format!(

@@ -421,6 +421,7 @@ const REPRESENTATIONS: [(&str, &[&str]); 2] = [
             "published_at",
             "scheduled_at",
             "slug",
+            "tags",
             "title",
             "updated_at",
         ],
@@ -433,7 +434,7 @@ const REPRESENTATIONS: [(&str, &[&str]); 2] = [
 async fn every_tag_starts_with_the_number_of_the_members_that_are_shown() {
     let app = TestApp::start().await;
     app.sign_up("ann").await.write(Published::Yes).await;
-    let full = app.anonymous().get("/articles/1?expand=author").await.json();
+    let full = app.anonymous().get("/articles/1?expand=author,tags").await.json();
     let mut members: BTreeSet<String> = full.as_object().unwrap().keys().cloned().collect();
     members.extend(full["author"].as_object().unwrap().keys().map(|name| format!("author.{name}")));
     let (number, known) = REPRESENTATIONS[REPRESENTATIONS.len() - 1];

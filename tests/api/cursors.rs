@@ -236,7 +236,10 @@ async fn a_cursor_with_other_members_or_types_is_422() {
         forged(&|content| content["i"] = (1_i64 << 31).into()),
         forged(&|content| drop(content.as_object_mut().unwrap().remove("i"))),
         forged(&|content| content["l"]["p"] = "yes".into()),
-        forged(&|content| content["l"]["a"] = "a".repeat(4000).into()),
+        forged(&|content| content["l"]["a"] = "a".repeat(7000).into()),
+        forged(&|content| content["l"]["g"] = "a".into()),
+        forged(&|content| content["l"]["g"] = serde_json::json!(["a\0"])),
+        forged(&|content| content["l"]["g"] = serde_json::json!(["a", "b", "c", "d", "e", "f"])),
         forged(&|content| content["l"]["a"] = "a\0".into()),
     ];
     expect_no_cursors(&app, cursors).await;

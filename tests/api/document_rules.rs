@@ -273,7 +273,10 @@ async fn every_operation_succeeds_on_a_fresh_site_as_the_document_prefills_it() 
     // The examples name the account itself, which is the last administrator.
     let refused = ["suspend_user", "demote_user", "delete_user"];
     app.sql("UPDATE users SET is_admin = TRUE").await;
-    let done = [&["register_user", "login", "create_article"][..], &secret, &last, &refused].concat();
+    // The example of an edit changes nothing that a revision keeps.
+    let missing = ["read_revision", "compare_revision", "restore_revision"];
+    let done =
+        [&["register_user", "login", "create_article"][..], &secret, &last, &refused, &missing].concat();
     let remaining =
         operations().filter(|(_, _, operation)| !done.contains(&operation["operationId"].as_str().unwrap()));
     for (method, path, operation) in remaining {

@@ -192,7 +192,7 @@ async fn a_large_page_of_more_than_a_hundred_rows_is_422() {
             }])
         );
     }
-    // 101 articles have less: 1,500 bytes, the title and 256 bytes each.
+    // 101 articles have less: 1,500 bytes, the title and 400 bytes each.
     assert_eq!(app.anonymous().list("limit=101&skip=20").await.ids().len(), 101);
 }
 

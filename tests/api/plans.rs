@@ -3,9 +3,10 @@
 
 use chrono::Days;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
-use crate::support::{Published, SORTS, TestApp, TestDatabase, Viewer, migrate, now, read_list};
+use crate::support::{SORTS, TestApp, TestDatabase, Viewer, article_body, migrate, now, read_list};
 
 /// The orders that list only what was published.
 const SORTS_OF_PUBLISHED: [&str; 2] = ["-published_at", "published_at"];
@@ -15,16 +16,25 @@ fn sorts() -> impl Iterator<Item = &'static str> {
 }
 
 /// Queries, and the number of statements that each costs.
-const COSTS: [(&str, usize); 4] =
-    [("", 1), ("expand=author", 2), ("count=exact", 2), ("sort=updated_at&author=ann", 1)];
+const COSTS: [(&str, usize); 7] = [
+    ("", 1),
+    ("expand=author", 2),
+    ("expand=tags", 2),
+    ("expand=author,tags", 3),
+    ("count=exact", 2),
+    ("sort=updated_at&author=ann", 1),
+    ("tag=engines&tag=mathematics", 1),
+];
 
 /// Starts a server with 50 public articles by each of two authors.
 async fn start_with_a_hundred_articles() -> TestApp {
     let app = TestApp::start().await;
     for name in ["ann", "bob"] {
         let author = app.sign_up(name).await;
-        for _ in 0..50 {
-            author.write(Published::Yes).await;
+        for number in 0..50 {
+            let mut body = article_body(&format!("{name} {number}"));
+            body["tags"] = json!(["engines", "mathematics", format!("{name} {}", number % 7)]);
+            author.create(&body).await;
         }
     }
     app

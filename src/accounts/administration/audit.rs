@@ -61,6 +61,10 @@ pub enum Action {
     ArticleUpdate,
     /// An administrator deleted the article of another author.
     ArticleDelete,
+    /// An administrator gave a tag another name.
+    TagRename,
+    /// An administrator merged a tag with another one.
+    TagMerge,
 }
 
 impl Action {
@@ -77,6 +81,8 @@ impl Action {
             Self::UserEndSessions => "user.end_sessions",
             Self::ArticleUpdate => "article.update",
             Self::ArticleDelete => "article.delete",
+            Self::TagRename => "tag.rename",
+            Self::TagMerge => "tag.merge",
         }
     }
 }

@@ -21,9 +21,16 @@ use crate::{
         conditional::EntityTags,
         error::Result,
         timestamp::Timestamp,
-        validation::{FieldErrors, Instant, InvalidValue, Nullable},
+        validation::{FieldErrors, Instant, InvalidValue, List, Nullable},
     },
-    publishing::slugs::{self, Slug},
+    publishing::{
+        revisions::record::record,
+        slugs::{self, Slug},
+        tags::{
+            names::{self, TagName},
+            of_articles,
+        },
+    },
 };
 
 /// The article if it is visible, writable, and in a matching state, locked until the end of the transaction.
@@ -38,8 +45,17 @@ pub(super) async fn lock(
     check_writable_row(article.one(txn).await?, editor, if_match)
 }
 
-/// Changes the members that are given. An article that has these values already stays untouched: `updated_at` keeps
-/// meaning "edited". `attempt` counts the attempts to find a slug.
+/// What is to change.
+#[derive(Clone, Debug)]
+pub(super) struct Edit {
+    /// The members that a client gave.
+    pub(super) input: ArticleUpdate,
+    /// The slug of a former state.
+    pub(super) slug: Option<Slug>,
+}
+
+/// Changes the members that are given, and records the previous state. An article that has these values already stays
+/// untouched: `updated_at` keeps meaning "edited". `attempt` counts the attempts to find a slug.
 ///
 /// # Errors
 /// 422 for a time of publication that is not possible; 409 if the slug is taken.
@@ -47,13 +63,19 @@ pub(super) async fn apply(
     txn: &Transaction,
     editor: &Editor,
     current: article::Model,
-    input: ArticleUpdate,
+    edit: Edit,
     attempt: u32,
     now: DateTime<Utc>,
 ) -> Result<article::Model> {
-    let (mut next, slug) = changed(&current, input, now)?;
-    next.slug = resolved(txn, slug, &current, &next, attempt).await?;
-    if next == current {
+    let Edit { mut input, slug: restored } = edit;
+    let tags = match input.tags.take() {
+        Some(List(tags)) => changed_tags(txn, current.id, names::distinct(tags)).await?,
+        None => None,
+    };
+    let (mut next, wanted) = changed(&current, input, now)?;
+    let wanted = restored.map(WantedSlug::Derived).or(wanted);
+    next.slug = resolved(txn, wanted, &current, &next, attempt).await?;
+    if next == current && tags.is_none() {
         return Ok(current);
     }
     next.updated_at = not_before_creation(&current, now);
@@ -62,8 +84,31 @@ pub(super) async fn apply(
         let target = Target { id: current.id, name: next.title.clone() };
         audit::record(txn, &editor.actor, Action::ArticleUpdate, target, now).await?;
     }
+    if tags.is_some() || is_revised(&current, &next) {
+        let before = of_articles::of_article(txn, current.id).await?;
+        let before: Vec<String> = before.into_iter().map(|tag| tag.name).collect();
+        record(txn, editor.max_revisions, &current, &before, editor.id, now).await?;
+    }
+    if let Some(tags) = tags {
+        of_articles::replace(txn, current.id, &tags).await?;
+    }
     redirect_old_slug(txn, &current, &next, now).await?;
     write::update(txn, current, next).await
+}
+
+/// Whether an edit keeps the previous state.
+fn is_revised(current: &article::Model, next: &article::Model) -> bool {
+    current.title != next.title
+        || current.content != next.content
+        || current.format != next.format
+        || current.slug != next.slug
+}
+
+/// The tags that the article is to have, if they are not those that it has.
+async fn changed_tags(txn: &Transaction, id: i32, wanted: Vec<TagName>) -> Result<Option<Vec<TagName>>> {
+    let current = of_articles::of_article(txn, id).await?;
+    let differ = !current.iter().map(|tag| tag.key.as_str()).eq(wanted.iter().map(TagName::key));
+    Ok(differ.then_some(wanted))
 }
 
 /// Lets the old slug of an article that was published lead to the new one.
@@ -108,6 +153,7 @@ pub(super) async fn publish_scheduled(
         format: None,
         excerpt: Nullable::Absent,
         scheduled_at: Nullable::Absent,
+        tags: None,
     };
     let (mut next, slug) = changed(&current, input, now)?;
     next.slug = resolved(txn, slug, &current, &next, attempt).await?;
@@ -180,7 +226,7 @@ fn changed(
     input: ArticleUpdate,
     now: DateTime<Utc>,
 ) -> Result<(article::Model, Option<WantedSlug>)> {
-    let ArticleUpdate { title, content, published, slug, format, excerpt, scheduled_at } = input;
+    let ArticleUpdate { title, content, published, slug, format, excerpt, scheduled_at, tags: _ } = input;
     let is_published = published.unwrap_or(current.published);
     // The end of a suspension does not publish an article that was published or withdrawn since.
     let hidden = current.hidden && published.is_none();

@@ -1,7 +1,7 @@
 //! Who changes an article, and the checks before a change.
 
 use entity::{Visibility, Writability, article};
-use sea_orm::{ColumnTrait as _, QueryFilter as _, Select};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, QueryFilter as _, Select};
 
 use crate::{
     accounts::administration::audit::Actor,
@@ -9,6 +9,7 @@ use crate::{
         conditional::{EntityTags, RowState},
         error::{Error, Result},
         request::UserId,
+        validation::Id,
     },
 };
 
@@ -25,6 +26,22 @@ pub struct Editor {
     pub writable: Writability,
     /// The account as the log of administrative actions names it.
     pub actor: Actor,
+    /// How many former states of an article its edits keep.
+    pub max_revisions: u32,
+}
+
+/// The article if it is visible, writable, and in a matching state; checked in this order.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Forbidden`], then [`Error::PreconditionFailed`].
+pub(in crate::publishing) async fn load_writable(
+    db: &impl ConnectionTrait,
+    editor: &Editor,
+    id: Id,
+    if_match: Option<&EntityTags>,
+) -> Result<article::Model> {
+    let id = id.get().ok_or(NOT_FOUND)?;
+    check_writable_row(visible(editor.visibility, id).one(db).await?, editor, if_match)
 }
 
 /// The article with this id if it is visible.

@@ -1,6 +1,6 @@
 //! Lists of articles: what a page must hold, the statement that reads it, and its state.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use chrono::{DateTime, Utc};
 use entity::{StoredTime, Visibility, article, user};
@@ -12,12 +12,12 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
-    authors::Authors,
     content::{add_to_page, unrendered},
     editor::state,
+    related::Related,
     rows::{FULL_ROW, RowVersion, full_row},
     schemas::{ArticleFilter, ArticleList, AuthorName, ListCursor, Sort},
-    service::view_without_author,
+    service::own_view,
 };
 use crate::{
     db::{ReadRows, keyset::Keyset},
@@ -27,11 +27,12 @@ use crate::{
         page_bounds::{ALWAYS_SERVED, MAX_CHEAP_ROWS, PageBounds},
         page_json::PageJson,
         paging::{Count, Neighbours, PageRequest},
-        validation::{FieldErrors, Instant, InvalidValue},
+        validation::{FieldErrors, Instant, InvalidValue, List},
     },
     publishing::{
         expansions::{Expand, Expansions},
         rendering::{Renderer, Unrendered},
+        tags::{names::TagName, of_articles::articles_with},
     },
 };
 
@@ -65,7 +66,7 @@ struct Written {
 }
 
 /// The bytes of an article in a page in addition to its title and its content.
-const ROW_SIZE: usize = 512;
+const ROW_SIZE: usize = 400;
 
 /// Reads one page.
 ///
@@ -92,8 +93,9 @@ pub async fn list_articles(
     if conditions.if_none_match.is_some() && request.page.limit <= MAX_CHEAP_ROWS {
         let versions = request.statement(visibility, &request.version_columns());
         let page = request.page.rows(fetch::<RowVersion>(db, &versions).await?);
-        let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-        let tag = request.expand.tag(authors.tag(page.tag(|row| (row.id, row.state()), total)));
+        let ids: Vec<_> = page.rows.iter().map(|row| (row.id, row.author_id)).collect();
+        let related = Related::load(db, &request.expand, &ids).await?;
+        let tag = related.tag(page.tag(|row| (row.id, row.state()), total));
         if conditions.is_current(&tag) {
             return Ok(Conditional::NotModified(tag));
         }
@@ -102,9 +104,11 @@ pub async fn list_articles(
     articles.reserve(bytes)?;
     let rows = request.write_rows(db, renderer, visibility, &mut articles).await?;
     let mut page = request.page.rows(rows);
-    let authors = Authors::load(db, &request.expand, page.rows.iter().map(|row| row.author_id)).await?;
-    articles.add_member("author", page.rows.iter().map(|row| authors.view(row.author_id)))?;
-    let tag = request.expand.tag(authors.tag(page.tag(|row| (row.id, row.state), total)));
+    let ids: Vec<_> = page.rows.iter().map(|row| (row.id, row.author_id)).collect();
+    let related = Related::load(db, &request.expand, &ids).await?;
+    articles.add_member("author", page.rows.iter().map(|row| related.author(row.author_id)))?;
+    articles.add_member("tags", page.rows.iter().map(|row| related.tags(row.id)))?;
+    let tag = related.tag(page.tag(|row| (row.id, row.state), total));
     if conditions.is_current(&tag) {
         return Ok(Conditional::NotModified(tag));
     }
@@ -117,6 +121,12 @@ pub async fn list_articles(
 /// Whether a parameter of the query contradicts the list of its cursor.
 fn contradicts<T: PartialEq>(parameter: Option<T>, own: Option<T>) -> bool {
     parameter.is_some_and(|value| own.is_none_or(|own| own != value))
+}
+
+/// The keys of tags, in an order that does not depend on the request.
+fn keys(tags: &[TagName]) -> Vec<String> {
+    let keys: BTreeSet<&str> = tags.iter().map(TagName::key).collect();
+    keys.into_iter().map(str::to_owned).collect()
 }
 
 async fn fetch<T: FromQueryResult>(db: &impl ConnectionTrait, statement: &SelectStatement) -> Result<Vec<T>> {
@@ -138,9 +148,11 @@ impl Request {
             updated_since,
             updated_until,
             drafts,
+            tag,
             count,
             expand,
         } = filter;
+        let tags = tag.map(|List(tags)| keys(&tags));
         let micros = |time: Option<Instant>| time.map(|Instant(time)| time.timestamp_micros());
         let wanted = ArticleList {
             sort: sort.unwrap_or(Sort::NewestFirst),
@@ -151,6 +163,7 @@ impl Request {
             updated_since: micros(updated_since),
             updated_until: micros(updated_until),
             drafts,
+            tags: tags.clone().unwrap_or_default(),
         };
         let (list, cursor) = match cursor {
             None => (wanted, None),
@@ -166,6 +179,7 @@ impl Request {
                     ("updated_since", contradicts(wanted.updated_since, own.updated_since)),
                     ("updated_until", contradicts(wanted.updated_until, own.updated_until)),
                     ("drafts", contradicts(wanted.drafts, own.drafts)),
+                    ("tag", tags.is_some_and(|tags| tags != own.tags)),
                 ];
                 let names: Vec<&str> =
                     contradictions.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();
@@ -209,7 +223,7 @@ impl Request {
 
     /// Applies the filters of the list except `published`.
     fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
-        use article::Column::{AuthorId, CreatedAt, PublishedAt, UpdatedAt};
+        use article::Column::{AuthorId, CreatedAt, Id, PublishedAt, UpdatedAt};
 
         let list = &self.page.list;
         let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
@@ -226,7 +240,8 @@ impl Request {
             list.updated_until.map(|until| UpdatedAt.lt(time(until))),
             self.sorts_by_publication().then(|| PublishedAt.is_not_null()),
         ];
-        select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
+        let tags = list.tags.iter().map(|key| Id.in_subquery(articles_with(key)));
+        select.filter(conditions.into_iter().flatten().chain(tags).fold(Condition::all(), Condition::add))
     }
 
     /// Whether the page may read many rows that it does not show: those before it, the whole list, or those
@@ -266,7 +281,7 @@ impl Request {
                 return Ok(());
             }
             let usual = article.title.len().saturating_add(article.content.len()).saturating_add(ROW_SIZE);
-            page.push(&view_without_author(article), usual)
+            page.push(&own_view(article), usual)
         };
         let mut outcome = Ok(());
         let mut each = |row: QueryResult| {

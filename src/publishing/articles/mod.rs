@@ -5,8 +5,9 @@
 mod authors;
 mod content;
 mod edit;
-mod editor;
+pub mod editor;
 pub mod list;
+mod related;
 pub mod routes;
 mod rows;
 pub mod schemas;

@@ -8,16 +8,14 @@ use actix_web::{
 use serde_json::{json, to_value};
 
 use super::{
-    ARTICLES,
-    editor::Editor,
-    list,
+    ARTICLES, list,
     schemas::{
         ArticleCreate, ArticleDetail, ArticleFilter, ArticlePath, ArticleResponse, ArticleUpdate, SlugPath,
     },
     service::{self, BySlug},
 };
 use crate::{
-    accounts::{CurrentUser, Viewer, administration::audit::Actor, users::USERS},
+    accounts::{CurrentUser, Viewer, users::USERS},
     endpoint, error_responses,
     http::{
         cache::Cached,
@@ -236,7 +234,7 @@ pub async fn update_article(
     conditions: Conditions,
 ) -> Result<HttpResponse> {
     let Publishing { reader, writer, clock, .. } = &*publishing;
-    let (editor, path) = (&editor(&publishing, &request.caller, client), &request.path);
+    let (editor, path) = (&publishing.editor(&request.caller, client), &request.path);
     let check = async || service::check_writable(reader, editor, path).await;
     let input = request.body.or_report_after(check).await?;
     let only = conditions.if_match.as_ref();
@@ -259,7 +257,7 @@ pub async fn delete_article(
     request: ApiRequest<CurrentUser, ArticlePath>,
     conditions: Conditions,
 ) -> Result<HttpResponse> {
-    let editor = editor(&publishing, &request.caller, client);
+    let editor = publishing.editor(&request.caller, client);
     let (only, now) = (conditions.if_match.as_ref(), publishing.clock.now());
     service::delete_article(&publishing.writer, &editor, &request.path, only, now).await?;
     Ok(HttpResponse::NoContent().finish())
@@ -276,15 +274,6 @@ fn redirect(mut location: String, expand: &Expansions) -> HttpResponse {
         .insert_header((header::LOCATION, location))
         .insert_header(no_cache)
         .finish()
-}
-
-fn editor(publishing: &Publishing, user: &CurrentUser, client: ClientAddress) -> Editor {
-    Editor {
-        id: user.id(),
-        visibility: publishing.visibility(user.viewer()),
-        writable: publishing.writability(user),
-        actor: Actor::of(user, client),
-    }
 }
 
 /// The parameters that the links of a page keep; the cursor carries the others.

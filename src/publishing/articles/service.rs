@@ -1,16 +1,14 @@
 //! Reading and changing single articles.
 
-use std::iter;
-
 use chrono::{DateTime, Utc};
 use entity::{StoredTime, Visibility, Writability, article};
 use sea_orm::{ConnectionTrait, DbErr, QuerySelect as _, Select};
 
 use super::{
-    ARTICLES,
-    authors::Authors,
-    content, edit,
-    editor::{Editor, NOT_FOUND, check_writable_row, state, visible},
+    ARTICLES, content,
+    edit::{self, Edit},
+    editor::{Editor, NOT_FOUND, load_writable, state, visible},
+    related::Related,
     schemas::{ArticleCreate, ArticlePath, ArticleResponse, ArticleUpdate, Format, SlugPath},
     write,
 };
@@ -28,6 +26,7 @@ use crate::{
         expansions::Expansions,
         rendering::Renderer,
         slugs::{self, Slug},
+        tags::{names, of_articles},
     },
 };
 
@@ -86,20 +85,23 @@ async fn load(
     conditions: &Conditions,
 ) -> Result<Option<Conditional<ArticleResponse>>> {
     if conditions.if_none_match.is_some() {
-        let columns = [article::Column::Version, article::Column::StateId, article::Column::AuthorId];
-        let state = select.clone().select_only().columns(columns).into_tuple::<(i32, i64, i32)>();
-        let Some((version, id, author)) = state.one(db).await? else { return Ok(None) };
-        let authors = Authors::load(db, expand, iter::once(author)).await?;
-        let tag = expand.tag(authors.tag(EntityTag::of_row(RowState { version, id })));
+        use article::Column::{AuthorId, Id, StateId, Version};
+        let state = select.clone().select_only().columns([Id, AuthorId, Version, StateId]);
+        let Some((id, author, version, state)) = state.into_tuple::<(i32, i32, i32, i64)>().one(db).await?
+        else {
+            return Ok(None);
+        };
+        let related = Related::load(db, expand, &[(id, author)]).await?;
+        let tag = related.tag(EntityTag::of_row(RowState { version, id: state }));
         if conditions.is_current(&tag) {
             return Ok(Some(Conditional::NotModified(tag)));
         }
     }
     let Some(article) = select.one(db).await? else { return Ok(None) };
-    let authors = Authors::load(db, expand, iter::once(article.author_id)).await?;
-    let tag = expand.tag(authors.tag(EntityTag::of_row(state(&article))));
+    let related = Related::load(db, expand, &[(article.id, article.author_id)]).await?;
+    let tag = related.tag(EntityTag::of_row(state(&article)));
     let content = content::load(renderer, expand, &article).await?;
-    let mut shown = view(article, &authors);
+    let mut shown = view(article, &related);
     shown.add_content(expand, content.as_ref());
     Ok(Some(Conditional::Modified(shown, tag)))
 }
@@ -116,16 +118,29 @@ pub async fn create_article(
     now: DateTime<Utc>,
 ) -> Result<ArticleResponse> {
     edit::check_new(&input, now)?;
+    let tags = names::distinct(input.tags.0.clone());
     let insert = async |attempt| {
-        let (input, changes) = (input.clone(), [Change::Inserted(ARTICLES)]);
-        let insert = async move |db: &_| {
-            let slug = slugs::of_new(db, &input.slug, input.title.as_ref(), input.published, attempt).await?;
-            write::insert(db, author, input, slug, default_format, now).await
+        let (input, tags) = (input.clone(), tags.clone());
+        if tags.is_empty() {
+            let insert = async move |db: &_| {
+                let slug =
+                    slugs::of_new(db, &input.slug, input.title.as_ref(), input.published, attempt).await?;
+                write::insert(db, author, input, slug, default_format, now).await
+            };
+            return writer.statement([Change::Inserted(ARTICLES)], insert).await;
+        }
+        let insert = async move |txn: &Transaction| {
+            let slug =
+                slugs::of_new(txn, &input.slug, input.title.as_ref(), input.published, attempt).await?;
+            let article = write::insert(txn, author, input.clone(), slug, default_format, now).await?;
+            of_articles::insert_new(txn, article.id, &tags).await?;
+            txn.changed(Change::Inserted(ARTICLES));
+            Ok(article)
         };
-        writer.statement(changes, insert).await
+        writer.transaction(insert).await
     };
     let is_chosen = matches!(input.slug, Nullable::Value(_));
-    slugs::retry(is_chosen, insert).await.map(view_without_author)
+    slugs::retry(is_chosen, insert).await.map(own_view)
 }
 
 /// Changes the members that are given; an article that has these values already stays untouched.
@@ -142,16 +157,43 @@ pub async fn update_article(
     now: DateTime<Utc>,
 ) -> Result<ArticleResponse> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
+    edit_article(writer, editor, id, Edit { input, slug: None }, if_match, now).await
+}
+
+/// The same for the former state of an article. If another article has the slug, a number is added to it.
+///
+/// # Errors
+/// 404, 403, then 412.
+pub(in crate::publishing) async fn restore_article(
+    writer: &Writer,
+    editor: &Editor,
+    id: i32,
+    input: ArticleUpdate,
+    slug: Option<Slug>,
+    if_match: Option<&EntityTags>,
+    now: DateTime<Utc>,
+) -> Result<ArticleResponse> {
+    edit_article(writer, editor, id, Edit { input, slug }, if_match, now).await
+}
+
+async fn edit_article(
+    writer: &Writer,
+    editor: &Editor,
+    id: i32,
+    edit: Edit,
+    if_match: Option<&EntityTags>,
+    now: DateTime<Utc>,
+) -> Result<ArticleResponse> {
     let update = async |attempt| {
-        let (editor, input, only) = (editor.clone(), input.clone(), if_match.cloned());
+        let (editor, edit, only) = (editor.clone(), edit.clone(), if_match.cloned());
         let update = async move |txn: &Transaction| {
             let current = edit::lock(txn, &editor, id, only.as_ref()).await?;
-            edit::apply(txn, &editor, current, input.clone(), attempt, now).await
+            edit::apply(txn, &editor, current, edit.clone(), attempt, now).await
         };
         writer.transaction(update).await
     };
-    let is_chosen = matches!(input.slug, Nullable::Value(_));
-    slugs::retry(is_chosen, update).await.map(view_without_author)
+    let is_chosen = matches!(edit.input.slug, Nullable::Value(_));
+    slugs::retry(is_chosen, update).await.map(own_view)
 }
 
 /// Publishes the draft with this id if it is due at `now` and its author is not suspended; returns whether it was
@@ -201,7 +243,7 @@ pub async fn delete_article(
         return Ok(());
     }
     // Nothing was deleted: it is another author's, in another state, or was deleted in the meantime.
-    load_writable(writer.connections(), editor, id, if_match).await.and(Err(NOT_FOUND))
+    load_writable(writer.connections(), editor, path.article_id, if_match).await.and(Err(NOT_FOUND))
 }
 
 /// Runs `change`, which returns the article if it changed it. If the article is another author's, the log of
@@ -232,27 +274,16 @@ async fn moderate(
 /// # Errors
 /// 404, then 403.
 pub async fn check_writable(db: &impl ConnectionTrait, editor: &Editor, path: &ArticlePath) -> Result<()> {
-    let id = path.article_id.get().ok_or(NOT_FOUND)?;
-    load_writable(db, editor, id, None).await.map(drop)
+    load_writable(db, editor, path.article_id, None).await.map(drop)
 }
 
-/// The article if it is visible, writable, and in a matching state; checked in this order.
-async fn load_writable(
-    db: &impl ConnectionTrait,
-    editor: &Editor,
-    id: i32,
-    if_match: Option<&EntityTags>,
-) -> Result<article::Model> {
-    check_writable_row(visible(editor.visibility, id).one(db).await?, editor, if_match)
-}
-
-/// The article as clients see it, without its author.
-pub(super) fn view_without_author(article: article::Model) -> ArticleResponse {
-    view(article, &Authors::default())
+/// The article as clients see it, without anything of other tables.
+pub(super) fn own_view(article: article::Model) -> ArticleResponse {
+    view(article, &Related::default())
 }
 
 /// The article as clients see it.
-fn view(article: article::Model, authors: &Authors) -> ArticleResponse {
+fn view(article: article::Model, related: &Related) -> ArticleResponse {
     let article::Model {
         id,
         title,
@@ -283,7 +314,8 @@ fn view(article: article::Model, authors: &Authors) -> ArticleResponse {
         format: Format::of_name(&format),
         published_at: published_at.map(shown),
         scheduled_at: scheduled_at.map(shown),
-        author: authors.view(author_id),
+        author: related.author(author_id),
+        tags: related.tags(id),
         html: None,
         excerpt: None,
         word_count: None,

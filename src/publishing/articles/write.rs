@@ -29,7 +29,7 @@ pub(super) async fn insert(
     default_format: Format,
     now: DateTime<Utc>,
 ) -> Result<article::Model> {
-    let ArticleCreate { title, content, published, slug: _, format, excerpt, scheduled_at } = input;
+    let ArticleCreate { title, content, published, slug: _, format, excerpt, scheduled_at, tags: _ } = input;
     let row = article::ActiveModel {
         id: NotSet,
         title: Set(title.into_inner()),

@@ -28,6 +28,7 @@ use byline::{
         resource::{Endpoint, Endpoints},
         validation::Limits,
     },
+    publishing::tags::orphans::delete_orphans,
     server::{
         Server,
         app::{AppState, create_app, document},
@@ -109,6 +110,11 @@ impl TestApp {
     pub(crate) async fn delete_expired(&self) {
         let (writer, now) = (&self.state.accounts.writer, self.state.accounts.clock.now());
         delete_expired(writer, now, &CancellationToken::new()).await.unwrap();
+    }
+
+    /// Deletes the tags without articles, as the task does.
+    pub(crate) async fn delete_orphaned_tags(&self) {
+        delete_orphans(&self.state.publishing.writer, &CancellationToken::new()).await.unwrap();
     }
 
     /// Starts another server on the database of this one.
