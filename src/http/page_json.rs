@@ -52,6 +52,16 @@ impl PageMemory {
         Self { free: Arc::new(Semaphore::new(blocks)), blocks }
     }
 
+    /// Reserves the memory for a body of `bytes`, until the result is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if pages and other bodies occupy it.
+    pub fn reserve(&self, bytes: usize) -> Result<ReservedMemory> {
+        let mut reserved = ReservedMemory::default();
+        self.extend(&mut reserved, bytes)?;
+        Ok(reserved)
+    }
+
     /// Reserves memory until `reserved` is enough for a page of `bytes`. A page of more than all memory needs
     /// all of it.
     fn extend(&self, reserved: &mut ReservedMemory, bytes: usize) -> Result<()> {

@@ -2,10 +2,13 @@
 
 pub mod articles;
 pub mod expansions;
+pub mod feeds;
 pub mod rendering;
 pub mod revisions;
 pub mod slugs;
 pub mod tags;
+
+use std::sync::Arc;
 
 use entity::{Visibility, Writability};
 
@@ -28,6 +31,7 @@ use articles::{
     editor::Editor,
     schemas::{Drafts, Format},
 };
+use feeds::Site;
 use rendering::Renderer;
 
 /// What requests about articles need. Cloning it costs reference counts.
@@ -45,6 +49,8 @@ pub struct Publishing {
     pub renderer: Renderer,
     /// The maximum number of revisions of an article.
     pub max_revisions: u32,
+    /// The site that shows the articles; none if no setting names it.
+    site: Option<Arc<Site>>,
     /// The bounds of pages.
     pub page_bounds: PageBounds,
     /// The time.
@@ -59,7 +65,18 @@ impl Publishing {
         let (default_format, max_revisions) =
             (settings.publishing.default_format.into(), settings.publishing.max_revisions);
         let renderer = Renderer::new(settings);
-        Self { reader, writer, public_drafts, default_format, max_revisions, renderer, page_bounds, clock }
+        let site = Site::new(settings).map(Arc::new);
+        Self {
+            reader,
+            writer,
+            public_drafts,
+            default_format,
+            max_revisions,
+            renderer,
+            site,
+            page_bounds,
+            clock,
+        }
     }
 
     /// The same on the connections of another worker.
@@ -67,6 +84,14 @@ impl Publishing {
     pub fn on(&self, db: &Db) -> Self {
         let writer = self.writer.on(db.writer.clone());
         Self { reader: db.reader.clone(), writer, ..self.clone() }
+    }
+
+    /// The site that shows the articles.
+    ///
+    /// # Errors
+    /// [`Error::NoSite`] if no setting names it.
+    pub fn site(&self) -> Result<&Site> {
+        self.site.as_deref().ok_or(Error::NoSite)
     }
 
     /// Which articles `viewer` may see.
@@ -124,7 +149,8 @@ impl Publishing {
 /// The routes of this area.
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
     let articles = articles::routes::endpoints().into_iter();
-    articles.chain(revisions::routes::endpoints()).chain(tags::routes::endpoints())
+    let articles = articles.chain(revisions::routes::endpoints()).chain(tags::routes::endpoints());
+    articles.chain(feeds::routes::endpoints())
 }
 
 /// Starts the tasks of this area. `publishing` has the connections of tasks.

@@ -27,6 +27,7 @@ mod docs;
 mod document;
 mod document_rules;
 mod drafts;
+mod feeds;
 mod health;
 mod house;
 mod keyset;

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Published, Response, TestApp, Viewer, read_list};
 
-const MARKDOWN: &str = "# Title\n\nThe *first* paragraph\n<script>alert(1)</script>of **two**.\n\nSecond.";
+const MARKDOWN: &str = "# Title\n\nThe *first* paragraph <script>alert(1)</script>of **two**.\n\nSecond.";
 
-const HTML: &str = "<h1 id=\"user-content-title\">Title</h1>\n<p>The <em>first</em> paragraph\n\
+const HTML: &str = "<h1 id=\"user-content-title\">Title</h1>\n<p>The <em>first</em> paragraph \
                     of <strong>two</strong>.</p>\n<p>Second.</p>\n";
 
 fn body(format: &str, published: bool) -> Value {

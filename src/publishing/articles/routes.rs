@@ -170,13 +170,11 @@ pub async fn read_article_by_slug(
     base: Base,
 ) -> Result<HttpResponse> {
     let (viewer, expand) = (request.caller, request.query.expand.unwrap_or_default());
-    let (visibility, Publishing { reader, renderer, .. }) = (publishing.visibility(viewer), &*publishing);
-    match service::get_article_by_slug(reader, renderer, visibility, &request.path, &expand, &conditions)
-        .await?
-    {
-        BySlug::Article(article) => {
-            Ok(article.respond(publishing.recipient(viewer), HttpResponseBuilder::json))
-        }
+    let (visibility, recipient) = (publishing.visibility(viewer), publishing.recipient(viewer));
+    let Publishing { reader: db, renderer, .. } = &*publishing;
+    let read = service::get_article_by_slug(db, renderer, visibility, &request.path, &expand, &conditions);
+    match read.await? {
+        BySlug::Article(article) => Ok(article.respond(recipient, HttpResponseBuilder::json)),
         BySlug::Moved(slug) => Ok(redirect(base.reference(&format!("articles/by-slug/{slug}")), &expand)),
     }
 }

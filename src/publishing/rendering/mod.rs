@@ -11,6 +11,7 @@ mod sanitizer;
 mod text;
 
 pub use renderer::{RenderedArticle, Renderer, Unrendered};
+pub use sanitizer::with_absolute_urls;
 
 /// Increases when the same content is rendered in another way. Part of the entity tags of responses that show it.
 pub const RENDERER_VERSION: u32 = 1;

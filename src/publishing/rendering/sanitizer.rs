@@ -6,7 +6,7 @@ use std::{
     sync::LazyLock,
 };
 
-use ammonia::Builder;
+use ammonia::{Builder, UrlRelative};
 use url::Url;
 
 /// Precedes each id, so that no id of an article is that of an element of the page, or a property of its document.
@@ -125,7 +125,9 @@ const CLASSES: [(&str, &[&str]); 4] = [
     ("sup", &["footnote-ref"]),
 ];
 
-static ALLOWED: LazyLock<Builder<'static>> = LazyLock::new(|| {
+static ALLOWED: LazyLock<Builder<'static>> = LazyLock::new(allowed);
+
+fn allowed() -> Builder<'static> {
     let alignment = || HashMap::from([("align", HashSet::from(["left", "center", "right"]))]);
     let mut builder = Builder::empty();
     builder
@@ -142,7 +144,7 @@ static ALLOWED: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .id_prefix(Some(ID_PREFIX))
         .attribute_filter(attribute);
     builder
-});
+}
 
 fn set(names: &[&'static str]) -> HashSet<&'static str> {
     names.iter().copied().collect()
@@ -151,6 +153,14 @@ fn set(names: &[&'static str]) -> HashSet<&'static str> {
 /// Removes everything that is not allowed. The result is well-formed, and has only double quotes around attributes.
 pub(super) fn sanitize(html: &str) -> String {
     ALLOWED.clean(html).to_string()
+}
+
+/// Sanitised HTML with absolute URLs, for readers that do not know `base`, the URL of its page.
+pub fn with_absolute_urls(html: &str, base: &str) -> String {
+    match Url::parse(base) {
+        Ok(base) => allowed().url_relative(UrlRelative::RewriteWithBase(base)).clean(html).to_string(),
+        Err(_) => html.to_owned(),
+    }
 }
 
 /// The value of an attribute that is allowed by its name; `None` removes it.
@@ -206,6 +216,20 @@ mod tests {
              <a href=\"#user-content-a\" rel=\"noopener\">a</a>\
              <a href=\"#\" rel=\"noopener\">top</a>\
              <a href=\"#user-content-a\" rel=\"noopener\">a</a>"
+        );
+    }
+
+    #[test]
+    fn absolute_urls_replace_those_that_are_relative_to_the_page() {
+        let html = sanitize(
+            "<h1 id=a>A</h1><a href=#a>1</a><a href=/b>2</a><img src=c.png><a href=http://d.example/>3</a>",
+        );
+        assert_eq!(
+            with_absolute_urls(&html, "https://blog.example/posts/x"),
+            "<h1 id=\"user-content-a\">A</h1>\
+             <a href=\"https://blog.example/posts/x#user-content-a\" rel=\"noopener\">1</a>\
+             <a href=\"https://blog.example/b\" rel=\"noopener\">2</a>\
+             <img src=\"https://blog.example/posts/c.png\"><a href=\"http://d.example/\" rel=\"noopener\">3</a>"
         );
     }
 

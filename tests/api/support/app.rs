@@ -28,7 +28,7 @@ use byline::{
         resource::{Endpoint, Endpoints},
         validation::Limits,
     },
-    publishing::tags::orphans::delete_orphans,
+    publishing::{rendering::Renderer, tags::orphans::delete_orphans},
     server::{
         Server,
         app::{AppState, create_app, document},
@@ -229,6 +229,10 @@ impl TestApp {
 
     pub(super) fn page_bounds(&self) -> &PageBounds {
         &self.state.publishing.page_bounds
+    }
+
+    pub(super) fn renderer(&self) -> &Renderer {
+        &self.state.publishing.renderer
     }
 
     /// The limits that requests are checked against.
