@@ -57,8 +57,8 @@ item = element item {
 SITEMAP = r"""
 default namespace = "http://www.sitemaps.org/schemas/sitemap/0.9"
 start = element urlset { element url {
-    element loc { xsd:anyURI { pattern = "https?://\S+" maxLength = "2048" } } & element lastmod { xsd:dateTime }
-}* }
+    element loc { xsd:anyURI { pattern = "https?://\S+" maxLength = "2048" } } & element lastmod { xsd:dateTime }?
+}+ }
 """
 
 
@@ -110,8 +110,9 @@ def checked(path, schema):
 
 
 def check_conditional(path, headers):
-    expect(headers["etag"] and headers["last-modified"], f"{path} has no validators")
-    parsedate_to_datetime(headers["last-modified"])
+    expect(headers["etag"], f"{path} has no entity tag")
+    if "sitemap" not in path:
+        parsedate_to_datetime(headers["last-modified"])
     call = urllib.request.Request(SERVER + path, headers={"If-None-Match": headers["etag"]})
     try:
         urllib.request.urlopen(call)
@@ -121,14 +122,18 @@ def check_conditional(path, headers):
 
 
 def check_feed(path, schema, expected, version):
-    headers, body, _ = checked(path, schema)
+    headers, body, document = checked(path, schema)
     check_conditional(path, headers)
     feed = feedparser.parse(body, response_headers={"content-type": headers["content-type"]})
     expect(not feed.bozo, f"{path}: {feed.get('bozo_exception')}")
     expect(feed.version == version, f"{path} is {feed.version}")
     expect(feed.feed.title == "Zo\xeb & <Friends>", f"{path} has the title {feed.feed.title}")
     expect(any(link.rel == "self" and link.href == SERVER + path for link in feed.feed.links), f"{path} does not name itself")
-    titles = [readable(entry.get("title", "")) for entry in feed.entries]
+    titles = [entry.get("title", "") for entry in feed.entries]
+    if version == "rss20":
+        # Titles of RSS are text, but feedparser takes those that look like HTML for HTML.
+        titles = [title.text or "" for title in document.iterfind("channel/item/title")]
+    titles = [readable(title) for title in titles]
     expect(titles == expected, f"{path}: {titles} instead of {expected}")
     ids = [entry.id for entry in feed.entries]
     expect(len(set(ids)) == len(ids) and all(id.startswith("tag:127.0.0.1,") for id in ids), f"{path}: {ids}")
@@ -180,7 +185,8 @@ def main():
             feed = feedparser.parse(checked(path + query, schema)[1])
             expect(not feed.bozo and len(feed.entries) == number, f"{path}{query}: {len(feed.entries)}")
     headers, body, document = checked("/sitemap.xml", SITEMAP)
-    expect(len(document) == len(order), f"the sitemap has {len(document)} articles instead of {len(order)}")
+    # The first page of the site is there, too.
+    expect(len(document) == len(order) + 1, f"the sitemap has {len(document)} pages, with {len(order)} articles")
     urls = [url.findtext("{*}loc") for url in document]
     expect(len(set(urls)) == len(urls), "the sitemap names a page twice")
     check_conditional("/sitemap.xml", headers)
