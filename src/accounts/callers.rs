@@ -139,6 +139,12 @@ impl Caller for Viewer {
     }
 }
 
+impl Audience for Anyone {
+    fn is_anonymous(_request: &HttpRequest) -> bool {
+        true
+    }
+}
+
 impl Audience for Viewer {
     fn is_anonymous(request: &HttpRequest) -> bool {
         matches!(token_of_viewer(request), Ok(None))

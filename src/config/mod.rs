@@ -43,7 +43,7 @@ pub use self::http::HttpSettings;
 pub use self::logging::{LogFormat, LogSettings};
 pub use self::mail::{EmailVerification, LinkTemplate, MailSettings};
 pub use self::origins::{Origin, Origins};
-pub use self::publishing::{ContentFormat, PublishingSettings};
+pub use self::publishing::{ArticleUrl, ContentFormat, PublicUrl, PublishingSettings};
 use self::reader::{RawSettings, Reader};
 pub use self::secret_key::{create_data_dir, rotate as rotate_secret_key};
 use self::text_file::TextFile;

@@ -57,6 +57,8 @@ fn nothing_needs_to_be_set() {
     assert_eq!(settings.http.cors_origins, listed(&["http://localhost:3000"]));
     assert_eq!(settings.http.root_path, "");
     assert!(!settings.publishing.public_drafts);
+    let article_url = settings.publishing.article_url.as_ref().unwrap();
+    assert_eq!(article_url.fill("a", 1), "http://localhost:3000/posts/a");
     assert_eq!(settings.http.max_page_size, Some(1000));
     assert_eq!(settings.http.max_body_bytes, 2 * 1024 * 1024);
     assert_eq!(settings.auth.bcrypt_cost, 12);
@@ -148,6 +150,8 @@ fn all_settings_can_be_set() {
         ("CHECK_PASSWORDS", "off"),
         ("BACKEND_CORS_ORIGINS", r#"["https://a.example", "*"]"#),
         ("PUBLIC_DRAFTS", "yes"),
+        ("PUBLIC_URL", "https://blog.example"),
+        ("ARTICLE_URL", "https://blog.example/{id}"),
         ("MAX_PAGE_SIZE", "0"),
         ("MAX_BODY_BYTES", "1_024"),
         ("BCRYPT_COST", "10"),
@@ -229,6 +233,8 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("BACKEND_CORS_ORIGINS", "http://a,http://b"),
         ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ("PUBLIC_DRAFTS", ""),
+        ("PUBLIC_URL", "blog.example"),
+        ("ARTICLE_URL", "https://blog.example/posts"),
         ("MAX_PAGE_SIZE", "-1"),
         ("MAX_PAGE_BYTES", "32 MiB"),
         ("WRITE_TIMEOUT_SECONDS", "0"),

@@ -181,7 +181,9 @@ fn is_compressible(response: &ServiceResponse<BoxBody>) -> bool {
     let large = matches!(response.response().body().size(), BodySize::Sized(bytes) if bytes >= MIN_SIZE);
     let text = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| {
         let kind = value.as_bytes();
-        kind.starts_with(b"application/json") || kind.starts_with(b"text/")
+        let is_data =
+            [&b"json"[..], b"xml"].iter().any(|name| kind.windows(name.len()).any(|part| part == *name));
+        kind.starts_with(b"text/") || (kind.starts_with(b"application/") && is_data)
     });
     large
         && text

@@ -61,6 +61,9 @@ pub enum Error {
     /// 404: it does not exist, or the caller may not see it.
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// 404: the server does not know the URL of the site.
+    #[error("PUBLIC_URL is not set")]
+    NoSite,
     /// 404: no route has this path.
     #[error("Not Found")]
     NoRoute,
@@ -206,7 +209,7 @@ impl ResponseError for Error {
             | Self::Suspended
             | Self::EmailNotConfirmed
             | Self::RegistrationClosed => StatusCode::FORBIDDEN,
-            Self::NotFound(_) | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NoSite | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,

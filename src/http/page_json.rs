@@ -52,6 +52,16 @@ impl PageMemory {
         Self { free: Arc::new(Semaphore::new(blocks)), blocks }
     }
 
+    /// Reserves the memory for a body of `bytes`, until the result is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if pages and other bodies occupy it.
+    pub fn reserve(&self, bytes: usize) -> Result<ReservedMemory> {
+        let mut reserved = ReservedMemory::default();
+        self.extend(&mut reserved, bytes)?;
+        Ok(reserved)
+    }
+
     /// Reserves memory until `reserved` is enough for a page of `bytes`. A page of more than all memory needs
     /// all of it.
     fn extend(&self, reserved: &mut ReservedMemory, bytes: usize) -> Result<()> {
@@ -76,12 +86,14 @@ pub struct PageJson {
     /// Each row begins with a byte for the punctuation in front of it.
     rows: Vec<Vec<u8>>,
     bytes: usize,
+    /// The bytes that the page needs besides its rows.
+    held: usize,
 }
 
 impl PageJson {
     /// An empty array.
     pub fn new(memory: PageMemory) -> Self {
-        Self { memory, reserved: ReservedMemory::default(), rows: Vec::new(), bytes: 1 }
+        Self { memory, reserved: ReservedMemory::default(), rows: Vec::new(), bytes: 1, held: 0 }
     }
 
     /// The number of its rows.
@@ -149,9 +161,18 @@ impl PageJson {
         Ok(())
     }
 
+    /// Reserves the memory for further bytes that the page needs until it has been sent, besides its rows.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if other pages occupy the memory.
+    pub fn hold(&mut self, bytes: usize) -> Result<()> {
+        self.held = self.held.saturating_add(bytes);
+        self.count(0)
+    }
+
     fn count(&mut self, bytes: usize) -> Result<()> {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.memory.extend(&mut self.reserved, self.bytes)
+        self.memory.extend(&mut self.reserved, self.bytes.saturating_add(self.held))
     }
 
     /// Completes a response with this body. Its memory stays reserved until it has been sent.

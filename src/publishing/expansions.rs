@@ -1,11 +1,16 @@
 //! What responses show of an article in addition to its own row: the parameter `expand`.
 
 use serde_json::{Value, to_value};
+use sha2::{Digest as _, Sha256};
 use utoipa::openapi::{ArrayBuilder, RefOr, Schema};
 
 use crate::{
     choice,
-    http::validation::{Echo, Field, Input, InvalidValue, Limits},
+    http::{
+        conditional::EntityTag,
+        validation::{Echo, Field, Input, InvalidValue, Limits},
+    },
+    publishing::rendering::RENDERER_VERSION,
 };
 
 choice! {
@@ -15,6 +20,10 @@ choice! {
         Author = "author",
         /// Its tags.
         Tags = "tags",
+        /// Its content as HTML that is safe to show.
+        Html = "html",
+        /// Its excerpt, its number of words, and the time to read it.
+        Excerpt = "excerpt",
     }
 }
 
@@ -26,6 +35,22 @@ impl Expansions {
     /// Whether the request asks for it.
     pub fn contains(&self, expand: Expand) -> bool {
         self.0.contains(&expand)
+    }
+
+    /// Whether the content is shown as readers see it.
+    pub fn shows_content(&self) -> bool {
+        self.contains(Expand::Html) || self.contains(Expand::Excerpt)
+    }
+
+    /// The tag of articles that are shown with their contents as readers see them; `articles` is their tag without.
+    /// What is shown depends on the articles alone.
+    pub fn tag(&self, articles: EntityTag) -> EntityTag {
+        if !self.shows_content() {
+            return articles;
+        }
+        let shown = [self.contains(Expand::Html), self.contains(Expand::Excerpt)].map(u8::from);
+        articles
+            .with(&Sha256::new().chain_update(RENDERER_VERSION.to_le_bytes()).chain_update(shown).finalize())
     }
 
     /// The value of the parameter, for links.

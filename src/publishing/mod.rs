@@ -2,7 +2,9 @@
 
 pub mod articles;
 pub mod expansions;
+pub mod feeds;
 pub mod previews;
+pub mod rendering;
 pub mod revisions;
 mod schedule;
 pub mod search;
@@ -32,6 +34,8 @@ use articles::{
     editor::Editor,
     schemas::{Drafts, Format},
 };
+use feeds::Site;
+use rendering::Renderer;
 
 /// What requests about articles need. Cloning it costs reference counts.
 #[derive(Clone, Debug)]
@@ -44,8 +48,12 @@ pub struct Publishing {
     pub public_drafts: bool,
     /// The format of a new article that names none.
     pub default_format: Format,
+    /// Renders the contents of articles.
+    pub renderer: Renderer,
     /// The maximum number of revisions of an article.
     pub max_revisions: u32,
+    /// The site that shows the articles; none if no setting names it.
+    site: Option<Arc<Site>>,
     /// The bounds of pages.
     pub page_bounds: PageBounds,
     /// Admits as many searches at the same time as there are workers, so that others find a connection.
@@ -70,7 +78,9 @@ impl Publishing {
             writer,
             public_drafts,
             default_format: settings.publishing.default_format.into(),
+            renderer: Renderer::new(settings),
             max_revisions: settings.publishing.max_revisions,
+            site: Site::new(settings).map(Arc::new),
             page_bounds,
             search_throttle: Throttle::new(settings.http.workers.max(1), max_wait),
             search_language: settings.publishing.search_language,
@@ -84,6 +94,14 @@ impl Publishing {
     pub fn on(&self, db: &Db) -> Self {
         let writer = self.writer.on(db.writer.clone());
         Self { reader: db.reader.clone(), writer, ..self.clone() }
+    }
+
+    /// The site that shows the articles.
+    ///
+    /// # Errors
+    /// [`Error::NoSite`] if no setting names it.
+    pub fn site(&self) -> Result<&Site> {
+        self.site.as_deref().ok_or(Error::NoSite)
     }
 
     /// Which articles `viewer` may see.
@@ -137,6 +155,7 @@ impl Publishing {
 pub fn endpoints() -> impl Iterator<Item = Endpoint> {
     let articles = articles::routes::endpoints().into_iter();
     articles
+        .chain(feeds::routes::endpoints())
         .chain(previews::routes::endpoints())
         .chain(revisions::routes::endpoints())
         .chain(search::routes::endpoints())

@@ -47,6 +47,7 @@ use crate::{
         (name = "articles", description = "Published articles are public; each author manages their own."),
         (name = "revisions", description = "The former states of articles, for their authors and administrators."),
         (name = "tags", description = "The tags of articles."),
+        (name = "feeds", description = "The newest articles and the sitemap, for feed readers and search engines."),
         (name = "auth", description = "Registration and access tokens."),
         (name = "users", description = "The signed-in account."),
         (name = "administration", description = "For administrators: accounts, and the log of administrative actions."),

@@ -63,6 +63,12 @@ const ROWS: &[(&str, [u16; 10])] = &[
     ("list_previews", [401, 404, 200, 401, 403, 401, 401, 200, 403, 200]),
     ("revoke_preview", [401, 404, 404, 401, 403, 401, 401, 404, 403, 404]),
     ("read_preview", [404; 10]),
+    ("read_atom_feed", PUBLIC),
+    ("read_rss_feed", PUBLIC),
+    ("read_json_feed", PUBLIC),
+    ("read_sitemap", PUBLIC),
+    ("read_sitemap_part", PUBLIC),
+    ("read_robots", PUBLIC),
     ("login", PUBLIC),
     ("refresh", PUBLIC),
     ("register_user", [201; 10]),
@@ -199,6 +205,12 @@ impl World {
                 let draft = self.draft(owner).await;
                 (draft.replace("/articles/", "/articles/by-slug/article-"), None)
             }
+            "read_atom_feed" => path("/feeds/atom.xml"),
+            "read_rss_feed" => path("/feeds/rss.xml"),
+            "read_json_feed" => path("/feeds/feed.json"),
+            "read_sitemap" => path("/sitemap.xml"),
+            "read_sitemap_part" => path("/sitemap-1.xml"),
+            "read_robots" => path("/robots.txt"),
             "update_article" => (self.draft(owner).await, Some(json!({ "title": "Another" }))),
             "list_revisions" => (self.draft(owner).await + "/revisions", None),
             "read_revision" => (self.revision(owner).await, None),

@@ -88,6 +88,12 @@ pub(crate) fn check(method: &str, target: &str, status: u16, headers: &[(String,
     if method == "HEAD" || declared.get("content").is_none() {
         return;
     }
+    let media_type = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.as_str());
+    let media_type = media_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    if media_type != "application/json" && declared["content"].get(media_type).is_some() {
+        // A document in another language than JSON.
+        return;
+    }
     let is_json = headers.iter().any(|(name, value)| name == "content-type" && value == "application/json");
     assert!(is_json, "{seen}");
     let validator = &VALIDATORS[&format!("{} {pattern} {status}", method.to_lowercase())];
@@ -121,8 +127,15 @@ fn resource(path: &str) -> Option<(&'static str, &'static Value)> {
     let wanted = segments(path);
     DOCUMENT["paths"].as_object().unwrap().iter().find_map(|(pattern, operations)| {
         let known = segments(pattern);
+        let fits_segment = |known: &str, wanted: &str| match known.split_once('{') {
+            None => known == wanted,
+            Some((start, rest)) => {
+                let end = rest.split_once('}').map_or("", |(_, end)| end);
+                wanted.starts_with(start) && wanted.ends_with(end)
+            }
+        };
         let fits = known.len() == wanted.len()
-            && known.iter().zip(&wanted).all(|(known, wanted)| known == wanted || known.starts_with('{'));
+            && known.iter().zip(&wanted).all(|(known, wanted)| fits_segment(known, wanted));
         (fits && !path.ends_with("//")).then_some((pattern.as_str(), operations))
     })
 }

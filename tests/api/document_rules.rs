@@ -108,7 +108,9 @@ fn every_example_of_a_body_is_allowed_by_the_schema() {
             assert!(schema.is_valid(value), "{path:?}: {value}");
             examples += 1;
         }
-        assert!(example(&media["schema"]).is_some(), "{path:?}");
+        // A document in another language than JSON has no members to give examples of.
+        let is_document = media["schema"] == json!({ "type": "string" });
+        assert!(is_document || example(&media["schema"]).is_some(), "{path:?}");
     }
     assert!(examples > 30, "{examples}");
 }

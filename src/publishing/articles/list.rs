@@ -12,6 +12,7 @@ use sea_orm::{
 use serde_json::json;
 
 use super::{
+    content::{add_to_page, unrendered},
     editor::state,
     filter::{keys, narrow, of_list},
     related::Related,
@@ -29,7 +30,11 @@ use crate::{
         paging::{Count, Neighbours, PageRequest},
         validation::{FieldErrors, Instant, InvalidValue, List},
     },
-    publishing::{expansions::Expansions, tags::of_articles::tagged},
+    publishing::{
+        expansions::{Expand, Expansions},
+        rendering::{Renderer, Unrendered},
+        tags::of_articles::tagged,
+    },
 };
 
 /// One page.
@@ -54,12 +59,13 @@ struct Request {
 }
 
 /// The values of an article that the page needs after its JSON is written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Written {
     id: i32,
     state: RowState,
     author_id: i32,
     key: DateTime<Utc>,
+    content: Option<Unrendered>,
 }
 
 /// The bytes of an article in a page in addition to its title and its content.
@@ -74,6 +80,7 @@ const ROW_SIZE: usize = 400;
 pub async fn list_articles(
     db: &impl ReadRows,
     bounds: &PageBounds,
+    renderer: &Renderer,
     visibility: Visibility,
     filter: ArticleFilter,
     conditions: &Conditions,
@@ -97,8 +104,8 @@ pub async fn list_articles(
             return Ok(Conditional::NotModified(tag));
         }
     }
-    let (mut articles, rows) = request.read_page(db, bounds, visibility, bytes).await?;
-    let page = request.page.rows(rows);
+    let (mut articles, rows) = request.read_page(db, renderer, bounds, visibility, bytes).await?;
+    let mut page = request.page.rows(rows);
     let ids: Vec<_> = page.rows.iter().map(|row| (row.id, row.author_id)).collect();
     let related = Related::load(db, &request.expand, &ids).await?;
     articles.add_member("author", page.rows.iter().map(|row| related.author(row.author_id)))?;
@@ -107,6 +114,8 @@ pub async fn list_articles(
     if conditions.is_current(&tag) {
         return Ok(Conditional::NotModified(tag));
     }
+    let contents = page.rows.iter_mut().map(|row| row.content.take());
+    add_to_page(&mut articles, renderer, &request.expand, contents).await?;
     let neighbours = request.page.neighbours(&page, |row| (row.key, row.id));
     Ok(Conditional::Modified(ArticlePage { articles, neighbours, total }, tag))
 }
@@ -232,6 +241,7 @@ impl Request {
     async fn read_page(
         &self,
         db: &impl ReadRows,
+        renderer: &Renderer,
         bounds: &PageBounds,
         visibility: Visibility,
         bytes: u64,
@@ -241,7 +251,7 @@ impl Request {
             let mut page = PageJson::new(bounds.memory.clone());
             page.reserve(bytes)?;
             let max_bytes = admission.is_none().then_some(MAX_CHEAP_BYTES);
-            if let Some(rows) = self.write_rows(db, visibility, &mut page, max_bytes).await? {
+            if let Some(rows) = self.write_rows(db, renderer, visibility, &mut page, max_bytes).await? {
                 return Ok((page, rows));
             }
             drop(page);
@@ -255,6 +265,7 @@ impl Request {
     async fn write_rows(
         &self,
         db: &impl ReadRows,
+        renderer: &Renderer,
         visibility: Visibility,
         page: &mut PageJson,
         max_bytes: Option<u64>,
@@ -265,8 +276,11 @@ impl Request {
         let mut write = |row: &QueryResult| -> Result<bool> {
             let article = full_row(row)?;
             let (id, state) = (article.id, state(&article));
-            rows.push(Written { id, state, author_id: article.author_id, key: self.key(&article) });
-            if rows.len() > limit {
+            let is_shown = rows.len() < limit;
+            let content = (is_shown && self.expand.shows_content()).then(|| unrendered(renderer, &article));
+            page.hold(content.as_ref().map_or(0, Unrendered::size))?;
+            rows.push(Written { id, state, author_id: article.author_id, key: self.key(&article), content });
+            if !is_shown {
                 return Ok(true);
             }
             let usual = article.title.len().saturating_add(article.content.len()).saturating_add(ROW_SIZE);
@@ -342,12 +356,14 @@ impl Request {
         Ok(bytes)
     }
 
-    /// The size of the page: the text of its articles and [`ROW_SIZE`] for each. The texts are not loaded. No
+    /// The size of the page: the text of its articles, as often as it is shown, and [`ROW_SIZE`] for each. The texts are not loaded. No
     /// more rows are counted than a page of `max` bytes can have.
     async fn bytes(&self, db: &impl ConnectionTrait, visibility: Visibility, max: u64) -> Result<u64> {
         let row_size = i64::try_from(ROW_SIZE).unwrap_or(i64::MAX);
         let length = |column: article::Column| Expr::expr(Func::cust("octet_length").arg(column.into_expr()));
-        let size = length(article::Column::Title).add(length(article::Column::Content)).add(row_size);
+        let contents = if self.expand.contains(Expand::Html) { 2 } else { 1 };
+        let content = length(article::Column::Content).mul(contents);
+        let size = length(article::Column::Title).add(content).add(row_size);
         let parts = self.parts(visibility, |part| {
             let position = part.columns([self.key_column(), article::Column::Id]);
             position.column_as(size.clone(), "size")

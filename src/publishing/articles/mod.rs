@@ -3,6 +3,7 @@
 //! `entity::visibility` decides who may see an article. For everyone else it is 404, whatever the request.
 
 mod authors;
+mod content;
 mod edit;
 pub mod editor;
 pub(super) mod filter;

@@ -14,6 +14,7 @@ use crate::{
 /// The rows of other tables that a response shows; none unless the request asks for them.
 #[derive(Debug, Default)]
 pub(super) struct Related {
+    expand: Expansions,
     authors: Authors,
     tags: Option<TagsOfArticles>,
 }
@@ -32,7 +33,7 @@ impl Related {
         } else {
             None
         };
-        Ok(Self { authors, tags })
+        Ok(Self { expand: expand.clone(), authors, tags })
     }
 
     /// The author with this id, if loaded.
@@ -45,9 +46,10 @@ impl Related {
         self.tags.as_ref().map(|tags| tags.of(article))
     }
 
-    /// The entity tag of articles shown with these rows; `articles` is their tag without.
+    /// The entity tag of articles shown with these rows and with their contents, if the request asks for them;
+    /// `articles` is their tag without.
     pub(super) fn tag(&self, articles: EntityTag) -> EntityTag {
-        let articles = self.authors.tag(articles);
+        let articles = self.authors.tag(self.expand.tag(articles));
         match &self.tags {
             Some(tags) => tags.tag(articles),
             None => articles,

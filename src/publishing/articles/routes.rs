@@ -116,8 +116,8 @@ pub async fn list_articles(
 ) -> Result<HttpResponse> {
     let (viewer, parameters) = (request.caller, link_parameters(&request.query));
     let visibility = publishing.list_visibility(viewer, request.query.requested_drafts())?;
-    let Publishing { reader, page_bounds, .. } = &*publishing;
-    let page = list::list_articles(reader, page_bounds, visibility, request.query, &conditions).await?;
+    let Publishing { reader, page_bounds: bounds, renderer, .. } = &*publishing;
+    let page = list::list_articles(reader, bounds, renderer, visibility, request.query, &conditions).await?;
     Ok(page.respond(publishing.recipient(viewer), |response, page| {
         page.neighbours.write_link(response, &parameters);
         write_total(response, page.total);
@@ -144,9 +144,9 @@ pub async fn read_article(
     conditions: Conditions,
 ) -> Result<HttpResponse> {
     let (viewer, expand) = (request.caller, request.query.expand.unwrap_or_default());
-    let visibility = publishing.visibility(viewer);
+    let (visibility, Publishing { reader, renderer, .. }) = (publishing.visibility(viewer), &*publishing);
     let article =
-        service::get_article(&publishing.reader, visibility, &request.path, &expand, &conditions).await?;
+        service::get_article(reader, renderer, visibility, &request.path, &expand, &conditions).await?;
     Ok(article.respond(publishing.recipient(viewer), HttpResponseBuilder::json))
 }
 
@@ -173,11 +173,11 @@ pub async fn read_article_by_slug(
     base: Base,
 ) -> Result<HttpResponse> {
     let (viewer, expand) = (request.caller, request.query.expand.unwrap_or_default());
-    let (db, visibility) = (&publishing.reader, publishing.visibility(viewer));
-    match service::get_article_by_slug(db, visibility, &request.path, &expand, &conditions).await? {
-        BySlug::Article(article) => {
-            Ok(article.respond(publishing.recipient(viewer), HttpResponseBuilder::json))
-        }
+    let (visibility, recipient) = (publishing.visibility(viewer), publishing.recipient(viewer));
+    let Publishing { reader: db, renderer, .. } = &*publishing;
+    let read = service::get_article_by_slug(db, renderer, visibility, &request.path, &expand, &conditions);
+    match read.await? {
+        BySlug::Article(article) => Ok(article.respond(recipient, HttpResponseBuilder::json)),
         BySlug::Moved(slug) => Ok(redirect(base.reference(&format!("articles/by-slug/{slug}")), &expand)),
     }
 }

@@ -264,6 +264,22 @@ pub struct ArticleResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples("engines"))]
     pub tags: Option<Vec<String>>,
+    /// The content as HTML that is safe to show; present with `expand=html`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("<p>It weaves algebraical patterns.</p>\n"))]
+    pub html: Option<String>,
+    /// The excerpt that the author wrote, or the first paragraph as text; present with `expand=excerpt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("It weaves algebraical patterns."))]
+    pub excerpt: Option<String>,
+    /// The number of words of the content; present with `expand=excerpt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples(4))]
+    pub word_count: Option<u32>,
+    /// The minutes that reading the content takes; present with `expand=excerpt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples(1))]
+    pub reading_minutes: Option<u32>,
     /// Sent as the entity tag.
     #[serde(skip)]
     pub state: RowState,

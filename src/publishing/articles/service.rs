@@ -5,7 +5,7 @@ use entity::{StoredTime, Visibility, Writability, article};
 use sea_orm::{ConnectionTrait, DbErr, QuerySelect as _, Select};
 
 use super::{
-    ARTICLES,
+    ARTICLES, content,
     edit::{self, Edit},
     editor::{Editor, NOT_FOUND, load_writable, state, visible},
     related::Related,
@@ -24,6 +24,7 @@ use crate::{
     },
     publishing::{
         expansions::Expansions,
+        rendering::Renderer,
         slugs::{self, Slug},
         tags::{names, of_articles},
     },
@@ -35,13 +36,14 @@ use crate::{
 /// 404 if there is none that is visible.
 pub async fn get_article(
     db: &impl ConnectionTrait,
+    renderer: &Renderer,
     visibility: Visibility,
     path: &ArticlePath,
     expand: &Expansions,
     conditions: &Conditions,
 ) -> Result<Conditional<ArticleResponse>> {
     let id = path.article_id.get().ok_or(NOT_FOUND)?;
-    load(db, visible(visibility, id), expand, conditions).await?.ok_or(NOT_FOUND)
+    load(db, renderer, visible(visibility, id), expand, conditions).await?.ok_or(NOT_FOUND)
 }
 
 /// What a slug leads to.
@@ -59,6 +61,7 @@ pub enum BySlug {
 /// 404 if no article that is visible has the slug, and no published one had it.
 pub async fn get_article_by_slug(
     db: &impl ConnectionTrait,
+    renderer: &Renderer,
     visibility: Visibility,
     path: &SlugPath,
     expand: &Expansions,
@@ -66,7 +69,7 @@ pub async fn get_article_by_slug(
 ) -> Result<BySlug> {
     let slug = Slug::of_path(path.slug.as_ref()).ok_or(NOT_FOUND)?;
     for article in slugs::holders(&slug, visibility) {
-        if let Some(found) = load(db, article, expand, conditions).await? {
+        if let Some(found) = load(db, renderer, article, expand, conditions).await? {
             return Ok(BySlug::Article(Box::new(found)));
         }
     }
@@ -76,6 +79,7 @@ pub async fn get_article_by_slug(
 /// Reads the article that `select` finds, with what is expanded.
 pub(in crate::publishing) async fn load(
     db: &impl ConnectionTrait,
+    renderer: &Renderer,
     select: Select<article::Entity>,
     expand: &Expansions,
     conditions: &Conditions,
@@ -96,7 +100,10 @@ pub(in crate::publishing) async fn load(
     let Some(article) = select.one(db).await? else { return Ok(None) };
     let related = Related::load(db, expand, &[(article.id, article.author_id)]).await?;
     let tag = related.tag(EntityTag::of_row(state(&article)));
-    Ok(Some(Conditional::Modified(view(article, &related), tag)))
+    let content = content::load(renderer, expand, &article).await?;
+    let mut shown = view(article, &related);
+    shown.add_content(expand, content.as_ref());
+    Ok(Some(Conditional::Modified(shown, tag)))
 }
 
 /// Creates an article.
@@ -309,6 +316,10 @@ fn view(article: article::Model, related: &Related) -> ArticleResponse {
         scheduled_at: scheduled_at.map(shown),
         author: related.author(author_id),
         tags: related.tags(id),
+        html: None,
+        excerpt: None,
+        word_count: None,
+        reading_minutes: None,
         state: RowState { version, id: state_id },
     }
 }

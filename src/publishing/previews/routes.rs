@@ -149,9 +149,9 @@ pub async fn read_preview(
     publishing: ThinData<Publishing>,
     request: ApiRequest<Anyone, PreviewTokenPath, ArticleDetail>,
 ) -> Result<HttpResponse> {
-    let Publishing { reader, secrets, clock, .. } = &*publishing;
+    let Publishing { reader, renderer, secrets, clock, .. } = &*publishing;
     let (token, expand) = (request.path.token.as_ref(), request.query.expand.unwrap_or_default());
-    let article = service::read_preview(reader, secrets, token, &expand, clock.now()).await?;
+    let article = service::read_preview(reader, renderer, secrets, token, &expand, clock.now()).await?;
     Ok(HttpResponse::Ok()
         .insert_header(("x-robots-tag", "noindex"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))

@@ -25,6 +25,7 @@ use crate::{
             service::load,
         },
         expansions::Expansions,
+        rendering::Renderer,
     },
 };
 
@@ -123,6 +124,7 @@ pub async fn revoke_preview(
 /// since, is suspended, or may not change the article any more.
 pub async fn read_preview(
     db: &impl ConnectionTrait,
+    renderer: &Renderer,
     secrets: &Secrets,
     token: &str,
     expand: &Expansions,
@@ -157,7 +159,7 @@ pub async fn read_preview(
         .ok_or(NO_PREVIEW)?;
     // The link is the right to see this one article.
     let article = article::Entity::visible_to(Visibility::All).filter(article::Column::Id.eq(article));
-    match load(db, article, expand, &Conditions::default()).await?.ok_or(NO_PREVIEW)? {
+    match load(db, renderer, article, expand, &Conditions::default()).await?.ok_or(NO_PREVIEW)? {
         Conditional::Modified(article, _) => Ok(article),
         Conditional::NotModified(_) => Err(NO_PREVIEW),
     }

@@ -30,6 +30,7 @@ use byline::{
     },
     publishing::{
         articles::service::{assign_slug, publish_scheduled},
+        rendering::Renderer,
         tags::orphans::delete_orphans,
     },
     server::{
@@ -248,6 +249,10 @@ impl TestApp {
 
     pub(super) fn page_bounds(&self) -> &PageBounds {
         &self.state.publishing.page_bounds
+    }
+
+    pub(super) fn renderer(&self) -> &Renderer {
+        &self.state.publishing.renderer
     }
 
     /// The limits that requests are checked against.

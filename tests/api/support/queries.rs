@@ -49,7 +49,8 @@ pub(crate) async fn read_list(app: &TestApp, viewer: Viewer, query: &str, known:
     let known = known.map(|tag| EntityTags::Listed(vec![tag.trim_matches('"').to_owned()]));
     let conditions = Conditions { if_none_match: known, ..Conditions::default() };
     let connection = Recording { inner: app.reader(), statements: Mutex::default() };
-    let read = list_articles(&connection, app.page_bounds(), visibility, filter, &conditions).await.unwrap();
+    let (bounds, renderer) = (app.page_bounds(), app.renderer());
+    let read = list_articles(&connection, bounds, renderer, visibility, filter, &conditions).await.unwrap();
     let statements = connection.statements.into_inner().unwrap();
     match read {
         Conditional::Modified(page, tag) => ListRead {
