@@ -64,7 +64,7 @@ error_responses! {
     /// Of reading one by its slug.
     SlugErrors = [
         Error::BadCredentials, Error::EmailNotConfirmed, Error::NotFound("Article"),
-        examples::unknown_word("expand", &["author", "tags"]),
+        examples::unknown_word("expand", &["author", "tags", "html", "excerpt"]),
     ];
     /// Of creating one.
     CreateErrors = [

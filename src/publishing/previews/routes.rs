@@ -58,7 +58,7 @@ error_responses! {
         Error::NotFound("Article"), Error::NotFound("Preview"), examples::unparsed_integer("path", "article_id"),
     ];
     /// Errors of following one.
-    ReadErrors = [Error::NotFound("Preview"), examples::unknown_word("expand", &["author"])];
+    ReadErrors = [Error::NotFound("Preview"), examples::unknown_word("expand", &["author", "tags", "html", "excerpt"])];
 }
 
 /// Create a preview
