@@ -23,7 +23,7 @@ const COSTS: [(&str, usize); 7] = [
     ("expand=author,tags", 3),
     ("count=exact", 2),
     ("sort=updated_at&author=ann", 1),
-    ("tag=engines&tag=mathematics", 1),
+    ("tag=engines&tag=mathematics", 2),
 ];
 
 /// Starts a server with 50 public articles by each of two authors.

@@ -144,6 +144,39 @@ async fn lists_are_narrowed_to_articles_with_all_tags() {
 }
 
 #[actix_web::test]
+async fn lists_of_common_tags_show_the_same_as_lists_of_rare_ones() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    app.sql(
+        "INSERT INTO articles (title, content, published, author_id, created_at, updated_at) \
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 3000) \
+         SELECT 'title ' || n, '0123456789', TRUE, 1, '2026-01-01T00:00:00+00:00', '2026-01-01T00:00:00+00:00' FROM n",
+    )
+    .await;
+    app.sql("INSERT INTO tags (key, name) VALUES ('even', 'even'), ('third', 'third'), ('rare', 'rare')")
+        .await;
+    for (tag, divisor) in [(1, 2), (2, 3), (3, 500)] {
+        app.sql(&format!(
+            "INSERT INTO article_tags (article_id, tag_id, position) \
+             SELECT id, {tag}, 0 FROM articles WHERE id % {divisor} = 0"
+        ))
+        .await;
+    }
+    for (query, first, total) in [
+        ("tag=even", [3000, 2998], "1500"),
+        ("tag=third", [3000, 2997], "1000"),
+        ("tag=even&tag=third", [3000, 2994], "500"),
+        ("tag=rare", [3000, 2500], "6"),
+        ("tag=even&tag=rare", [3000, 2500], "6"),
+        ("tag=even&tag=third&tag=rare", [3000, 1500], "2"),
+    ] {
+        let page = app.anonymous().list(&format!("{query}&limit=2&count=exact")).await;
+        assert_eq!(page.ids(), first, "{query}");
+        assert_eq!(page.header("x-total-count"), Some(total), "{query}");
+    }
+}
+
+#[actix_web::test]
 async fn a_cursor_carries_the_tags() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::schemas::ArticleList;
-use crate::publishing::tags::{names::TagName, of_articles::articles_with};
+use crate::publishing::tags::names::TagName;
 
 /// The keys of tags, in an order that does not depend on the request.
 pub(in crate::publishing) fn keys(tags: &[TagName]) -> Vec<String> {
@@ -19,7 +19,7 @@ pub(in crate::publishing) fn keys(tags: &[TagName]) -> Vec<String> {
     keys.into_iter().map(str::to_owned).collect()
 }
 
-/// Applies the filters of the list.
+/// Applies the filters of the list except the tags.
 pub(in crate::publishing) fn of_list(
     select: Select<article::Entity>,
     list: &ArticleList,
@@ -28,9 +28,9 @@ pub(in crate::publishing) fn of_list(
     narrow(select, list).filter(Condition::all().add_option(published))
 }
 
-/// Applies the filters of the list except `published`.
+/// Applies the filters of the list except the tags and `published`.
 pub(super) fn narrow(select: Select<article::Entity>, list: &ArticleList) -> Select<article::Entity> {
-    use article::Column::{AuthorId, CreatedAt, Id, UpdatedAt};
+    use article::Column::{AuthorId, CreatedAt, UpdatedAt};
 
     let time = |micros| DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
     let author = list.author.as_ref().map(|name| {
@@ -45,6 +45,5 @@ pub(super) fn narrow(select: Select<article::Entity>, list: &ArticleList) -> Sel
         list.updated_since.map(|since| UpdatedAt.gte(time(since))),
         list.updated_until.map(|until| UpdatedAt.lt(time(until))),
     ];
-    let tags = list.tags.iter().map(|key| Id.in_subquery(articles_with(key)));
-    select.filter(conditions.into_iter().flatten().chain(tags).fold(Condition::all(), Condition::add))
+    select.filter(conditions.into_iter().flatten().fold(Condition::all(), Condition::add))
 }

@@ -29,7 +29,7 @@ use crate::{
         paging::{Count, Neighbours, PageRequest},
         validation::{FieldErrors, Instant, InvalidValue, List},
     },
-    publishing::expansions::Expansions,
+    publishing::{expansions::Expansions, tags::of_articles::tagged},
 };
 
 /// One page.
@@ -49,6 +49,8 @@ struct Request {
     page: PageRequest<ArticleList, DateTime<Utc>>,
     count: Option<Count>,
     expand: Expansions,
+    /// The tags of the list.
+    tagged: Condition,
 }
 
 /// The values of an article that the page needs after its JSON is written.
@@ -76,7 +78,8 @@ pub async fn list_articles(
     filter: ArticleFilter,
     conditions: &Conditions,
 ) -> Result<Conditional<ArticlePage>> {
-    let request = Request::new(filter)?;
+    let mut request = Request::new(filter)?;
+    request.tagged = tagged(db, &request.page.list.tags).await?;
     let _admission = if request.is_expensive() { Some(bounds.admit_expensive().await?) } else { None };
     let bytes = request.check_bytes(db, visibility, bounds.max_bytes).await?;
     let total = match request.count {
@@ -176,7 +179,7 @@ impl Request {
             }
         };
         let page = PageRequest { list, limit: limit.0, skip: skip.0, cursor };
-        Ok(Self { page, count, expand: expand.unwrap_or_default() })
+        Ok(Self { page, count, expand: expand.unwrap_or_default(), tagged: Condition::all() })
     }
 
     fn key_column(&self) -> article::Column {
@@ -205,10 +208,10 @@ impl Request {
         matches!(self.key_column(), article::Column::PublishedAt)
     }
 
-    /// Leaves out what has no place in the order of the list.
+    /// Leaves out what does not have the tags of the list, and what has no place in its order.
     fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
         let has_key = self.sorts_by_publication().then(|| article::Column::PublishedAt.is_not_null());
-        select.filter(Condition::all().add_option(has_key))
+        select.filter(self.tagged.clone().add_option(has_key))
     }
 
     /// Whether the page may read many rows that it does not show: those before it, the whole list, or those

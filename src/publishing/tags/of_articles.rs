@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use entity::{article_tag, tag};
+use entity::{article, article_tag, tag};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, JoinType, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, QueryTrait as _, RelationTrait as _, Select, Set,
-    sea_query::{LockType, OnConflict, SelectStatement},
+    ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _, JoinType, QueryFilter as _,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _, RelationTrait as _, Select, Set,
+    sea_query::{Expr, ExprTrait as _, LockType, OnConflict, SelectStatement},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +22,9 @@ use crate::{
 /// Maximum number of ids in one statement. Both databases limit the number of bind values.
 const MAX_IDS: usize = 1000;
 
+/// The number of articles beyond which a tag is common.
+const COMMON: u64 = 1000;
+
 /// The maximum number of attempts to insert tags while others delete them.
 const ATTEMPTS: u32 = 4;
 
@@ -30,7 +33,7 @@ const ATTEMPTS: u32 = 4;
 pub struct TagsOfArticles(BTreeMap<i32, Vec<String>>);
 
 impl TagsOfArticles {
-    /// Loads the tags of the articles with these ids: one statement for up to [`MAX_IDS`] articles.
+    /// Loads the tags of the articles with these ids: one statement for up to 1,000 articles.
     pub async fn load(db: &impl ConnectionTrait, ids: &[i32]) -> Result<Self, DbErr> {
         let mut names: BTreeMap<i32, Vec<String>> = BTreeMap::new();
         for ids in ids.chunks(MAX_IDS) {
@@ -150,8 +153,34 @@ async fn ids(txn: &Transaction, tags: &[TagName]) -> Result<Vec<i32>> {
     Err(Error::Busy)
 }
 
+/// The condition for articles that have all tags with these keys. Articles with a rare tag are read by the tag and
+/// sorted, at most [`COMMON`] of them. If all tags are common, articles are read in the order of the list, and each is
+/// tested, because reading and sorting all articles of a common tag would cost more than a page.
+pub(in crate::publishing) async fn tagged(
+    db: &impl ConnectionTrait,
+    keys: &[String],
+) -> Result<Condition, DbErr> {
+    let mut rare = None;
+    for key in keys {
+        let beyond = articles_with(key).offset(COMMON).limit(1).to_owned();
+        if db.query_one_raw(db.get_database_backend().build(&beyond)).await?.is_none() {
+            rare = Some(key);
+            break;
+        }
+    }
+    let condition = |key: &String| {
+        let id = article::Column::Id;
+        if rare == Some(key) {
+            return id.in_subquery(articles_with(key));
+        }
+        let article = article_tag::Column::ArticleId.into_expr().eq(id.into_expr());
+        Expr::exists(articles_with(key).and_where(article).to_owned())
+    };
+    Ok(keys.iter().map(condition).fold(Condition::all(), Condition::add))
+}
+
 /// The ids of the articles with the tag that has this key.
-pub(in crate::publishing) fn articles_with(key: &str) -> SelectStatement {
+fn articles_with(key: &str) -> SelectStatement {
     let select: Select<article_tag::Entity> = article_tag::Entity::find()
         .select_only()
         .column(article_tag::Column::ArticleId)
