@@ -28,7 +28,7 @@ pub(in crate::publishing) fn of_list(
     narrow(select, list).filter(Condition::all().add_option(published))
 }
 
-/// Applies the filters of the list except `published` and the tags.
+/// Applies the filters of the list except the tags and `published`.
 pub(super) fn narrow(select: Select<article::Entity>, list: &ArticleList) -> Select<article::Entity> {
     use article::Column::{AuthorId, CreatedAt, UpdatedAt};
 

@@ -216,10 +216,10 @@ impl Request {
         matches!(self.key_column(), article::Column::PublishedAt)
     }
 
-    /// Leaves out what has no place in the order of the list.
+    /// Leaves out what does not have the tags of the list, and what has no place in its order.
     fn narrow(&self, select: Select<article::Entity>) -> Select<article::Entity> {
         let has_key = self.sorts_by_publication().then(|| article::Column::PublishedAt.is_not_null());
-        select.filter(Condition::all().add_option(has_key)).filter(self.tagged.clone())
+        select.filter(self.tagged.clone().add_option(has_key))
     }
 
     /// Whether the page may read many rows that it does not show: those before it, the whole list, or those

@@ -151,24 +151,21 @@ fn terms(text: &str) -> Result<Vec<Term>, String> {
     while !rest.is_empty() {
         let after_minus = rest.strip_prefix('-').filter(|after| !after.starts_with(char::is_whitespace));
         let body = after_minus.unwrap_or(rest);
-        let (phrase, after) = match body.strip_prefix(is_quotation_mark) {
-            Some(quoted) => {
-                let (inside, after) = quoted
-                    .split_once(is_quotation_mark)
-                    .ok_or_else(|| "a quotation mark is not closed".to_owned())?;
-                let after_star = after.strip_prefix('*');
-                (Phrase::new(inside, after_star.is_some())?, after_star.unwrap_or(after))
+        let (phrase, after) = if let Some(quoted) = body.strip_prefix(is_quotation_mark) {
+            let (inside, after) = quoted
+                .split_once(is_quotation_mark)
+                .ok_or_else(|| "a quotation mark is not closed".to_owned())?;
+            let after_star = after.strip_prefix('*');
+            (Phrase::new(inside, after_star.is_some())?, after_star.unwrap_or(after))
+        } else {
+            let ends = |character: char| character.is_whitespace() || is_quotation_mark(character);
+            let (word, after) = body.split_at(body.find(ends).unwrap_or(body.len()));
+            if word == "OR" && after_minus.is_none() {
+                terms.push(Term::Or);
+                rest = after.trim_start();
+                continue;
             }
-            None => {
-                let ends = |character: char| character.is_whitespace() || is_quotation_mark(character);
-                let (word, after) = body.split_at(body.find(ends).unwrap_or(body.len()));
-                if word == "OR" && after_minus.is_none() {
-                    terms.push(Term::Or);
-                    rest = after.trim_start();
-                    continue;
-                }
-                (word_or_prefix(word)?, after)
-            }
+            (word_or_prefix(word)?, after)
         };
         let term = if after_minus.is_some() { Term::Excluded } else { Term::Included };
         terms.extend(phrase.map(term));

@@ -105,9 +105,9 @@ pub async fn search_articles(
     };
     let (skip, limit) = (skip.0, limit.0);
     let backend = db.get_database_backend();
-    let found = of_list(article::Entity::visible_to(visibility), &list);
-    let found = found.filter(tagged(db, &list.tags).await?);
-    let ranked = ranked(backend, found, &query).limit(limit.saturating_add(1)).offset(skip).to_owned();
+    let visible = of_list(article::Entity::visible_to(visibility), &list);
+    let visible = visible.filter(tagged(db, &list.tags).await?).filter(Expr::cust(NOT_IN_QUEUE));
+    let ranked = ranked(backend, visible, &query).limit(limit.saturating_add(1)).offset(skip).to_owned();
     let ranked = db.query_all_raw(backend.build(&ranked)).await?;
     let has_next = u64::try_from(ranked.len()).is_ok_and(|found| found > limit) && limit > 0;
     let ids = ranked.iter().map(|row| row.try_get_by_index(0)).collect::<Result<Vec<i32>, _>>()?;
@@ -119,41 +119,37 @@ pub async fn search_articles(
     Ok(SearchPage { results, previous, next, is_complete: waiting.is_none() })
 }
 
-/// The ids of those `articles` that match, best first; equal ranks by id, highest first.
-fn ranked(backend: DbBackend, articles: Select<article::Entity>, query: &Query) -> SelectStatement {
-    let indexed = articles.filter(Expr::cust(NOT_IN_QUEUE));
-    let mut candidates = indexed.select_only().column(article::Column::Id).into_query();
+/// The ids of the articles that match, best first; equal ranks by id, highest first.
+fn ranked(backend: DbBackend, visible: Select<article::Entity>, query: &Query) -> SelectStatement {
+    let mut candidates = visible.select_only().column(article::Column::Id).into_query();
     candidates.limit(MAX_RANKED);
     let candidate = Alias::new("candidate");
     let mut ranked = Sql::select();
-    match backend {
-        DbBackend::Postgres => {
-            let (text, index) = (query.tsquery(), Alias::new("article_search"));
-            let on = Expr::cust("article_search.article_id = articles.id");
-            candidates.inner_join(index.clone(), on);
-            candidates.order_by_expr(article::Column::Id.into_expr(), Order::Desc);
-            candidates.and_where(Expr::cust_with_values(MATCH_ON_POSTGRES, [text.clone(), text]));
-            let ranks = query.tsquery_groups().into_iter();
-            let ranks = ranks.map(|group| Expr::cust_with_values(RANK_ON_POSTGRES, [group]));
-            let rank = ranks.reduce(|sum, rank| sum.add(rank)).unwrap_or_else(|| Expr::val(0));
-            ranked
-                .expr(Expr::cust("candidate.id"))
-                .from_subquery(candidates, candidate)
-                .inner_join(index, Expr::cust("article_search.article_id = candidate.id"))
-                .order_by_expr(rank, Order::Desc);
-        }
-        _ => {
-            let index = Alias::new("article_fts");
-            candidates.inner_join(index, Expr::cust("article_fts.rowid = articles.id"));
-            // FTS5 returns this order itself, so that only those within the limit are ranked.
-            candidates.order_by_expr(Expr::cust("article_fts.rowid"), Order::Desc);
-            candidates.and_where(Expr::cust_with_values(MATCH_ON_SQLITE, [query.fts5()]));
-            candidates.expr_as(Expr::cust(RANK_ON_SQLITE), Alias::new("score"));
-            ranked
-                .expr(Expr::cust("candidate.id"))
-                .from_subquery(candidates, candidate)
-                .order_by_expr(Expr::cust("candidate.score"), Order::Desc);
-        }
+    if backend == DbBackend::Postgres {
+        let (text, index) = (query.tsquery(), Alias::new("article_search"));
+        let on = Expr::cust("article_search.article_id = articles.id");
+        candidates.inner_join(index.clone(), on);
+        candidates.order_by_expr(article::Column::Id.into_expr(), Order::Desc);
+        candidates.and_where(Expr::cust_with_values(MATCH_ON_POSTGRES, [text.clone(), text]));
+        let ranks = query.tsquery_groups().into_iter();
+        let ranks = ranks.map(|group| Expr::cust_with_values(RANK_ON_POSTGRES, [group]));
+        let rank = ranks.reduce(Expr::add).unwrap_or_else(|| Expr::val(0));
+        ranked
+            .expr(Expr::cust("candidate.id"))
+            .from_subquery(candidates, candidate)
+            .inner_join(index, Expr::cust("article_search.article_id = candidate.id"))
+            .order_by_expr(rank, Order::Desc);
+    } else {
+        let index = Alias::new("article_fts");
+        candidates.inner_join(index, Expr::cust("article_fts.rowid = articles.id"));
+        // FTS5 returns this order itself, so that only those within the limit are ranked.
+        candidates.order_by_expr(Expr::cust("article_fts.rowid"), Order::Desc);
+        candidates.and_where(Expr::cust_with_values(MATCH_ON_SQLITE, [query.fts5()]));
+        candidates.expr_as(Expr::cust(RANK_ON_SQLITE), Alias::new("score"));
+        ranked
+            .expr(Expr::cust("candidate.id"))
+            .from_subquery(candidates, candidate)
+            .order_by_expr(Expr::cust("candidate.score"), Order::Desc);
     }
     ranked.order_by_expr(Expr::cust("candidate.id"), Order::Desc).to_owned()
 }
