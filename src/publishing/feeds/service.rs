@@ -25,7 +25,10 @@ use crate::{
         articles::schemas::{AuthorName, Format},
         rendering::{self, RENDERER_VERSION, RenderedArticle, Renderer},
         slugs::Slug,
-        tags::of_articles::{TagsOfArticles, articles_with},
+        tags::{
+            names::TagName,
+            of_articles::{TagsOfArticles, articles_with},
+        },
     },
 };
 
@@ -95,10 +98,10 @@ pub async fn read_feed(
     }
     let updated = rows.iter().map(FeedRow::updated).max();
     let updated = updated.unwrap_or(DateTime::UNIX_EPOCH);
-    let rendered = render(renderer, &rows).await?;
-    let entries = rows.into_iter().zip(rendered).map(|(row, rendered)| {
+    let contents = render(renderer, &rows).await?;
+    let entries = rows.into_iter().zip(contents).map(|(row, content)| {
         let author = authors.get(&row.author_id).cloned().unwrap_or_default();
-        entry(site, row, &rendered, author, &tags)
+        entry(site, row, &content, author, &tags)
     });
     let feed = Feed { title, site: site.home(), url, updated, entries: entries.collect() };
     Ok(Conditional::Modified(WrittenFeed { document: feed.write(format)?, updated }, tag))
@@ -113,8 +116,7 @@ fn newest(filter: &FeedFilter) -> Select<article::Entity> {
 
     let size = Expr::expr(Func::cust("octet_length").arg(Content.into_expr()));
     let is_whole = size.lte(i64::try_from(MAX_CONTENT).unwrap_or(i64::MAX));
-    let beginning =
-        Func::cust("substr").args([Content.into_expr().into(), Expr::val(1), Expr::val(BEGINNING)]);
+    let beginning = Func::cust("substr").args([Content.into_expr(), Expr::val(1), Expr::val(BEGINNING)]);
     let content = Expr::case(is_whole.clone(), Content.into_expr()).finally(beginning);
     let mut newest = article::Entity::visible_to(Visibility::Published)
         .select_only()
@@ -173,7 +175,7 @@ fn state(rows: &[FeedRow], authors: &BTreeMap<i32, String>, texts: [&str; 3]) ->
 
 fn title(site: &Site, filter: &FeedFilter) -> String {
     let author = filter.author.as_ref().map(AuthorName::as_ref);
-    let limits: Vec<&str> = author.into_iter().chain(filter.tags().iter().map(|tag| tag.name())).collect();
+    let limits: Vec<&str> = author.into_iter().chain(filter.tags().iter().map(TagName::name)).collect();
     if limits.is_empty() { site.name.clone() } else { format!("{}: {}", site.name, limits.join(", ")) }
 }
 
