@@ -22,10 +22,16 @@ use crate::{
         error::Result,
     },
     publishing::{
-        articles::schemas::{AuthorName, Format},
+        articles::{
+            filter::keys,
+            schemas::{AuthorName, Format},
+        },
         rendering::{self, RENDERER_VERSION, RenderedArticle, Renderer},
         slugs::Slug,
-        tags::of_articles::{TagsOfArticles, articles_with},
+        tags::{
+            names::TagName,
+            of_articles::{TagsOfArticles, tagged},
+        },
     },
 };
 
@@ -84,7 +90,7 @@ pub async fn read_feed(
     filter: &FeedFilter,
     conditions: &Conditions,
 ) -> Result<Conditional<WrittenFeed>> {
-    let rows = newest(filter).into_model::<FeedRow>().all(db).await?;
+    let rows = newest(filter).filter(tagged(db, &keys(filter.tags())).await?).into_model::<FeedRow>().all(db).await?;
     let authors = names(db, rows.iter().map(|row| row.author_id)).await?;
     let ids: Vec<i32> = rows.iter().map(|row| row.id).collect();
     let tags = TagsOfArticles::load(db, &ids).await?;
@@ -95,16 +101,16 @@ pub async fn read_feed(
     }
     let updated = rows.iter().map(FeedRow::updated).max();
     let updated = updated.unwrap_or(DateTime::UNIX_EPOCH);
-    let rendered = render(renderer, &rows).await?;
-    let entries = rows.into_iter().zip(rendered).map(|(row, rendered)| {
+    let contents = render(renderer, &rows).await?;
+    let entries = rows.into_iter().zip(contents).map(|(row, content)| {
         let author = authors.get(&row.author_id).cloned().unwrap_or_default();
-        entry(site, row, &rendered, author, &tags)
+        entry(site, row, &content, author, &tags)
     });
     let feed = Feed { title, site: site.home(), url, updated, entries: entries.collect() };
     Ok(Conditional::Modified(WrittenFeed { document: feed.write(format)?, updated }, tag))
 }
 
-/// The newest published articles that the filter admits.
+/// The newest published articles of the author that the filter names, if it names one.
 fn newest(filter: &FeedFilter) -> Select<article::Entity> {
     use article::Column::{
         AuthorId, Content, CreatedAt, Excerpt, Format, Id, PublishedAt, Slug, StateId, Title, UpdatedAt,
@@ -113,8 +119,7 @@ fn newest(filter: &FeedFilter) -> Select<article::Entity> {
 
     let size = Expr::expr(Func::cust("octet_length").arg(Content.into_expr()));
     let is_whole = size.lte(i64::try_from(MAX_CONTENT).unwrap_or(i64::MAX));
-    let beginning =
-        Func::cust("substr").args([Content.into_expr().into(), Expr::val(1), Expr::val(BEGINNING)]);
+    let beginning = Func::cust("substr").args([Content.into_expr(), Expr::val(1), Expr::val(BEGINNING)]);
     let content = Expr::case(is_whole.clone(), Content.into_expr()).finally(beginning);
     let mut newest = article::Entity::visible_to(Visibility::Published)
         .select_only()
@@ -142,7 +147,7 @@ fn newest(filter: &FeedFilter) -> Select<article::Entity> {
         let id = id.filter(user::Column::Username.eq(name)).into_query();
         newest = newest.filter(AuthorId.in_subquery(id));
     }
-    filter.tags().iter().fold(newest, |newest, tag| newest.filter(Id.in_subquery(articles_with(tag.key()))))
+    newest
 }
 
 /// The names of authors as readers see them, by id.
@@ -173,7 +178,7 @@ fn state(rows: &[FeedRow], authors: &BTreeMap<i32, String>, texts: [&str; 3]) ->
 
 fn title(site: &Site, filter: &FeedFilter) -> String {
     let author = filter.author.as_ref().map(AuthorName::as_ref);
-    let limits: Vec<&str> = author.into_iter().chain(filter.tags().iter().map(|tag| tag.name())).collect();
+    let limits: Vec<&str> = author.into_iter().chain(filter.tags().iter().map(TagName::name)).collect();
     if limits.is_empty() { site.name.clone() } else { format!("{}: {}", site.name, limits.join(", ")) }
 }
 

@@ -72,7 +72,7 @@ fn index(site: &Site, parts: u64) -> String {
     let mut document = start("sitemapindex");
     for number in 1..=parts {
         let url = escape(&site.of_api(&format!("sitemap-{number}.xml")));
-        document.push_str(&format!("<sitemap><loc>{url}</loc></sitemap>\n"));
+        document.extend(["<sitemap><loc>", &url, "</loc></sitemap>\n"]);
     }
     document + "</sitemapindex>\n"
 }
@@ -87,12 +87,12 @@ async fn part(db: &impl ConnectionTrait, site: &Site, number: u64) -> Result<Str
         .into_tuple::<(i32, Option<String>, StoredTime)>();
     let mut document = start("urlset");
     if number == 1 {
-        document.push_str(&format!("<url><loc>{}</loc></url>\n", escape(&site.home())));
+        document.extend(["<url><loc>", &escape(&site.home()), "</loc></url>\n"]);
     }
     for (id, slug, updated_at) in articles.all(db).await? {
         let url = escape(&site.article(&slug.unwrap_or_else(|| Slug::of_id(id)), id));
         let updated = updated_at.get().to_rfc3339_opts(SecondsFormat::Secs, true);
-        document.push_str(&format!("<url><loc>{url}</loc><lastmod>{updated}</lastmod></url>\n"));
+        document.extend(["<url><loc>", &url, "</loc><lastmod>", &updated, "</lastmod></url>\n"]);
     }
     Ok(document + "</urlset>\n")
 }
