@@ -90,7 +90,11 @@ pub async fn read_feed(
     filter: &FeedFilter,
     conditions: &Conditions,
 ) -> Result<Conditional<WrittenFeed>> {
-    let rows = newest(filter).filter(tagged(db, &keys(filter.tags())).await?).into_model::<FeedRow>().all(db).await?;
+    let rows = newest(filter)
+        .filter(tagged(db, &keys(filter.tags())).await?)
+        .into_model::<FeedRow>()
+        .all(db)
+        .await?;
     let authors = names(db, rows.iter().map(|row| row.author_id)).await?;
     let ids: Vec<i32> = rows.iter().map(|row| row.id).collect();
     let tags = TagsOfArticles::load(db, &ids).await?;
