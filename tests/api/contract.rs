@@ -10,6 +10,7 @@ async fn every_recorded_case_gets_the_response_of_the_contract() {
     replay_with(&[]).await;
 }
 
+#[cfg(feature = "long-tests")]
 #[actix_web::test]
 async fn every_recorded_case_gets_the_response_of_the_contract_without_a_cache() {
     replay_with(&[("CACHE_BYTES", "0")]).await;

@@ -256,6 +256,7 @@ async fn the_sitemap_has_every_published_article_and_robots_are_told() {
     assert_eq!(robots.text(), "User-agent: *\nAllow: /\n\nSitemap: https://blog.example/api/sitemap.xml\n");
 }
 
+#[cfg(feature = "long-tests")]
 #[actix_web::test]
 async fn a_sitemap_of_more_pages_than_fit_is_an_index_of_its_parts() {
     let app = start().await;

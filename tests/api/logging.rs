@@ -149,7 +149,7 @@ async fn the_cause_of_a_failed_write_is_logged_with_the_id_of_its_request() {
 
     let lines = lines_with(&server, response.header("x-request-id").unwrap()).await;
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("location=src/publishing/articles/service.rs:"), "{}", lines[0]);
+    assert!(lines[0].contains("location=src/publishing/slugs.rs:"), "{}", lines[0]);
 }
 
 #[actix_web::test]

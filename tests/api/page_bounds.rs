@@ -130,6 +130,7 @@ async fn a_cached_response_to_an_expensive_request_does_not_wait() {
     .await;
 }
 
+#[cfg(feature = "long-tests")]
 #[actix_web::test]
 async fn a_page_by_more_authors_than_a_statement_can_name_shows_them_all() {
     let app = TestApp::with(&[("MAX_PAGE_SIZE", "0")]).await;
