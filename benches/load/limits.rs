@@ -212,6 +212,10 @@ where
             scheduled_at: row.try_get::<Option<_>, _>("scheduled_at")?.map(Timestamp),
             author: None,
             tags: None,
+            html: None,
+            excerpt: None,
+            word_count: None,
+            reading_minutes: None,
             state: RowState { version: row.try_get("version")?, id: row.try_get("state_id")? },
         }))
     }

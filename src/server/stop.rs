@@ -13,7 +13,7 @@ use crate::http::draining::Draining;
 
 /// The time in which connections whose handshake had begun are completed and accepted. Then the listeners are closed,
 /// which resets those that are not accepted.
-const ACCEPTING: Duration = Duration::from_millis(250);
+const ACCEPTING: Duration = Duration::from_secs(1);
 
 /// How the server stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
