@@ -64,11 +64,11 @@ impl Stop {
             }
             pending().await
         };
-        let served = select! {
-            served = server => served,
+        let outcome = select! {
+            end = server => end,
             never = stop => never,
         };
-        served.map(|()| stopped)
+        outcome.map(|()| stopped)
     }
 }
 

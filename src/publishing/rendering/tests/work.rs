@@ -10,6 +10,10 @@ const SIZE: usize = 64 << 10;
 /// Generous, for unoptimised code on a busy machine.
 const MAX_TIME: Duration = Duration::from_mins(1);
 
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().concat()
+}
+
 fn repeated(part: &str) -> String {
     part.repeat(SIZE / part.len())
 }
@@ -52,11 +56,7 @@ fn hostile_html() -> Vec<(&'static str, String)> {
         ),
         (
             "few open, many paragraphs",
-            format!(
-                "{}{}",
-                (0..200).map(|n| format!("<i id={n}>")).collect::<String>(),
-                "<p>x".repeat(SIZE / 4)
-            ),
+            format!("{}{}", joined((0..200).map(|n| format!("<i id={n}>"))), "<p>x".repeat(SIZE / 4)),
         ),
         ("misnested", repeated("<b><p></b>")),
         ("adoption", repeated("<a><div>")),
@@ -69,9 +69,7 @@ fn hostile_html() -> Vec<(&'static str, String)> {
         ("attributes without blanks", format!("<a {}>", numbered(|number| format!("a{number}=''")))),
         (
             "attributes in many tags",
-            numbered(|number| {
-                format!("<a {}>", (0..1000).map(|n| format!("a{number}{n} ")).collect::<String>())
-            }),
+            numbered(|number| format!("<a {}>", joined((0..1000).map(|n| format!("a{number}{n} "))))),
         ),
         ("unclosed tag", format!("<a title=\"{}", repeated("x "))),
         ("comment", format!("<!--{}", repeated("- "))),
@@ -194,7 +192,7 @@ fn what_exceeds_the_bounds_is_shown_as_text() {
 
 #[test]
 fn what_people_write_is_within_the_bounds() {
-    let list: String = (0..50).map(|level| format!("{}- item\n", "  ".repeat(level))).collect();
+    let list = joined((0..50).map(|level| format!("{}- item\n", "  ".repeat(level))));
     let table = format!(
         "|{}\n|{}\n{}",
         "a|".repeat(20),
@@ -206,8 +204,7 @@ fn what_people_write_is_within_the_bounds() {
         let html = markdown(&content);
         assert!(
             html.starts_with("<ul>") || html.starts_with("<table>") || html.starts_with("<p>Some <em>"),
-            "{:.80}",
-            html
+            "{html:.80}"
         );
     }
     let nested = format!("{}x{}", "<div>".repeat(300), "</div>".repeat(300));
