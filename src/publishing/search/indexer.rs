@@ -5,7 +5,7 @@ use std::time::Duration;
 use entity::{article, article_tag, search_queue, tag, user};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _, Statement,
+    QueryOrder as _, QuerySelect as _, Statement, Value,
     sea_query::{Expr, Func, LockBehavior, LockType},
 };
 use tokio::{
@@ -45,6 +45,14 @@ struct Document {
     content: String,
 }
 
+impl Document {
+    /// The values of its row.
+    fn values(self) -> [Value; 5] {
+        let Self { id, title, tags, author, content } = self;
+        [id.into(), title.into(), tags.into(), author.into(), content.into()]
+    }
+}
+
 /// The weights of the parts are those of [`super::service`]: title, tags, author, content. A word that no query
 /// contains separates the parts, so that no phrase reaches from one into the next.
 const POSTGRES: &str = r#"INSERT INTO "article_search" (article_id, document)
@@ -56,8 +64,10 @@ SELECT articles.id, ts_delete(
 FROM articles, search_settings WHERE articles.id = $1 FOR KEY SHARE OF articles
 ON CONFLICT (article_id) DO UPDATE SET document = EXCLUDED.document"#;
 
+/// For all documents of a batch: FTS5 writes what it has in memory to its tables, and merges these, before each
+/// statement.
 const SQLITE: &str = r#"INSERT INTO "article_search" (article_id, title, tags, author, content)
-VALUES (?, ?, ?, ?, ?)
+VALUES {rows}
 ON CONFLICT (article_id) DO UPDATE
 SET title = excluded.title, tags = excluded.tags, author = excluded.author, content = excluded.content"#;
 
@@ -110,9 +120,7 @@ pub async fn index_batch(writer: &Writer) -> Result<bool> {
         // What another transaction changes at the moment is indexed after its end.
         let queue = queue().limit(BATCH).lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
         let ids: Vec<i32> = queue.all(txn).await?.into_iter().map(|row| row.article_id).collect();
-        for document in documents(txn, &ids).await? {
-            store(txn, document).await?;
-        }
+        store(txn, documents(txn, &ids).await?).await?;
         let done = search_queue::Column::ArticleId.is_in(ids.iter().copied());
         search_queue::Entity::delete_many().filter(done).exec(txn).await?;
         Ok::<_, DbErr>(!ids.is_empty())
@@ -169,10 +177,21 @@ async fn documents(txn: &Transaction, ids: &[i32]) -> Result<Vec<Document>, DbEr
     Ok(documents)
 }
 
-async fn store(txn: &Transaction, document: Document) -> Result<(), DbErr> {
+async fn store(txn: &Transaction, documents: Vec<Document>) -> Result<(), DbErr> {
     let backend = txn.get_database_backend();
-    let sql = if backend == DbBackend::Postgres { POSTGRES } else { SQLITE };
-    let Document { id, title, tags, author, content } = document;
-    let values = [id.into(), title.into(), tags.into(), author.into(), content.into()];
-    txn.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await.map(drop)
+    let execute = async |sql: &str, values: Vec<Value>| {
+        txn.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await.map(drop)
+    };
+    if backend == DbBackend::Postgres {
+        for document in documents {
+            execute(POSTGRES, document.values().into()).await?;
+        }
+        return Ok(());
+    }
+    if documents.is_empty() {
+        return Ok(());
+    }
+    let rows = vec!["(?, ?, ?, ?, ?)"; documents.len()].join(", ");
+    let values = documents.into_iter().flat_map(Document::values).collect();
+    execute(&SQLITE.replace("{rows}", &rows), values).await
 }
