@@ -63,7 +63,7 @@ error_responses! {
 
 /// Create a preview
 ///
-/// A link that shows the article, also while it is a draft, to whoever has it. Only this response shows its token. It
+/// A link that shows the article, also while it is a draft, to anyone who has it. Only this response shows its token. It
 /// ends when it expires or is revoked, and when its creator changes the password.
 #[utoipa::path(
     post, path = "/articles/{article_id}/previews", tag = "articles", operation_id = "create_preview",
@@ -132,7 +132,7 @@ pub async fn revoke_preview(
 
 /// Read an article by a preview
 ///
-/// Whoever has the token sees the article as it is now, whether it is published or not. A token of the account that is
+/// Anyone who has the token sees the article as it is now, whether it is published or not. A token of the account that is
 /// sent is ignored.
 #[utoipa::path(
     get, path = "/previews/{token}", tag = "articles", operation_id = "read_preview",
