@@ -21,10 +21,10 @@ use crate::{
     tasks::Tasks,
 };
 
-/// The time between two looks at what is due. A draft is published within twice this time.
+/// How often the task looks for due drafts. A draft is published within twice this time.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The time between two looks for articles without a slug. They are found by their ids until then.
+/// How often the task looks for articles without a slug. They are found by their ids until then.
 const SLUG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Articles that one statement looks for. Each is changed in a transaction of its own.

@@ -1,4 +1,4 @@
-//! Previews: links that show one article to whoever has them, until they end.
+//! Previews: links that show one article without an account, until they expire or are revoked.
 
 use actix_web::http::StatusCode;
 use chrono::TimeDelta;
@@ -24,7 +24,7 @@ impl Client {
 }
 
 #[actix_web::test]
-async fn whoever_has_the_link_sees_the_draft_as_it_is_now_and_no_other() {
+async fn a_link_shows_the_draft_as_it_is_now_and_no_other() {
     let app = TestApp::start().await;
     let ann = app.sign_up("ann").await;
     let (draft, other) = (ann.write(Published::No).await, ann.write(Published::No).await);

@@ -1,4 +1,4 @@
-//! Search: what is found by whom, in which order, and what is not a query.
+//! Search: which articles each reader finds, their order, and the queries that are refused.
 
 use actix_web::http::StatusCode;
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};

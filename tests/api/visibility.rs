@@ -255,7 +255,7 @@ async fn counts_contain_only_what_their_reader_may_see() {
     drop(world.app);
 }
 
-/// Feeds and the sitemap are for everyone, so they never contain what is hidden, whoever asks.
+/// Feeds and the sitemap contain only published articles, also for authors and administrators.
 #[actix_web::test]
 async fn feeds_show_published_articles_only_to_all_readers() {
     let world = World::new().await;

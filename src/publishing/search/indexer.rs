@@ -20,7 +20,7 @@ use crate::{
     tasks::Tasks,
 };
 
-/// The time between two looks at the queue.
+/// How often the task reads the queue.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Articles indexed by one transaction.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{super::sanitizer::sanitize, markdown};
 
-/// Examples that show what is not a link in `CommonMark`, but is one with autolinks.
+/// Examples of text that is plain in `CommonMark`, and that the extension for autolinks turns into links.
 const AUTOLINKS: [u64; 4] = [602, 608, 611, 612];
 
 /// The HTML as the sanitizer leaves it, without the ids of headings.
