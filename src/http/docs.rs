@@ -2,7 +2,10 @@
 //! into the binary, so the pages load nothing from elsewhere. Swagger UI keeps an access token in the browser,
 //! which a script from elsewhere could read, on whichever page of this origin it runs.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use actix_web::{
     HttpResponse,
@@ -50,25 +53,33 @@ const FILES: [(&str, &str, &str); 3] = [
 
 /// The document and the title of the pages.
 pub struct Documentation {
-    document: OpenApi,
-    /// The document as it is served at its documented path.
-    json: Bytes,
+    /// Built and rendered for the first request, because that takes longer than the rest of the start.
+    document: LazyLock<Rendered, Box<dyn FnOnce() -> Rendered + Send>>,
     title: String,
     swagger: Arc<utoipa_swagger_ui::Config<'static>>,
 }
 
+type Rendered = serde_json::Result<Document>;
+
+struct Document {
+    openapi: OpenApi,
+    /// As it is served at its documented path.
+    json: Bytes,
+}
+
 impl Documentation {
-    /// Renders the document.
-    ///
-    /// # Errors
-    /// If the document cannot be serialised as JSON.
-    pub fn new(document: &OpenApi) -> serde_json::Result<Self> {
-        Ok(Self {
-            document: document.clone(),
-            json: render(document, ".")?,
-            title: escape(&document.info.title),
+    /// The pages with this title, and the document that `build` returns.
+    pub fn new(title: &str, build: impl FnOnce() -> OpenApi + Send + 'static) -> Self {
+        let document = move || {
+            let openapi = build();
+            let json = render(&openapi, ".")?;
+            Ok(Document { openapi, json })
+        };
+        Self {
+            document: LazyLock::new(Box::new(document)),
+            title: escape(title),
             swagger: Arc::new(utoipa_swagger_ui::Config::from("openapi.json")),
-        })
+        }
     }
 }
 
@@ -84,11 +95,13 @@ pub fn endpoints() -> [Endpoint; 5] {
 }
 
 async fn serve_document(base: Base, docs: Data<Documentation>) -> Result<HttpResponse> {
+    let failed = |error: &serde_json::Error| Error::internal("render the document", error.to_string());
+    let document = docs.document.as_ref().map_err(failed)?;
     let root = base.reference(".");
     let json = if root == "." {
-        docs.json.clone()
+        document.json.clone()
     } else {
-        render(&docs.document, &root).map_err(|error| Error::internal("render the document", error))?
+        render(&document.openapi, &root).map_err(|error| failed(&error))?
     };
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(json))
 }

@@ -45,7 +45,8 @@ macro_rules! endpoint {
 pub struct Endpoint {
     method: Method,
     path: String,
-    documentation: Option<Documentation>,
+    /// Describes the operation. Only the document calls it, because every worker declares all endpoints.
+    documentation: Option<fn() -> Documentation>,
     cached: Option<Cached>,
     max_body_bytes: Option<usize>,
     scope: Option<Scope>,
@@ -70,16 +71,8 @@ impl Endpoint {
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        let mut schemas = Vec::new();
-        P::schemas(&mut schemas);
-        let methods = P::methods();
-        let method = methods.first().map_or(Method::GET, method);
-        let mut operation = P::operation();
-        operation.tags = Some(P::tags().into_iter().map(str::to_owned).collect());
-        // Without it, readers of the document would have to know that there is no default for all operations.
-        operation.security.get_or_insert_default();
-        CommonHeaders::add_to(&mut operation);
-        let documentation = Some(Documentation { methods, operation, schemas });
+        let method = P::methods().first().map_or(Method::GET, method);
+        let documentation = Some(Documentation::of::<P> as _);
         Self { documentation, ..Self::undocumented(method, &P::path(), handler) }
     }
 
@@ -143,6 +136,22 @@ impl Endpoint {
     }
 }
 
+impl Documentation {
+    fn of<P>() -> Self
+    where
+        P: Path + SchemaReferences + for<'t> Tags<'t>,
+    {
+        let mut schemas = Vec::new();
+        P::schemas(&mut schemas);
+        let mut operation = P::operation();
+        operation.tags = Some(P::tags().into_iter().map(str::to_owned).collect());
+        // Without it, readers of the document would have to know that there is no default for all operations.
+        operation.security.get_or_insert_default();
+        CommonHeaders::add_to(&mut operation);
+        Self { methods: P::methods(), operation, schemas }
+    }
+}
+
 fn method(method: &HttpMethod) -> Method {
     match method {
         HttpMethod::Get => Method::GET,
@@ -173,8 +182,8 @@ impl Endpoints {
         let components = document.components.get_or_insert_default();
         for endpoint in self.0 {
             let Some(documentation) = endpoint.documentation else { continue };
-            components.schemas.extend(documentation.schemas);
-            let (methods, mut operation) = (documentation.methods, documentation.operation);
+            let Documentation { methods, mut operation, schemas } = documentation();
+            components.schemas.extend(schemas);
             describe_scope(&mut operation, endpoint.scope);
             document.paths.add_path_operation(endpoint.path, methods, operation);
         }

@@ -66,6 +66,12 @@ pub fn document(settings: &Settings) -> OpenApi {
     document
 }
 
+/// The pages that show the document for these settings.
+pub fn documentation(settings: &Settings) -> Documentation {
+    let settings = settings.clone();
+    Documentation::new(&settings.app.name.clone(), move || document(&settings))
+}
+
 /// Every route of the API.
 fn endpoints() -> Endpoints {
     Endpoints::default().and(publishing::endpoints()).and(accounts::endpoints()).and(operations::endpoints())

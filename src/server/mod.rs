@@ -23,7 +23,7 @@ use actix_web::{
 };
 
 use self::{
-    app::{AppState, create_app, document},
+    app::{AppState, create_app},
     stop::{Signals, Stop, Stopped},
 };
 use crate::{
@@ -34,7 +34,6 @@ use crate::{
     http::{
         cache::{Cache, listener},
         cors::Policy,
-        docs::Documentation,
     },
     publishing::{self, articles::ARTICLES},
     tasks::Tasks,
@@ -86,8 +85,7 @@ impl Server {
         clock: &Clock,
         further: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        let documentation =
-            settings.app.docs.then(|| Documentation::new(&document(settings)).map(Data::new)).transpose()?;
+        let documentation = settings.app.docs.then(|| Data::new(app::documentation(settings)));
         let policy = Policy::new(&settings.http.cors_origins);
         // A server that cannot detect changes by other processes must not cache.
         let bytes = if db.obstacle_to_listening().is_none() { settings.cache.bytes } else { 0 };

@@ -22,7 +22,6 @@ use byline::{
             listener::{HEARTBEAT_TIMEOUT, POLL_TIMEOUT},
         },
         cors::Policy,
-        docs::Documentation,
         error::Error,
         page_bounds::PageBounds,
         resource::{Endpoint, Endpoints},
@@ -35,7 +34,7 @@ use byline::{
     },
     server::{
         Server,
-        app::{AppState, create_app, document},
+        app::{AppState, create_app, document, documentation},
     },
 };
 use chrono::TimeDelta;
@@ -312,8 +311,8 @@ where
     let settings = test_settings(&database, settings);
     let db = Db::lazy(&settings).unwrap();
     let state = AppState::new(&settings, &db, Arc::new(Cache::new(0)), &Clock::system());
-    let documentation = Documentation::new(&document(&settings)).unwrap();
-    let app = create_app(state, Policy::new(&settings.http.cors_origins), Some(Data::new(documentation)));
+    let documentation = Some(Data::new(documentation(&settings)));
+    let app = create_app(state, Policy::new(&settings.http.cors_origins), documentation);
     let app = app.configure(|config| {
         Endpoints::default().and([Endpoint::undocumented(Method::GET, "/further", handler)]).register(config);
     });
