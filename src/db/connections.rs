@@ -8,12 +8,17 @@
 mod opener;
 mod set;
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::TryStreamExt as _;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Executor as _};
+use tokio::task::yield_now;
 
 pub(super) use self::set::{Limits, Pooling};
 use self::{
@@ -22,6 +27,10 @@ use self::{
 };
 
 use super::file::DatabaseFile;
+
+/// How long rows are passed on before other requests of the worker proceed. Rows that have arrived already would
+/// otherwise occupy the worker until the last one.
+const MAX_TURN: Duration = Duration::from_millis(1);
 
 /// Receives rows until it breaks.
 pub type RowConsumer<'a> = &'a mut (dyn FnMut(QueryResult) -> ControlFlow<()> + Send);
@@ -105,9 +114,14 @@ impl Connection {
         let ((sql, values), prepare) = (split(statement), self.prepares());
         on_connection!(self, |connection| {
             let mut rows = sqlx::query_with(sql, values).persistent(prepare).fetch(connection);
+            let mut turn = Instant::now();
             while let Some(row) = rows.try_next().await? {
                 if each(row.into()).is_break() {
                     return Ok(ControlFlow::Break(()));
+                }
+                if turn.elapsed() >= MAX_TURN {
+                    yield_now().await;
+                    turn = Instant::now();
                 }
             }
             Ok(ControlFlow::Continue(()))

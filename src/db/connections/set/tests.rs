@@ -1,10 +1,13 @@
 //! Connections are checked in after answers, and closed after anything else.
 
+use std::{cell::Cell, ops::ControlFlow, rc::Rc, thread};
+
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use tokio::task::yield_now;
 
 use super::*;
-use crate::db::connections::{Connections, Engine};
+use crate::db::connections::{Connections, Engine, ReadRows as _};
 
 const LIMITS: Limits = Limits {
     connections: 1,
@@ -131,4 +134,30 @@ async fn a_connection_that_was_idle_for_longer_is_pinged_and_used_again() {
     reader.execute_unprepared("CREATE TABLE seen (id INTEGER)").await.unwrap();
     set.idle()[0].since = Instant::now().checked_sub(2 * FRESH_FOR).unwrap();
     assert!(reader.query_all_raw(statement("SELECT * FROM seen")).await.unwrap().is_empty());
+}
+
+#[actix_web::test]
+async fn other_tasks_of_the_worker_proceed_between_rows_that_take_long() {
+    let (reader, _) = reader();
+    let turns = Rc::new(Cell::new(0));
+    let counter = Rc::clone(&turns);
+    let other = actix_web::rt::spawn(async move {
+        loop {
+            counter.set(counter.get() + 1);
+            yield_now().await;
+        }
+    });
+    let mut rows = 0;
+    // All rows arrive while the first one is looked at.
+    let mut each = |_| {
+        rows += 1;
+        thread::sleep(Duration::from_millis(5));
+        ControlFlow::Continue(())
+    };
+    let ten =
+        "WITH RECURSIVE ten (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM ten WHERE n < 10) SELECT n FROM ten";
+    reader.read_rows(statement(ten), &mut each).await.unwrap();
+    other.abort();
+    assert_eq!(rows, 10);
+    assert!(turns.get() >= rows, "{} turns", turns.get());
 }
