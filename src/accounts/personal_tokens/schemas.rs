@@ -1,12 +1,8 @@
 //! Requests and responses about personal access tokens.
 
-use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::Serialize;
-use utoipa::{
-    ToSchema,
-    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
-};
+use utoipa::ToSchema;
 
 use crate::{
     accounts::sessions::schemas::expose,
@@ -14,39 +10,17 @@ use crate::{
     http::{
         scope::Scope,
         timestamp::Timestamp,
-        validation::{
-            Field, Id, Input, IntegerRule, InvalidValue, Limits, List, TextRule, Timing, parse_integer,
-        },
+        validation::{Id, Lifetime, List, TextRule},
     },
     text,
 };
 
 /// The longest lifetime of a token, in seconds: 366 days.
-const MAX_LIFETIME: i64 = 366 * 24 * 60 * 60;
+const MAX_LIFETIME: u32 = 366 * 24 * 60 * 60;
 
 text! {
     /// The name of a token: 1 to 100 code points.
     pub struct TokenName = TextRule::without_nul(1, Some(100));
-}
-
-/// The lifetime of a token in seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Lifetime(pub TimeDelta);
-
-impl Field for Lifetime {
-    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
-        let rule = IntegerRule { min: 1, max: MAX_LIFETIME, bounds_error: Timing::Early };
-        parse_integer(input, &rule).map(|seconds| Self(TimeDelta::seconds(seconds)))
-    }
-
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
-            .minimum(Some(1))
-            .maximum(Some(MAX_LIFETIME))
-            .into()
-    }
 }
 
 fields! {
@@ -60,7 +34,7 @@ fields! {
         scopes: List<Scope, 1, 5>,
         /// The number of seconds until the token expires, at most 366 days.
         #[example = 2_592_000]
-        expires_in: Lifetime,
+        expires_in: Lifetime<MAX_LIFETIME>,
     }
 }
 

@@ -9,9 +9,7 @@ use sea_orm::{
 };
 use secrecy::ExposeSecret as _;
 
-use super::schemas::{
-    Lifetime, PersonalTokenCreate, PersonalTokenCreated, PersonalTokenPath, PersonalTokenResponse,
-};
+use super::schemas::{PersonalTokenCreate, PersonalTokenCreated, PersonalTokenPath, PersonalTokenResponse};
 use crate::{
     accounts::{CurrentUser, secrets},
     db::{Transaction, Writer},
@@ -19,6 +17,7 @@ use crate::{
         error::{Error, Result},
         scope::Scope,
         timestamp::Timestamp,
+        validation::Lifetime,
     },
 };
 

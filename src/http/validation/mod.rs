@@ -41,7 +41,7 @@ pub use self::{
     input::{Input, Pair, Repeated, query_pairs},
     instant::Instant,
     lists::List,
-    numbers::{Id, IntegerRule, PageSize, Skip, parse_integer},
+    numbers::{Id, IntegerRule, Lifetime, PageSize, Skip, parse_integer},
     objects::{Extractor, FieldOptions, Fields, Members, echo_object, parse_object},
     optional::Nullable,
     text::{TextRule, parse_text, text_schema},

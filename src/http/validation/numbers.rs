@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chrono::TimeDelta;
 use utoipa::openapi::{
     KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat,
     schema::{SchemaType, Type},
@@ -102,6 +103,25 @@ fn too_large() -> InvalidValue {
 
 fn integer() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer))
+}
+
+/// A lifetime in seconds: 1 to `MAX`.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetime<const MAX: u32>(pub TimeDelta);
+
+impl<const MAX: u32> Field for Lifetime<MAX> {
+    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
+        let rule = IntegerRule { min: 1, max: MAX.into(), bounds_error: Timing::Early };
+        parse_integer(input, &rule).map(|seconds| Self(TimeDelta::seconds(seconds)))
+    }
+
+    fn schema() -> RefOr<Schema> {
+        integer()
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+            .minimum(Some(1))
+            .maximum(Some(MAX))
+            .into()
+    }
 }
 
 /// The id of a row. A number outside the 32-bit range is valid, but matches no row (contract, section 2).

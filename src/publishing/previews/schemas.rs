@@ -1,49 +1,25 @@
 //! Requests and responses about previews.
 
-use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::Serialize;
-use utoipa::{
-    ToSchema,
-    openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, schema::Type},
-};
+use utoipa::ToSchema;
 
 use crate::{
     accounts::sessions::schemas::expose,
     fields,
     http::{
         timestamp::Timestamp,
-        validation::{Field, Id, Input, IntegerRule, InvalidValue, Limits, TextRule, Timing, parse_integer},
+        validation::{Id, Lifetime, TextRule},
     },
     text,
 };
 
 /// The longest lifetime of a link, in seconds: 30 days.
-const MAX_LIFETIME: i64 = 30 * 24 * 60 * 60;
+const MAX_LIFETIME: u32 = 30 * 24 * 60 * 60;
 
 text! {
     /// The id or the token of a link. It is compared, not stored.
     pub struct PreviewText = TextRule::any();
-}
-
-/// The lifetime of a link in seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct PreviewLifetime(pub TimeDelta);
-
-impl Field for PreviewLifetime {
-    fn parse(input: Input<'_>, _limits: &Limits) -> Result<Self, InvalidValue> {
-        let rule = IntegerRule { min: 1, max: MAX_LIFETIME, bounds_error: Timing::Early };
-        parse_integer(input, &rule).map(|seconds| Self(TimeDelta::seconds(seconds)))
-    }
-
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::Integer)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
-            .minimum(Some(1))
-            .maximum(Some(MAX_LIFETIME))
-            .into()
-    }
 }
 
 fields! {
@@ -51,7 +27,7 @@ fields! {
     pub struct PreviewCreate {
         /// The number of seconds until the link expires, at most 30 days.
         #[example = 604_800]
-        expires_in: PreviewLifetime = 604_800,
+        expires_in: Lifetime<MAX_LIFETIME> = 604_800,
     }
 }
 

@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::{ExprTrait as _, LockType},
 };
 
-use super::schemas::{PreviewCreate, PreviewCreated, PreviewLifetime, PreviewResponse};
+use super::schemas::{PreviewCreate, PreviewCreated, PreviewResponse};
 use crate::{
     accounts::secrets::{Secrets, new_id},
     db::{Transaction, Writer},
@@ -16,7 +16,7 @@ use crate::{
         conditional::{Conditional, Conditions},
         error::{Error, Result},
         timestamp::Timestamp,
-        validation::Id,
+        validation::{Id, Lifetime},
     },
     publishing::{
         articles::{
@@ -50,7 +50,7 @@ pub async fn create_preview(
     now: DateTime<Utc>,
 ) -> Result<PreviewCreated> {
     let article_id = article_id.get().ok_or(NOT_FOUND)?;
-    let PreviewCreate { expires_in: PreviewLifetime(lifetime) } = *input;
+    let PreviewCreate { expires_in: Lifetime(lifetime) } = *input;
     let id = new_id();
     let token = format!("{id}.{}", secrets.derive(PURPOSE, &id)?);
     let row = article_preview::ActiveModel {
