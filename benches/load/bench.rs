@@ -21,8 +21,8 @@ use crate::{
     process::ServerProcess,
     report::{self, Line, Target},
     rows::{
-        Comparisons, Drive, FEW, FLAT, HOT, MEMORY, MEMORY_REQUESTS, MIXED_MEMORY, MIXED_TARGET, Row, SLOW,
-        SMALL, SOAK, Sizes, mixture, rows,
+        Comparisons, Drive, FEED, FEW, FLAT, HOT, MEMORY, MEMORY_REQUESTS, MIXED_MEMORY, MIXED_TARGET, Row,
+        SLOW, SMALL, SOAK, Sizes, mixture, rows,
     },
     sample::{Sample, median},
     site::Site,
@@ -52,6 +52,7 @@ impl Bench<'_> {
             article: body(&format!("{}/articles/1", self.uncached.app)).await?.len(),
             page: body(&page).await?.len(),
             brotli: coded_body(&page, "br").await?.len(),
+            feed: body(&format!("{}{FEED}", self.uncached.app)).await?.len(),
         };
         let peer_ids = match self.against {
             Some(base) => newest_id(base).await?,

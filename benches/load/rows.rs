@@ -8,7 +8,10 @@ use byline::{
 };
 use serde_json::json;
 
-use crate::{site::Site, wrk::Request};
+use crate::{
+    site::{Site, TAG},
+    wrk::Request,
+};
 
 /// The load on a subject.
 #[derive(Clone, Debug)]
@@ -58,13 +61,15 @@ pub(crate) struct Sizes {
     pub(crate) page: usize,
     /// The page, compressed.
     pub(crate) brotli: usize,
+    /// The Atom feed.
+    pub(crate) feed: usize,
 }
 
 /// The number of articles that are read to measure the cache. Their responses fit into it.
 pub(crate) const HOT: usize = 1000;
 
-/// The state of those articles. It is not the first version, because a trigger renews the state of a change
-/// that does not raise the version.
+/// The state of all articles. It is not the first version, because a trigger renews the state of a change that
+/// does not raise the version.
 pub(crate) const KNOWN: RowState = RowState { version: 2, id: 1 };
 
 /// The number of clients of a slow row. The server still processes the last requests of all clients while the
@@ -98,6 +103,9 @@ pub(crate) const FLAT: f64 = 1.05;
 /// The maximum cost of a page deep in the list, or on a large site, relative to the first page or to a small
 /// site.
 const COST: f64 = 1.2;
+
+/// The feed that is measured.
+pub(crate) const FEED: &str = "/feeds/atom.xml";
 
 /// The maximum ratio of the 99th percentile to the median for reads without the cache.
 const TAIL: f64 = 6.0;
@@ -195,6 +203,7 @@ pub(crate) fn rows(
     let mut rows = vec![
         cached(article.clone(), sizes.article, "constant"),
         cached(first, sizes.page, "constant"),
+        cached(Request::get(FEED), sizes.feed, "constant"),
         Row { name: format!("{}, Brotli", brotli.name), ..brotli },
         unchanged,
         read,
@@ -210,7 +219,7 @@ pub(crate) fn rows(
 }
 
 /// Rows of what a blog needs beyond rows, next to the plain requests that they are compared with.
-fn publishing(article: &Request) -> [Row; 5] {
+fn publishing(article: &Request) -> [Row; 7] {
     let row = |request: &str, limit: Subject| Row {
         name: format!("GET {request}"),
         byline: Drive::App(Request::get(request)),
@@ -219,15 +228,13 @@ fn publishing(article: &Request) -> [Row; 5] {
         slow: false,
     };
     let by_id = |target| subject("GET /articles/{id}", Drive::App(article.clone()), Some(target));
-    let first = Request::get("/articles/?limit=20");
+    let first = || Drive::App(Request::get("/articles/?limit=20"));
     [
-        // Every seeded slug begins with the number of the article.
+        row("/articles/by-slug/post-{id}", by_id(0.7)),
         row("/articles/{id}?expand=html", by_id(0.7)),
         row("/articles/{id}?expand=author,tags,html,excerpt", by_id(0.4)),
-        row(
-            "/articles/?limit=20&sort=-published_at",
-            subject("the list by creation", Drive::App(first), Some(0.8)),
-        ),
+        row("/articles/?limit=20&sort=-published_at", subject("the list by creation", first(), Some(0.8))),
+        row(&format!("/articles/?limit=20&tag={TAG}"), subject("the whole list", first(), Some(0.5))),
         // One of a thousand articles has these words; the next ones are in almost every article.
         row("/search?q=analytical+engine&limit=20", by_id(0.1)),
         Row { slow: true, tail: None, ..row("/search?q=dolor+sit&limit=20", by_id(0.001)) },

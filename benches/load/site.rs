@@ -19,17 +19,16 @@ use sea_orm::{
 };
 use tempfile::TempDir;
 
-use crate::{
-    Failure,
-    limits::AUTHOR,
-    rows::{HOT, KNOWN},
-};
+use crate::{Failure, limits::AUTHOR, rows::KNOWN};
 
 /// The id of the session of [`Site::token`].
 const SESSION: &str = "0123456789abcdef0123456789abcdef";
 
 /// Words that one of a thousand articles contains.
 const RARE: &str = "analytical engine";
+
+/// The tag of one article in ten.
+pub(crate) const TAG: &str = "rust";
 
 /// The number of large articles, which fill a page of 10 MB.
 pub(crate) const LARGE: usize = 10;
@@ -107,15 +106,18 @@ impl Site {
         let articles = self.articles.to_string();
         let seed = Seed::try_parse_from(["seed", "--users", "1", "--articles", &articles, "--drafts", "0"])?;
         seed::run(db, settings.auth.bcrypt_cost, &seed.amount).await?;
-        db.execute_unprepared(&format!(
-            "UPDATE articles SET content = content || ' {RARE}' WHERE id % 1000 = 7"
-        ))
-        .await?;
-        // All articles that are read to measure the cache have one tag, so that one header fits all of them.
+        // All articles have the same state, so that one entity tag fits each of them.
         let RowState { version, id } = KNOWN;
         db.execute_unprepared(&format!(
-            "UPDATE articles SET version = {version}, state_id = {id} WHERE id <= {HOT}"
+            "UPDATE articles SET slug = 'post-' || id, version = {version}, state_id = {id}, \
+             content = CASE WHEN id % 1000 = 7 THEN content || ' {RARE}' ELSE content END"
         ))
+        .await?;
+        db.execute_unprepared(&format!("INSERT INTO tags (key, name) VALUES ('{TAG}', '{TAG}')")).await?;
+        db.execute_unprepared(
+            "INSERT INTO article_tags (article_id, tag_id, position) \
+             SELECT articles.id, tags.id, 0 FROM articles, tags WHERE articles.id % 10 = 3",
+        )
         .await?;
         // Without statistics, the planner guesses until autovacuum has run.
         db.execute_unprepared("ANALYZE").await?;
