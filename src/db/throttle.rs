@@ -37,6 +37,13 @@ impl Throttle {
         }
     }
 
+    /// Permission, if it needs no wait.
+    pub fn try_admit(&self) -> Option<Admission> {
+        let queued = Arc::clone(&self.queue).try_acquire_owned().ok()?;
+        let running = Arc::clone(&self.running).try_acquire_owned().ok()?;
+        Some(Admission { _running: running, _queued: queued })
+    }
+
     /// Waits for permission; `None` if too many wait already, or after the maximum wait.
     pub async fn admit(&self) -> Option<Admission> {
         let queued = Arc::clone(&self.queue).try_acquire_owned().ok()?;
@@ -54,7 +61,8 @@ mod tests {
     #[tokio::test]
     async fn a_statement_waits_until_another_ends_but_not_longer_than_the_maximum() {
         let throttle = Throttle::new(2, Duration::from_millis(50));
-        let (first, second) = (throttle.admit().await.unwrap(), throttle.clone().admit().await.unwrap());
+        let (first, second) = (throttle.admit().await.unwrap(), throttle.clone().try_admit().unwrap());
+        assert!(throttle.try_admit().is_none());
         assert!(throttle.admit().await.is_none());
         let (admitted, ()) = join(throttle.admit(), async { drop(first) }).await;
         assert!(admitted.is_some());

@@ -57,6 +57,11 @@ impl PageBounds {
         self.expensive.admit().await.ok_or(Error::Busy)
     }
 
+    /// Permission to read a large page, if no other is read and none waits.
+    pub fn try_admit_large(&self) -> Option<Admission> {
+        self.large.try_admit()
+    }
+
     /// Waits until a large page may be read. The next one is admitted when the result is dropped.
     ///
     /// # Errors

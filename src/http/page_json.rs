@@ -122,8 +122,10 @@ impl PageJson {
     /// Adds a row, whose JSON is expected to have `usual` bytes.
     ///
     /// # Errors
-    /// [`Error::Busy`] if other pages occupy the memory.
+    /// [`Error::Busy`] if other pages occupy the memory: as a rule, before the row is written.
     pub fn push(&mut self, row: &impl Serialize, usual: usize) -> Result<()> {
+        let expected = self.bytes.saturating_add(self.held).saturating_add(usual);
+        self.memory.extend(&mut self.reserved, expected)?;
         let mut json = Vec::with_capacity(usual);
         json.push(b',');
         serde_json::to_writer(&mut json, row).map_err(unwritten)?;

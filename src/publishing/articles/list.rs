@@ -21,7 +21,7 @@ use super::{
     service::own_view,
 };
 use crate::{
-    db::{ReadRows, keyset::Keyset},
+    db::{Admission, ReadRows, keyset::Keyset},
     http::{
         conditional::{Conditional, Conditions, RowState},
         error::Result,
@@ -236,8 +236,8 @@ impl Request {
         self.count.is_some() || other_time.is_some() || rows > MAX_CHEAP_ROWS
     }
 
-    /// Reads the page, which has at least `bytes`. If it turns out to be large, it is read again when it is
-    /// admitted: no connection and no memory is held while it waits.
+    /// Reads the page, which has at least `bytes`. If it turns out to be large while another large page is read, it
+    /// is read again when it is admitted: no connection and no memory is held while it waits.
     async fn read_page(
         &self,
         db: &impl ReadRows,
@@ -250,8 +250,8 @@ impl Request {
         loop {
             let mut page = PageJson::new(bounds.memory.clone());
             page.reserve(bytes)?;
-            let max_bytes = admission.is_none().then_some(MAX_CHEAP_BYTES);
-            if let Some(rows) = self.write_rows(db, renderer, visibility, &mut page, max_bytes).await? {
+            let written = self.write_rows(db, renderer, bounds, visibility, &mut page, &mut admission);
+            if let Some(rows) = written.await? {
                 return Ok((page, rows));
             }
             drop(page);
@@ -260,15 +260,16 @@ impl Request {
     }
 
     /// Reads the rows of this page and writes each into `page` as it arrives, in the order of the list. The
-    /// result has all rows that were read, in the order in which they were read; `None` if the page has more than
-    /// `max_bytes`.
+    /// result has all rows that were read, in the order in which they were read; `None` if the page is large and
+    /// was not admitted.
     async fn write_rows(
         &self,
         db: &impl ReadRows,
         renderer: &Renderer,
+        bounds: &PageBounds,
         visibility: Visibility,
         page: &mut PageJson,
-        max_bytes: Option<u64>,
+        admission: &mut Option<Admission>,
     ) -> Result<Option<Vec<Written>>> {
         let statement = db.get_database_backend().build(&self.statement(visibility, &FULL_ROW));
         let limit = usize::try_from(self.page.limit).unwrap_or(usize::MAX);
@@ -285,7 +286,11 @@ impl Request {
             }
             let usual = article.title.len().saturating_add(article.content.len()).saturating_add(ROW_SIZE);
             page.push(&own_view(article), usual)?;
-            Ok(max_bytes.is_none_or(|max| page.bytes() <= max))
+            if page.bytes() > MAX_CHEAP_BYTES && admission.is_none() {
+                *admission = bounds.try_admit_large();
+                return Ok(admission.is_some());
+            }
+            Ok(true)
         };
         let mut outcome = Ok(true);
         let mut each = |row: QueryResult| {
