@@ -78,7 +78,7 @@ impl Writer {
         &self.connections
     }
 
-    /// Runs `work` in a transaction. Commits if it returns `Ok`; otherwise rolls back, also after a panic or
+    /// Runs `work` in a transaction, which starts at once. Commits if it returns `Ok`; otherwise rolls back, also after a panic or
     /// past the deadline.
     ///
     /// On PostgreSQL, `work` is called up to two more times after a serialisation failure or a deadlock, so
@@ -89,23 +89,28 @@ impl Writer {
     ///
     /// # Errors
     /// The errors of `work`; [`DbErr::Conn`] past the deadline, and if the outcome of COMMIT is unknown.
-    pub async fn transaction<T, E, F>(&self, work: F) -> Result<T, E>
+    pub fn transaction<T, E, F>(&self, work: F) -> impl Future<Output = Result<T, E>> + use<T, E, F>
     where
         F: AsyncFn(&Transaction) -> Result<T, E> + 'static,
         E: From<DbErr> + 'static,
         T: 'static,
     {
         let writer = self.clone();
-        in_task(async move { writer.attempt(work).await }).await
+        in_task(async move { writer.attempt(work).await })
     }
 
-    /// Runs one statement in autocommit, which is one round trip. Then notifies the listener of `changes`,
-    /// even after an error. `work` must not write in more than one statement.
+    /// Runs one statement in autocommit, which is one round trip. It starts at once. Then notifies the listener
+    /// of `changes`, even after an error. `work` must not write in more than one statement.
     ///
     /// # Errors
     /// The errors of `work`; [`DbErr::Conn`] past the deadline.
-    pub async fn statement<T, E, F>(&self, changes: impl Into<Vec<Change>>, work: F) -> Result<T, E>
+    pub fn statement<T, E, F, C>(
+        &self,
+        changes: C,
+        work: F,
+    ) -> impl Future<Output = Result<T, E>> + use<T, E, F, C>
     where
+        C: Into<Vec<Change>>,
         F: AsyncFnOnce(&Connections) -> Result<T, E> + 'static,
         E: From<DbErr> + 'static,
         T: 'static,
@@ -125,7 +130,6 @@ impl Writer {
                 Err(_) => Err(late().into()),
             }
         })
-        .await
     }
 
     async fn attempt<T, E, F>(&self, work: F) -> Result<T, E>
@@ -282,13 +286,20 @@ impl ConnectionTrait for Transaction {
     }
 }
 
-/// Runs a write in a separate task, within the request's span.
-async fn in_task<T: 'static, E: From<DbErr> + 'static>(
-    write: impl Future<Output = Result<T, E>> + 'static,
-) -> Result<T, E> {
+/// Starts a write in a separate task, within the request's span. What waits for it, the future of a request included,
+/// does not contain the write: a request that still receives its body would otherwise take the memory for it.
+fn in_task<T: 'static, E: From<DbErr> + 'static, W>(
+    write: W,
+) -> impl Future<Output = Result<T, E>> + use<T, E, W>
+where
+    W: Future<Output = Result<T, E>> + 'static,
+{
+    let task = actix_rt::spawn(write.instrument(Span::current()));
     // The task panics only in the listener, and is cancelled only when the worker ends.
-    let joined = actix_rt::spawn(write.instrument(Span::current())).await;
-    joined.unwrap_or_else(|error| Err(DbErr::Custom(format!("a write ended early: {error}")).into()))
+    async {
+        let ended = |error| Err(DbErr::Custom(format!("a write ended early: {error}")).into());
+        task.await.unwrap_or_else(ended)
+    }
 }
 
 /// PostgreSQL's serialisation failure and deadlock.
