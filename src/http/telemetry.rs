@@ -13,7 +13,7 @@ use actix_web::{
     middleware::Next,
 };
 use tracing::Instrument as _;
-use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
@@ -37,10 +37,15 @@ const MAX_REQUEST_ID: usize = 64;
 /// `server/connections` logs these errors with the address of the client. `LOG` can turn it on again.
 const OFF: &str = "actix_http::h1::dispatcher=off";
 
+/// Maximum number of log lines that wait to be written; further ones are lost. The default of 128,000 takes 5 MB
+/// while it is empty.
+const MAX_QUEUED_LINES: usize = 16_384;
+
 /// Starts logging to standard output. A separate thread writes the lines from a bounded queue, so that a
 /// blocked terminal does not block the server. Dropping the guard writes the queued lines.
 pub fn start(settings: &Settings) -> WorkerGuard {
-    let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(MAX_QUEUED_LINES).finish(std::io::stdout());
     let more = if settings.log.debug { ",byline=debug" } else { "" };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("{OFF},{}{more}", settings.log.filter)))
