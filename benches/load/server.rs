@@ -39,7 +39,11 @@ pub(crate) fn serve() -> Result<(), Failure> {
             config.app_data(ThinData(state.clone()));
             limits::configure(config);
         })?;
-        writeln!(io::stderr(), "serving http://{} http://{plain_address}", server.address())?;
+        writeln!(
+            io::stderr(),
+            "serving http://{} http://{plain_address}",
+            server.address().ok_or("no address is bound")?
+        )?;
         rt::spawn(plain.run());
         Ok(server.run().await?)
     })

@@ -48,19 +48,24 @@ pub(super) async fn run(mut settings: Settings, arguments: &Arguments) -> Result
     Ok(server.run().await?)
 }
 
-/// Reports the address of the server: three readable lines, or one log line if the log format is JSON.
-fn announce(settings: &Settings, address: SocketAddr) -> io::Result<()> {
+/// Reports where the server listens: readable lines, or one log line if the log format is JSON. The address has the
+/// port that the operating system chose; a Unix socket has no address.
+fn announce(settings: &Settings, address: Option<SocketAddr>) -> io::Result<()> {
     let (name, database) = (&settings.app.name, &settings.database.url);
+    let scheme = if settings.http.identity.is_some() { "https" } else { "http" };
+    let url =
+        address.map_or_else(|| settings.http.host.to_string(), |address| format!("{scheme}://{address}"));
     match settings.log.format {
         LogFormat::Json => {
-            let url = format!("http://{address}");
             tracing::info!(url, %database, "serving");
             Ok(())
         }
         LogFormat::Text => {
             let mut out = io::stdout();
-            writeln!(out, "{name} serves the API on http://{address}")?;
-            writeln!(out, "  docs      http://{address}/docs")?;
+            writeln!(out, "{name} serves the API on {url}")?;
+            if address.is_some() {
+                writeln!(out, "  docs      {url}/docs")?;
+            }
             writeln!(out, "  database  {database}")?;
             out.flush()
         }

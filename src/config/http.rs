@@ -2,24 +2,37 @@
 
 use std::net::IpAddr;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 
 use super::declare::settings_group;
-use super::kind::{Kind, number, seconds, text};
+use super::host::Host;
+use super::kind::{Kind, number, seconds};
 use super::origins::{Origin, Origins};
+use super::tls::{self, Identity};
 use super::value::{root_path, string_list};
 
 settings_group! {
     /// HTTP server
     HttpSettings {
-        /// Host name or IP address to listen on. `0.0.0.0` means every IPv4 address.
-        HOST => host: String = text().default("127.0.0.1");
+        /// Host name or IP address to listen on, or `unix:` with the path of a Unix socket. `0.0.0.0` means every
+        /// IPv4 address.
+        HOST => host: Host = Kind::parsed("a host name, an IP address or `unix:PATH`", Host::parse).default("127.0.0.1");
 
         /// Port to listen on. 0 lets the operating system choose one.
         PORT => port: u16 = number(0..=u16::MAX).default("8000");
+
+        /// File with the certificate of the server and its chain, for HTTPS with HTTP/2. Without it, the server speaks
+        /// plain HTTP/1.1.
+        TLS_CERT => tls_certificate: Option<PathBuf> =
+            tls::certificate().computed("none", "/etc/byline/tls/cert.pem", tls::no_certificate);
+
+        /// File with the private key of `TLS_CERT`, which is not encrypted.
+        TLS_KEY => identity: Option<Identity> =
+            tls::key().computed("none", "/etc/byline/tls/key.pem", tls::no_key);
 
         /// Path under which a proxy serves the API, such as `/api`, if the proxy removes it from requests. The
         /// OpenAPI document names it as its server.

@@ -14,6 +14,7 @@ mod database;
 mod declare;
 mod dotenv;
 mod error;
+mod host;
 mod http;
 mod kind;
 mod logging;
@@ -25,6 +26,7 @@ mod secret_key;
 mod similar;
 mod source_check;
 mod text_file;
+mod tls;
 mod value;
 
 use std::path::Path;
@@ -39,6 +41,7 @@ pub use self::database::{DatabaseSettings, PgBouncer};
 use self::declare::settings;
 pub use self::declare::{Declaration, DefaultValue, Group};
 pub use self::error::SettingsError;
+pub use self::host::Host;
 pub use self::http::HttpSettings;
 pub use self::logging::{LogFormat, LogSettings};
 pub use self::mail::{EmailVerification, LinkTemplate, MailSettings};
@@ -47,6 +50,7 @@ pub use self::publishing::{ArticleUrl, ContentFormat, PublicUrl, PublishingSetti
 use self::reader::{RawSettings, Reader};
 pub use self::secret_key::{create_data_dir, rotate as rotate_secret_key};
 use self::text_file::TextFile;
+pub use self::tls::Identity;
 
 /// What the settings are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,7 +42,7 @@ fn nothing_needs_to_be_set() {
     assert_eq!(settings.app.environment, Environment::Development);
     assert_eq!(settings.app.name, "Byline");
     assert!(!settings.log.debug);
-    assert_eq!((settings.http.host.as_str(), settings.http.port), ("127.0.0.1", 8000));
+    assert_eq!((settings.http.host.to_string().as_str(), settings.http.port), ("127.0.0.1", 8000));
     assert_eq!(settings.app.data_dir, dir.path());
     assert_eq!(settings.database.url.engine(), Engine::Sqlite);
     assert_eq!(
@@ -122,7 +122,7 @@ fn the_environment_takes_precedence_over_the_file_and_names_are_case_insensitive
         variables(&[("Port", "1"), ("secret_key", GOOD_KEY), ("UNKNOWN", "x"), ("PATH", "/bin")]);
     let settings =
         Settings::from_parts(environment, Some("PORT=2\nhost=::1\nBacKend_Cors_Origins=[]")).unwrap();
-    assert_eq!((settings.http.port, settings.http.host.as_str()), (1, "::1"));
+    assert_eq!((settings.http.port, settings.http.host.to_string().as_str()), (1, "::1"));
     assert_eq!(settings.http.cors_origins, Origins::Listed(vec![]));
 }
 
@@ -131,7 +131,7 @@ fn values_that_look_like_numbers_stay_text() {
     let key = "0012e3456789012345678901234567890e12";
     let settings = from_environment(&[("SECRET_KEY", key), ("APP_NAME", "007"), ("HOST", "true")]).unwrap();
     assert_eq!(settings.auth.secret_key.expose_secret(), key);
-    assert_eq!((settings.app.name.as_str(), settings.http.host.as_str()), ("007", "true"));
+    assert_eq!((settings.app.name.as_str(), settings.http.host.to_string().as_str()), ("007", "true"));
 }
 
 #[test]
@@ -221,6 +221,8 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("DOCS", "maybe"),
         ("HOST", ""),
         ("PORT", "65536"),
+        ("TLS_CERT", ""),
+        ("TLS_KEY", " "),
         ("ROOT_PATH", "api/"),
         ("DATA_DIR", ""),
         ("DATABASE_URL", "mysql://u:hunter2@h/d"),
@@ -347,7 +349,10 @@ fn origins_that_no_browser_sends_are_ignored_with_a_warning() {
 #[test]
 fn a_line_that_cannot_be_read_is_a_warning() {
     let settings = from_dotenv("PORT=1\nHOST=\"x\nDEBUG=1").unwrap();
-    assert_eq!((settings.http.port, settings.log.debug, settings.http.host.as_str()), (1, true, "127.0.0.1"));
+    assert_eq!(
+        (settings.http.port, settings.log.debug, settings.http.host.to_string().as_str()),
+        (1, true, "127.0.0.1")
+    );
     assert_eq!(settings.warnings(), [".env: line 2, which sets HOST, cannot be read and is skipped"]);
     let settings = from_dotenv("PORT=1\ns3cret value\nAPP_NAME").unwrap();
     assert_eq!(

@@ -22,8 +22,7 @@ use ipnet::IpNet;
 
 use super::HttpState;
 
-/// The address of the client that sent a request; `0.0.0.0` if the request came without a connection. An IPv4
-/// address that is mapped to IPv6 is IPv4.
+/// The address of the client that sent a request. An IPv4 address that is mapped to IPv6 is IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -33,8 +32,10 @@ impl ClientAddress {
 
     /// The address of the client whose request has this head.
     pub fn of(head: &RequestHead, state: Option<&HttpState>) -> Self {
-        let peer = head.peer_addr.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical());
-        Self(state.map_or(peer, |state| state.trusted_proxies.client_of(peer, head.headers())))
+        // A Unix socket has no address: its client is a program on this machine.
+        let peer = head.peer_addr.map_or(Self::LOCAL.0, |peer| peer.ip().to_canonical());
+        let is_local = head.peer_addr.is_none();
+        Self(state.map_or(peer, |state| state.trusted_proxies.client_of(peer, is_local, head.headers())))
     }
 
     /// The address for purposes of fairness. Usually, one client has all addresses of an IPv6 network of 64
@@ -56,7 +57,8 @@ impl FromRequest for ClientAddress {
     }
 }
 
-/// The proxies whose reports are used: `TRUSTED_PROXIES`.
+/// The proxies whose reports are used: `TRUSTED_PROXIES`, and those that connect to the Unix socket, which only a proxy
+/// is allowed to do.
 #[derive(Debug)]
 pub struct TrustedProxies {
     networks: Box<[IpNet]>,
@@ -73,9 +75,9 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The client of a request that `peer` sent with these headers.
-    fn client_of(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        if !self.contain(peer) {
+    /// The client of a request that `peer` sent with these headers. `is_local` if it came over a Unix socket.
+    fn client_of(&self, peer: IpAddr, is_local: bool, headers: &HeaderMap) -> IpAddr {
+        if !is_local && !self.contain(peer) {
             self.warn_once(peer, headers);
             return peer;
         }
@@ -204,13 +206,16 @@ mod tests {
 
     const PROXY: &str = "10.0.0.1";
 
+    /// What stands for a client of the Unix socket.
+    const SOCKET: &str = "127.0.0.1";
+
     fn client(peer: &str, headers: &[(HeaderName, &str)]) -> String {
         let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap());
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.clone(), HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
-        TrustedProxies::new(&networks).client_of(peer.parse().unwrap(), &map).to_string()
+        TrustedProxies::new(&networks).client_of(peer.parse().unwrap(), peer == SOCKET, &map).to_string()
     }
 
     fn by_list(value: &str) -> String {
@@ -335,6 +340,23 @@ mod tests {
             assert_eq!(by_forwarded(&quoted), "2001:db8::9", "{sent:?}");
             assert_eq!(by_list(&format!("{sent}, 203.0.113.7")), "203.0.113.7", "{sent:?}");
         }
+    }
+
+    #[test]
+    fn the_client_of_a_unix_socket_is_a_trusted_proxy() {
+        for (value, address) in [
+            ("203.0.113.7", "203.0.113.7"),
+            ("1.2.3.4, 203.0.113.7", "203.0.113.7"),
+            // Another local program is not trusted.
+            ("1.2.3.4, 127.0.0.1", "127.0.0.1"),
+            ("203.0.113.7, 10.1.1.1", "203.0.113.7"),
+            ("unix:", SOCKET),
+            ("", SOCKET),
+        ] {
+            assert_eq!(client(SOCKET, &[(X_FORWARDED_FOR, value)]), address, "{value:?}");
+        }
+        assert_eq!(client(SOCKET, &[]), SOCKET);
+        assert_eq!(client(SOCKET, &[(FORWARDED, "for=203.0.113.7")]), "203.0.113.7");
     }
 
     #[test]

@@ -5,92 +5,103 @@
 //! module does what `HttpServer` does.
 
 use std::{
-    io,
-    net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
-use actix_http::{HttpService, Request, Response, error::DispatchError};
-use actix_rt::net::TcpStream;
+use actix_http::{HttpService, Protocol, Request, Response, error::DispatchError};
+use actix_rt::net::{TcpStream, UnixStream};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory, map_config,
 };
 use actix_web::{
     Error as ActixError,
-    body::MessageBody,
+    body::{BoxBody, MessageBody},
     dev::{AppConfig, ServiceResponse},
 };
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use socket2::SockFilter;
 use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::http::sending::send_in_pieces;
 
 /// How long idle client connections stay open: longer than the 60 seconds after which nginx closes them.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Maximum time for a client to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time for a client to send the head of a request, and for the handshake of TLS.
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum time for a client to close its side of a connection that the server has closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum number of connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 
-/// Binds to every address that `host` resolves to and that is available.
-///
-/// # Errors
-/// If none is available: the last error.
-pub(super) fn listen(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    let mut error = io::Error::other("the host has no address");
-    for address in (host, port).to_socket_addrs()? {
-        match listen_on(address) {
-            Ok(listener) => listeners.push(listener),
-            Err(cause) => error = cause,
-        }
-    }
-    if listeners.is_empty() { Err(error) } else { Ok(listeners) }
+/// What ends connections.
+#[derive(Clone)]
+pub(super) struct Limits {
+    /// Maximum time for a client to accept a part of a response.
+    pub(super) write_timeout: Duration,
+    /// Maximum number of concurrent requests of a worker.
+    pub(super) requests: usize,
+    /// The server stops after the requests in flight.
+    pub(super) stopping: GracefulShutdownSignal,
 }
 
-fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
-    // The standard library allows only 128.
-    SockRef::from(&listener).listen(BACKLOG)?;
-    Ok(listener)
+/// The service of one worker: `app` on every connection over TCP. A connection whose client accepts nothing for
+/// the write timeout is closed.
+pub(super) fn serve(
+    app: impl Http,
+    limits: Limits,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+    let write_timeout = limits.write_timeout;
+    apply_fn_factory(http1(app, limits.stopping), move |stream: TcpStream, http| {
+        limit_writes(&stream, write_timeout);
+        let peer = stream.peer_addr().ok();
+        logged(peer, http.call((stream, Protocol::Http1, peer)))
+    })
 }
 
-/// Ignores the packets that open a connection, so that clients try again a second later, when the listener is closed,
-/// or connect to another server. Closing it at once would reset connections that were not accepted yet, together with
-/// their requests.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn refuse_new(listener: &TcpListener) {
-    // A program of the Berkeley Packet Filter, which sees packets from their TCP header on: load the byte of the
-    // flags; if it has SYN, drop the packet; otherwise pass all of it.
-    const PROGRAM: [SockFilter; 4] = [
-        SockFilter::new(0x30, 0, 0, 13),
-        SockFilter::new(0x45, 0, 1, 0x02),
-        SockFilter::new(0x06, 0, 0, 0),
-        SockFilter::new(0x06, 0, 0, u32::MAX),
-    ];
-    if let Err(error) = SockRef::from(listener).attach_filter(&PROGRAM) {
-        tracing::warn!(cause = %error, "new connections cannot be refused before the server stops");
-    }
+/// The same for connections to a Unix socket, whose clients have no address. There is no timeout for writing: the
+/// client is a proxy on the same machine.
+pub(super) fn serve_unix(
+    app: impl Http,
+    limits: Limits,
+) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
+    apply_fn_factory(http1(app, limits.stopping), |stream: UnixStream, http| {
+        logged(None, http.call((stream, Protocol::Http1, None)))
+    })
 }
 
-/// Other systems have no such filter.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn refuse_new(_listener: &TcpListener) {}
+/// An application that answers requests, whichever connection they come from.
+pub(super) trait Http:
+    ServiceFactory<
+        Request,
+        Config = (),
+        Response = Response<BoxBody>,
+        Error = Response<BoxBody>,
+        InitError = (),
+        Service: Service<Request, Future: 'static> + 'static,
+        Future: 'static,
+    > + 'static
+{
+}
 
-/// The service of one worker: `app` on every connection. A connection whose client accepts nothing for
-/// `write_timeout` is closed.
-pub(super) fn serve<I, S, B>(
-    app: I,
-    write_timeout: Duration,
-    stopping: GracefulShutdownSignal,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+impl<F> Http for F where
+    F: ServiceFactory<
+            Request,
+            Config = (),
+            Response = Response<BoxBody>,
+            Error = Response<BoxBody>,
+            InitError = (),
+            Service: Service<Request, Future: 'static> + 'static,
+            Future: 'static,
+        > + 'static
+{
+}
+
+/// Makes an application of actix-web answer requests of any connection.
+pub(super) fn answer<I, S, B>(app: I) -> impl Http
 where
     I: IntoServiceFactory<S, Request>,
     S: ServiceFactory<
@@ -105,8 +116,25 @@ where
     <S::Service as Service<Request>>::Future: 'static,
     B: MessageBody + 'static,
 {
-    let app = app.into_factory().map(send_in_pieces).map_err(|error| Response::from(error.error_response()));
-    let http = HttpService::build()
+    let app = app
+        .into_factory()
+        .map(|response| send_in_pieces(response).into())
+        .map_err(|error| Response::from(error.error_response()));
+    map_config(app, |()| AppConfig::default())
+}
+
+/// Serves HTTP/1.1 on a connection of any kind.
+pub(super) fn http1<T: AsyncRead + AsyncWrite + Unpin + 'static>(
+    app: impl Http,
+    stopping: GracefulShutdownSignal,
+) -> impl ServiceFactory<
+    (T, Protocol, Option<SocketAddr>),
+    Config = (),
+    Response = (),
+    Error = DispatchError,
+    InitError = (),
+> {
+    HttpService::build()
         .graceful_shutdown_signal(move || {
             let stopping = stopping.clone();
             async move { stopping.notified().await }
@@ -117,41 +145,37 @@ where
         // A client that closes its side has gone, as far as TCP can tell: its request must not wait for a core or a
         // connection of the database any longer.
         .h1_allow_half_closed(false)
-        .finish(map_config(app, |()| AppConfig::default()))
-        .tcp();
-    apply_fn_factory(http, move |stream: TcpStream, http| {
-        limit_writes(&stream, write_timeout);
-        let client = stream.peer_addr().ok().map(|peer| peer.ip().to_canonical());
-        let served = http.call(stream);
-        async move {
-            let outcome = served.await;
-            if let Err(error) = &outcome {
-                log(client, error);
-            }
-            outcome
-        }
-    })
+        .finish(app)
 }
 
 /// Makes the kernel close the connection if the client acknowledges nothing, or its window stays closed, for
 /// `timeout`. actix has no timeout for writing: a client that does not read would hold its response forever.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn limit_writes(stream: &TcpStream, timeout: Duration) {
+pub(super) fn limit_writes(stream: &TcpStream, timeout: Duration) {
     // It fails only if the client has disconnected.
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
 }
 
 /// Other systems have no such option.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn limit_writes(_stream: &TcpStream, _timeout: Duration) {}
+pub(super) fn limit_writes(_stream: &TcpStream, _timeout: Duration) {}
 
-/// Clients that send something else than HTTP, or disappear, are no failure of the server.
-fn log(client: Option<IpAddr>, error: &DispatchError) {
-    let client = client.map_or_else(|| "-".to_owned(), |client| client.to_string());
-    match error {
-        DispatchError::Body(_) | DispatchError::Service(_) | DispatchError::InternalError => {
-            tracing::error!(%client, cause = %error, "a connection failed");
+/// Logs the error with which a connection ends. Clients that send something else than HTTP, or disappear, are no
+/// failure of the server.
+pub(super) async fn logged(
+    peer: Option<SocketAddr>,
+    served: impl Future<Output = Result<(), DispatchError>>,
+) -> Result<(), DispatchError> {
+    let outcome = served.await;
+    if let Err(error) = &outcome {
+        let client = peer.map(|peer| peer.ip().to_canonical());
+        let client = client.map_or_else(|| "-".to_owned(), |client: IpAddr| client.to_string());
+        match error {
+            DispatchError::Body(_) | DispatchError::Service(_) | DispatchError::InternalError => {
+                tracing::error!(%client, cause = %error, "a connection failed");
+            }
+            _ => tracing::debug!(%client, cause = %error, "a connection ended with an error"),
         }
-        _ => tracing::debug!(%client, cause = %error, "a connection ended with an error"),
     }
+    outcome
 }

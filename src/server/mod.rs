@@ -3,11 +3,15 @@
 pub mod app;
 mod connections;
 pub mod descriptors;
+mod http2;
+mod listeners;
 mod stop;
+mod tls;
+mod unix_socket;
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -24,12 +28,14 @@ use actix_web::{
 
 use self::{
     app::{AppState, create_app},
+    connections::Limits,
+    listeners::Listeners,
     stop::{Signals, Stop, Stopped},
 };
 use crate::{
     accounts,
     clock::Clock,
-    config::{HttpSettings, MailSettings, Settings},
+    config::{MailSettings, Settings},
     db::Db,
     http::{
         cache::{Cache, listener},
@@ -63,7 +69,7 @@ pub struct Server {
     site: String,
     shutdown_timeout: Duration,
     stop: Stop,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
 }
 
 impl Server {
@@ -92,7 +98,6 @@ impl Server {
         let cache = Arc::new(Cache::new(bytes));
         let state = AppState::new(settings, &db, cache, clock);
         let workers = settings.http.workers.max(1);
-        let write_timeout = settings.http.write_timeout;
         // One thread for each concurrent hash, and as many for compression. Queued passwords need no thread.
         let blocking = state.accounts.passwords.max_concurrent().saturating_mul(2);
         let pools: Arc<[Db]> = db.split(workers).into();
@@ -106,28 +111,28 @@ impl Server {
             .max_concurrent_connections(clients)
             .shutdown_timeout(settings.http.shutdown_timeout.as_secs())
             .disable_signals();
-        let stopping = builder.graceful_shutdown_signal();
-        let worker = move || {
+        let limits = Limits {
+            write_timeout: settings.http.write_timeout,
+            requests: clients,
+            stopping: builder.graceful_shutdown_signal(),
+        };
+        let app = move || {
             // A worker that is restarted after a panic takes the next pools.
             let number = started.fetch_add(1, Relaxed).checked_rem(pools_of_workers.len());
             let pools = number.and_then(|number| pools_of_workers.get(number));
             let state = pools.map_or_else(|| shared.clone(), |pools| shared.on(pools));
-            let app = create_app(state, policy.clone(), documentation.clone()).configure(further.clone());
-            connections::serve(app, write_timeout, stopping.clone())
+            let app = create_app(state, policy.clone(), documentation.clone());
+            connections::answer(app.configure(further.clone()))
         };
-        let listeners = connections::listen(&settings.http.host, settings.http.port)
-            .map_err(|error| bind_error(&settings.http, &error))?;
-        let address = listeners.first().map(TcpListener::local_addr);
-        let address = address.unwrap_or_else(|| Err(io::Error::other("no address is bound")))?;
+        let listeners = Listeners::bind(&settings.http)?;
+        let address = listeners.address()?;
+        let server = listeners.serve(builder, settings.http.identity.as_ref(), &limits, app)?;
         let stop = Stop {
             signals: Signals::listen()?,
             draining: state.http.draining.clone(),
             drain: settings.http.drain,
-            listeners: listeners.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?,
+            listeners,
         };
-        let server = listeners
-            .into_iter()
-            .try_fold(builder, |builder, listener| builder.listen("http", listener, worker.clone()))?;
         let shutdown_timeout = settings.http.shutdown_timeout;
         let tasks_db = db.for_tasks(&pools);
         let (mail, site) = (settings.mail.clone(), settings.app.name.clone());
@@ -145,8 +150,8 @@ impl Server {
         })
     }
 
-    /// The address that the server listens on.
-    pub fn address(&self) -> SocketAddr {
+    /// The address that the server listens on; none for a Unix socket.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
@@ -187,16 +192,4 @@ impl Server {
         }
         served.map(drop)
     }
-}
-
-/// Names the setting at fault and the address.
-fn bind_error(http: &HttpSettings, error: &io::Error) -> io::Error {
-    let HttpSettings { host, port, .. } = http;
-    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    let message = match error.kind() {
-        io::ErrorKind::AddrInUse => format!("PORT: another program listens on {address}: {error}"),
-        io::ErrorKind::PermissionDenied => format!("PORT: {address} cannot be used: {error}"),
-        _ => format!("HOST: {host} is not an address of this machine: {error}"),
-    };
-    io::Error::new(error.kind(), message)
 }

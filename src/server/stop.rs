@@ -1,6 +1,6 @@
 //! Stops the server after a signal, in steps that lose no request.
 
-use std::{future::pending, io, net::TcpListener, time::Duration};
+use std::{future::pending, io, time::Duration};
 
 use actix_web::{dev, rt::time::sleep};
 use tokio::{
@@ -8,7 +8,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use super::connections::refuse_new;
+use super::listeners::Listeners;
 use crate::http::draining::Draining;
 
 /// The time in which connections whose handshake had begun are completed and accepted. Then the listeners are closed,
@@ -33,7 +33,7 @@ pub(super) struct Stop {
     /// How long the server serves after SIGTERM.
     pub(super) drain: Duration,
     /// The sockets on which clients connect.
-    pub(super) listeners: Vec<TcpListener>,
+    pub(super) listeners: Listeners,
 }
 
 impl Stop {
@@ -73,14 +73,14 @@ impl Stop {
 }
 
 /// Serves for `time`, then lets no new connections begin.
-async fn drain(draining: &Draining, time: Duration, listeners: &[TcpListener]) {
+async fn drain(draining: &Draining, time: Duration, listeners: &Listeners) {
     draining.begin();
     if time.is_zero() {
         return;
     }
     tracing::info!(seconds = time.as_secs(), "draining: SIGTERM was received");
     sleep(time).await;
-    listeners.iter().for_each(refuse_new);
+    listeners.refuse_new();
     sleep(ACCEPTING).await;
 }
 

@@ -46,7 +46,7 @@ use serde_json::Value;
 use test_support::TestDatabase;
 use tokio_util::sync::CancellationToken;
 
-use super::{Client, ORIGIN, SECRET_KEY, database, now};
+use super::{CERTIFICATE_SETTINGS, Client, ORIGIN, SECRET_KEY, database, now};
 
 /// The longest time that a server on PostgreSQL trusts its cache after it last heard from its listener.
 pub(crate) const LISTENER_TIMEOUT: Duration = HEARTBEAT_TIMEOUT;
@@ -81,6 +81,15 @@ impl TestApp {
         Self::with_routes(Arc::new(TestDatabase::sqlite()), &[], further)
     }
 
+    /// The same with TLS, and with further settings.
+    pub(crate) fn serving_tls(
+        settings: &[(&str, &str)],
+        further: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    ) -> Self {
+        let settings = [&CERTIFICATE_SETTINGS, settings].concat();
+        Self::with_routes(Arc::new(TestDatabase::sqlite()), &settings, further)
+    }
+
     fn with_routes(
         database: Arc<TestDatabase>,
         settings: &[(&str, &str)],
@@ -98,7 +107,8 @@ impl TestApp {
         let settings = test_settings(&database, settings);
         let db = Db::lazy(&settings).unwrap();
         let server = Server::bind_with(&settings, db.clone(), clock, further).unwrap();
-        let (address, handle, state) = (server.address(), server.server_handle(), server.state().clone());
+        let address = server.address().unwrap();
+        let (handle, state) = (server.server_handle(), server.state().clone());
         rt::spawn(server.run());
         Self { address, handle, db, state, database }
     }

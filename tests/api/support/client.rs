@@ -1,27 +1,29 @@
 //! Clients: people who send requests, and the responses that they get.
 
-use std::{io::Read as _, net::SocketAddr};
+use std::{io::Read as _, net::SocketAddr, sync::Arc};
 
 use actix_web::{
-    http::{Method, StatusCode, Uri, header::HeaderMap},
+    http::{Method, StatusCode, Uri, Version, header::HeaderMap},
     web::Bytes,
 };
-use awc::Client as HttpClient;
+use awc::{Client as HttpClient, Connector};
 use fake::{
     Fake as _,
     faker::lorem::en::{Paragraph, Sentence},
 };
 use flate2::read::GzDecoder;
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 use url::{Position, Url};
 
-use super::{Article, PASSWORD, Published, TIMEOUT, registration};
+use super::{Article, PASSWORD, Published, TIMEOUT, registration, tls};
 use crate::document;
 
 /// Somebody who talks to a server.
 #[derive(Clone)]
 pub(crate) struct Client {
     address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
     pub(crate) token: Option<String>,
     pub(crate) id: i64,
 }
@@ -41,6 +43,7 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Response {
     /// The URL of the request.
     url: String,
+    pub(crate) version: Version,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     /// Decompressed.
@@ -50,7 +53,12 @@ pub(crate) struct Response {
 impl Client {
     /// A client of the server at `address`, without an account.
     pub(crate) fn of(address: SocketAddr) -> Self {
-        Self { address, token: None, id: 0 }
+        Self { address, tls: None, token: None, id: 0 }
+    }
+
+    /// The same client over TLS, with the first of `protocols` that the server knows.
+    pub(crate) fn over_tls(self, protocols: &[&str]) -> Self {
+        Self { tls: Some(Arc::new(tls::client(protocols))), ..self }
     }
 
     /// Creates an account and signs in.
@@ -143,8 +151,13 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Response {
-        let http = HttpClient::builder().timeout(TIMEOUT).disable_redirects().finish();
-        let url = format!("http://{}{path}", self.address);
+        let mut connector = Connector::new();
+        if let Some(tls) = &self.tls {
+            connector = connector.rustls_0_23(Arc::clone(tls));
+        }
+        let http = HttpClient::builder().connector(connector).timeout(TIMEOUT).disable_redirects().finish();
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}{path}", self.address);
         let mut request = http.request(method.clone(), &url).no_decompress();
         for (name, value) in headers {
             request = request.insert_header((*name, *value));
@@ -161,11 +174,11 @@ impl Client {
         let coding = received.headers().get("content-encoding").filter(|_| method != Method::HEAD);
         let coding = coding.map(|coding| coding.to_str().unwrap());
         let body = decompress(coding, body);
-        let (status, headers) = (received.status(), received.headers().clone());
+        let (version, status, headers) = (received.version(), received.status(), received.headers().clone());
         let named =
             headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
         let named: Vec<(String, String)> = named.collect();
-        let response = Response { url, status, headers, body };
+        let response = Response { url, version, status, headers, body };
         document::check(method.as_str(), path, response.status.as_u16(), &named, &response.body);
         response
     }

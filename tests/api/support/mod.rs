@@ -16,6 +16,7 @@ mod proxy;
 mod queries;
 mod schemas;
 mod smtp;
+mod tls;
 mod tokens;
 mod wire;
 
@@ -44,6 +45,7 @@ pub(crate) use self::{
         refusal_of_account,
     },
     smtp::{Answer, Received, SmtpServer, settings_of},
+    tls::{CERTIFICATE_SETTINGS, connect_tls},
     tokens::{now, sign_token, sign_token_with},
     wire::{RawConnection, send_raw, with_connection},
 };

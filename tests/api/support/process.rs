@@ -196,11 +196,13 @@ impl Installation {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = None;
         for line in lines.by_ref().map_while(Result::ok) {
-            address = line.split("http://").nth(1).and_then(|rest| {
-                let end =
-                    rest.find(|character: char| !(character.is_ascii_digit() || ".:".contains(character)));
-                rest[..end.unwrap_or(rest.len())].parse().ok()
-            });
+            address = ["http://", "https://"].iter().find_map(|scheme| line.split(scheme).nth(1)).and_then(
+                |rest| {
+                    let end = rest
+                        .find(|character: char| !(character.is_ascii_digit() || ".:".contains(character)));
+                    rest[..end.unwrap_or(rest.len())].parse().ok()
+                },
+            );
             *output.lock().unwrap() += &(line + "\n");
             if address.is_some() {
                 break;
