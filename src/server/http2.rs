@@ -4,9 +4,12 @@
 //! and those whose client does not read as long as the client likes, executes requests that the client has cancelled,
 //! and does not notice that the server stops.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
+use std::{cell::Cell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
 
-use actix_http::{Request, Response, error::DispatchError};
+use actix_http::{
+    Payload, Request, Response,
+    error::{DispatchError, PayloadError},
+};
 use actix_rt::time::{Instant, sleep, timeout};
 use actix_service::Service;
 use actix_web::{
@@ -17,7 +20,10 @@ use actix_web::{
     },
     web::Bytes,
 };
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{
+    StreamExt as _,
+    stream::{self, FuturesUnordered},
+};
 use h2::{
     Reason, RecvStream, SendStream,
     server::{Builder, SendResponse},
@@ -45,6 +51,9 @@ const CONNECTION_WINDOW: u32 = 256 << 10;
 
 /// Maximum size of what is buffered of a response.
 const SEND_BUFFER: usize = 32 << 10;
+
+/// How long a client may read a response before it learns that the rest of its request is not wanted.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// HTTP/2 for the connections of one worker.
 pub(super) struct Http2<S> {
@@ -139,12 +148,13 @@ where
         &self,
         exchange: Exchange,
         peer: Option<SocketAddr>,
-        _permit: SemaphorePermit<'_>,
+        permit: SemaphorePermit<'_>,
     ) -> bool {
         let (request, mut response) = exchange;
         let (parts, body) = request.into_parts();
         let is_head = parts.method == Method::HEAD;
-        let mut request = Request::with_payload(body.into());
+        let is_received = Rc::new(Cell::new(body.is_end_stream()));
+        let mut request = Request::with_payload(payload(body, &is_received));
         let head = request.head_mut();
         head.uri = parts.uri;
         head.method = parts.method;
@@ -157,12 +167,22 @@ where
             answer = async { self.app.call(request).await } => answer.unwrap_or_else(|error| error),
         };
         let (head, body) = answer.into_parts();
-        let is_empty = is_head || body.size().is_eof();
+        let size = match head.status() {
+            // They have no body (RFC 9110, section 6.4.1), and no length either.
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => BodySize::None,
+            _ => body.size(),
+        };
+        let is_empty = is_head || size.is_eof();
         let must_close = head.head().connection_type() == ConnectionType::Close;
-        if let Ok(stream) = response.send_response(self.head(&head, body.size()), is_empty)
+        if let Ok(stream) = response.send_response(self.head(&head, size), is_empty)
             && !is_empty
         {
             self.send(body, stream).await;
+        }
+        if !is_received.get() {
+            // Then the rest of the body is declined, which makes many clients discard a response that they have not read.
+            drop(permit);
+            timeout(LINGER, poll_fn(|context| response.poll_reset(context))).await.ok();
         }
         must_close
     }
@@ -210,9 +230,7 @@ where
                 fields.append(name.clone(), value.clone());
             }
         }
-        if let BodySize::Sized(bytes) = size
-            && response.status() != StatusCode::NO_CONTENT
-        {
+        if let BodySize::Sized(bytes) = size {
             fields.insert(header::CONTENT_LENGTH, bytes.into());
         }
         if !fields.contains_key(header::DATE) {
@@ -221,6 +239,25 @@ where
         }
         head
     }
+}
+
+/// The body of a request. Sets `is_received` at its end.
+fn payload(body: RecvStream, is_received: &Rc<Cell<bool>>) -> Payload {
+    if is_received.get() {
+        return Payload::None;
+    }
+    let body = stream::unfold((body, Rc::clone(is_received)), async |(mut body, is_received)| {
+        let Some(chunk) = poll_fn(|context| body.poll_data(context)).await else {
+            is_received.set(true);
+            return None;
+        };
+        let chunk = chunk.and_then(|chunk| {
+            body.flow_control().release_capacity(chunk.len())?;
+            Ok(chunk)
+        });
+        Some((chunk.map_err(PayloadError::Http2Payload), (body, is_received)))
+    });
+    Payload::Stream { payload: Box::pin(body) }
 }
 
 fn concerns_connection(name: &HeaderName) -> bool {
