@@ -180,7 +180,8 @@ where
             self.send(body, stream).await;
         }
         if !is_received.get() {
-            // Then the rest of the body is declined, which makes many clients discard a response that they have not read.
+            // Then the rest of the body is declined, at which many clients discard a response that they have not
+            // read.
             drop(permit);
             timeout(LINGER, poll_fn(|context| response.poll_reset(context))).await.ok();
         }
