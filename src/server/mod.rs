@@ -6,6 +6,7 @@ pub mod descriptors;
 mod http2;
 mod listeners;
 mod stop;
+mod systemd;
 mod tls;
 mod unix_socket;
 
@@ -55,6 +56,10 @@ const MIN_TASK_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum wait for database connections to close: a dead network connection must not delay the end of the
 /// process.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Maximum time to stop, in addition to `DRAIN_SECONDS` and to `SHUTDOWN_TIMEOUT_SECONDS`, which requests and tasks have
+/// one after the other.
+const LONGEST_STOP: Duration = Duration::from_secs(10);
 
 /// A server that is bound to its address.
 pub struct Server {
@@ -131,6 +136,7 @@ impl Server {
             signals: Signals::listen()?,
             draining: state.http.draining.clone(),
             drain: settings.http.drain,
+            longest: settings.http.drain + LONGEST_STOP + settings.http.shutdown_timeout * 2,
             listeners,
         };
         let shutdown_timeout = settings.http.shutdown_timeout;
@@ -176,6 +182,7 @@ impl Server {
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
         accounts::start(&tasks, &self.state.accounts.on(&self.tasks_db), &self.mail, &self.site);
         publishing::start(&tasks, &self.state.publishing.on(&self.tasks_db));
+        systemd::ready();
         let served = self.stop.serve(self.inner).await;
         let for_tasks = match served {
             Ok(Stopped::AtOnce) => MIN_TASK_TIMEOUT,

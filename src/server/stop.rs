@@ -8,7 +8,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use super::listeners::Listeners;
+use super::{listeners::Listeners, systemd};
 use crate::http::draining::Draining;
 
 /// The time in which connections whose handshake had begun are completed and accepted. Then the listeners are closed,
@@ -32,6 +32,8 @@ pub(super) struct Stop {
     pub(super) draining: Draining,
     /// How long the server serves after SIGTERM.
     pub(super) drain: Duration,
+    /// The longest time from the first signal to the end of the process.
+    pub(super) longest: Duration,
     /// The sockets on which clients connect.
     pub(super) listeners: Listeners,
 }
@@ -47,7 +49,9 @@ impl Stop {
         let handle = server.handle();
         let mut stopped = Stopped::Gracefully;
         let stop = async {
-            if self.signals.next().await == SignalKind::terminate() {
+            let signal = self.signals.next().await;
+            systemd::stopping(self.longest);
+            if signal == SignalKind::terminate() {
                 let graceful = async {
                     drain(&self.draining, self.drain, &self.listeners).await;
                     handle.stop(true).await;

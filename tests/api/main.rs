@@ -65,6 +65,7 @@ mod settings;
 mod slugs;
 mod startup;
 mod support;
+mod systemd;
 mod tags;
 mod takeover;
 mod tls;
