@@ -12,7 +12,7 @@ use actix_web::{
 };
 use byline::{
     clock::Clock,
-    config::{Purpose, Settings},
+    config::{Flags, Purpose, Settings},
     db::Db,
     http::telemetry,
     server::Server,
@@ -25,7 +25,7 @@ use crate::{
 
 /// Serves until the process is killed, and writes the addresses to the first line of standard error.
 pub(crate) fn serve() -> Result<(), Failure> {
-    let settings = Settings::load(Purpose::Server)?;
+    let settings = Settings::load(Purpose::Server, &Flags::default())?;
     let _guard = telemetry::start(&settings);
     System::new().block_on(async {
         let db = Db::lazy(&settings)?;

@@ -92,6 +92,13 @@ impl DatabaseUrl {
         self.url.expose_secret()
     }
 
+    /// Whether the URL contains a password.
+    pub fn has_password(&self) -> bool {
+        let query = self.expose().split_once('?').map_or("", |(_, query)| query);
+        self.engine == Engine::Postgres
+            && form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "password")
+    }
+
     /// The names of the parameters that were ignored because only other drivers support them.
     pub fn ignored(&self) -> impl Iterator<Item = &str> {
         self.ignored.iter().map(String::as_str)

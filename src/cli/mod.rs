@@ -1,6 +1,8 @@
-//! The commands of the binary, one file each.
+//! The commands of the binary, one file each, and the flags that they share.
 
+mod about;
 mod backup;
+mod flags;
 mod healthcheck;
 mod mail;
 mod restore;
@@ -16,10 +18,10 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
-    config::{Environment, Purpose, Settings, SettingsError},
+    config::{Environment, Flags, Purpose, Settings, SettingsError},
     db::NO_SESSION,
     server::app,
 };
@@ -29,7 +31,7 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// Byline, a self-hosted blog and publishing API.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "byline", version, about, after_help = flags::ON_EVERY_COMMAND)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -61,9 +63,26 @@ enum Command {
     Backup(backup::Arguments),
     /// Replace the SQLite database by a backup, while no server runs
     Restore(restore::Arguments),
+    #[command(flatten)]
+    About(about::Command),
 }
 
 impl Cli {
+    /// Reads the arguments of the process. Ends it after `--help`, `--version` and errors.
+    pub fn parse_with_flags() -> (Self, Flags) {
+        let matches = flags::accept_on_every_command(Self::command()).get_matches();
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        (cli, flags::given(&matches))
+    }
+
+    /// Runs a command about the binary itself, which needs no settings. `None` for the others.
+    pub fn run_without_settings(&self) -> Option<Result<(), Failure>> {
+        match &self.command {
+            Some(Command::About(command)) => Some(about::run(command, &mut io::stdout())),
+            _ => None,
+        }
+    }
+
     /// What the command needs the settings for.
     pub fn purpose(&self) -> Purpose {
         match self.command {
@@ -101,6 +120,7 @@ pub async fn run(cli: Cli, settings: Settings) -> Result<ExitCode, Failure> {
         Command::Seed(arguments) => seed::run_command(&settings, &arguments, &mut out).await?,
         Command::Backup(arguments) => backup::run(&settings, &arguments, &mut out).await?,
         Command::Restore(arguments) => restore::run(&settings, &arguments, &mut out).await?,
+        Command::About(command) => about::run(&command, &mut out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -28,7 +28,7 @@ settings_group! {
     DatabaseSettings {
         /// `sqlite://PATH` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`. The URL of the FastAPI blog,
         /// `postgresql+asyncpg://…`, works unchanged.
-        DATABASE_URL => url: DatabaseUrl = database_url().secret().computed(
+        DATABASE_URL => url: DatabaseUrl = database_url().secret().with_flag().computed(
             "`sqlite://DATA_DIR/byline.db`", "sqlite://./data/byline.db", |reader| default_url(reader),
         );
 
@@ -58,7 +58,7 @@ settings_group! {
 
         /// PostgreSQL itself, if `DATABASE_URL` names a pooler: for migrations, and for the cache to learn of
         /// writes by others. `PGBOUNCER=transaction` needs it for both.
-        DATABASE_DIRECT_URL => direct_url: Option<DatabaseUrl> = direct_url().secret().map(Some).computed(
+        DATABASE_DIRECT_URL => direct_url: Option<DatabaseUrl> = direct_url().secret().with_flag().map(Some).computed(
             "none", "postgresql://USER:PASSWORD@HOST:5432/NAME", |_| Some(None),
         );
     }
@@ -126,6 +126,16 @@ fn direct_url() -> Kind<DatabaseUrl> {
 
 fn read_url(name: &'static str, text: &str, reader: &mut Reader<'_>) -> Option<DatabaseUrl> {
     let url: DatabaseUrl = text.parse().map_err(|error| reader.error(name, error)).ok()?;
+    if reader.is_flag(name) && url.has_password() {
+        reader.error(
+            name,
+            format_args!(
+                "contains a password, which every user of this machine can see; set {name} in the environment or in \
+                 .env, or name a file with it by {name}_FILE"
+            ),
+        );
+        return None;
+    }
     let understood: Vec<_> = unprepared(text).collect();
     for parameter in url.ignored().filter(|parameter| !understood.contains(parameter)) {
         reader.warning(

@@ -15,8 +15,12 @@
 //! From left to right: the environment variable, the field and its type, the accepted values with their
 //! bounds and unit ([`super::kind`]), the default. The comment above is the meaning, in one or two plain
 //! sentences. All of it appears in `config/default.toml`, `.env.example` and the README, which
-//! `UPDATE_SNAPSHOTS=1 cargo test --test api generated_files` writes.
+//! `UPDATE_SNAPSHOTS=1 cargo test --test api generated_files` writes, and in the help of the flag, which every
+//! setting has that is not a secret.
 
+use std::fmt;
+
+use super::flags::flag;
 use super::kind::Kind;
 use super::reader::{GENERATE, Reader};
 
@@ -33,12 +37,20 @@ pub struct Declaration {
     pub default: DefaultValue,
     /// Whether the value is or may contain a secret.
     pub is_secret: bool,
+    /// Whether a flag of the command line sets it.
+    pub has_flag: bool,
 }
 
 impl Declaration {
     /// The environment variable with the path of a file that contains the value, which every secret has.
     pub fn file_name(&self) -> Option<String> {
         self.is_secret.then(|| format!("{}_FILE", self.name))
+    }
+
+    /// The flag of the command line that sets it, without the hyphens before it. Every user of a machine sees the
+    /// command lines of all processes, so a secret has none.
+    pub fn flag(&self) -> Option<String> {
+        self.has_flag.then(|| flag(self.name))
     }
 }
 
@@ -59,6 +71,19 @@ pub enum DefaultValue {
         /// A value that a user may set instead, for `.env.example`.
         example: &'static str,
     },
+}
+
+impl fmt::Display for DefaultValue {
+    /// The default in Markdown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { value, production: None } => write!(f, "`{value}`"),
+            Self::Text { value, production: Some(production) } => {
+                write!(f, "`{value}`; in production `{production}`")
+            }
+            Self::Computed { description, .. } => f.write_str(description),
+        }
+    }
 }
 
 /// The declarations of one group.
@@ -130,6 +155,7 @@ impl<T> Setting<T> {
             values: self.kind.values().to_owned(),
             default: self.default.clone(),
             is_secret: self.kind.is_secret(),
+            has_flag: self.kind.has_flag(),
         }
     }
 }

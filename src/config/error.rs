@@ -2,19 +2,25 @@
 
 use std::fmt::Display;
 
-use super::DatabaseUrl;
+use super::{DatabaseUrl, Flags};
 
-/// Everything that is wrong with the settings. Each line starts with the name of a setting; none contains a
-/// secret.
+/// Everything that is wrong with the settings. Each line starts with the name of a setting, or with the flag that
+/// set it; none contains a secret.
 #[derive(Debug, Default, thiserror::Error)]
 #[error("{}", lines.join("\n"))]
 pub struct SettingsError {
     lines: Vec<String>,
     warnings: Vec<String>,
+    flags: Flags,
     database: Option<Box<DatabaseUrl>>,
 }
 
 impl SettingsError {
+    /// No errors yet. Settings that `flags` set are named like there.
+    pub(super) fn new(flags: Flags) -> Self {
+        Self { flags, ..Self::default() }
+    }
+
     /// What needs attention in addition to the errors, and may explain them.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -33,12 +39,12 @@ impl SettingsError {
 
     /// Adds a line about one setting.
     pub(super) fn push_for(&mut self, name: &str, why: impl Display) {
-        self.push(format!("{name}: {why}"));
+        self.push(format!("{}: {why}", self.flags.label(name)));
     }
 
     /// Adds a warning about one setting.
     pub(super) fn warn_for(&mut self, name: &str, what: impl Display) {
-        self.warnings.push(format!("{name}: {what}"));
+        self.warnings.push(format!("{}: {what}", self.flags.label(name)));
     }
 
     /// Adds an error in production, a warning in development.
@@ -52,7 +58,13 @@ impl SettingsError {
 
     /// Whether a line is about the setting.
     pub(super) fn is_about(&self, name: &str) -> bool {
-        self.lines.iter().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
+        let label = self.flags.label(name);
+        self.lines.iter().any(|line| line.strip_prefix(&*label).is_some_and(|rest| rest.starts_with(':')))
+    }
+
+    /// The flags of the command line.
+    pub(super) fn flags(&self) -> &Flags {
+        &self.flags
     }
 
     pub(super) fn set_database(&mut self, database: Option<DatabaseUrl>) {

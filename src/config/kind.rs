@@ -21,6 +21,7 @@ type Parse<T> = Box<dyn Fn(&'static str, &str, &mut Reader<'_>) -> Option<T>>;
 pub(super) struct Kind<T> {
     values: String,
     is_secret: bool,
+    has_flag: bool,
     read: Parse<T>,
 }
 
@@ -37,7 +38,7 @@ impl<T> Kind<T> {
         values: impl Into<String>,
         read: impl Fn(&'static str, &str, &mut Reader<'_>) -> Option<T> + 'static,
     ) -> Self {
-        Self { values: values.into(), is_secret: false, read: Box::new(read) }
+        Self { values: values.into(), is_secret: false, has_flag: true, read: Box::new(read) }
     }
 
     /// A kind whose values are described by `values`. An error of `parse` is the predicate of a sentence.
@@ -55,10 +56,11 @@ impl<T> Kind<T> {
     where
         T: 'static,
     {
-        let Self { values, is_secret, read } = self;
+        let Self { values, is_secret, has_flag, read } = self;
         Kind {
             values,
             is_secret,
+            has_flag,
             read: Box::new(move |name, text, reader| read(name, text, reader).map(&convert)),
         }
     }
@@ -69,12 +71,19 @@ impl<T> Kind<T> {
         self
     }
 
-    /// Marks the value as a secret.
+    /// Marks the value as a secret, which no flag of the command line sets.
     pub(super) fn secret(mut self) -> Self
     where
         T: Redacted,
     {
         self.is_secret = true;
+        self.has_flag = false;
+        self
+    }
+
+    /// A flag of the command line sets this secret too, because `read` refuses a secret part of a flag's value.
+    pub(super) fn with_flag(mut self) -> Self {
+        self.has_flag = true;
         self
     }
 
@@ -88,6 +97,10 @@ impl<T> Kind<T> {
 
     pub(super) fn is_secret(&self) -> bool {
         self.is_secret
+    }
+
+    pub(super) fn has_flag(&self) -> bool {
+        self.has_flag
     }
 }
 

@@ -2,8 +2,8 @@
 //! values.
 //!
 //! `declare.rs` explains how a setting is declared. The sources are the defaults (`config/default.toml`), the
-//! defaults for production (`config/production.toml`), `.env` in the working directory and the environment;
-//! later ones take precedence. Every value is text until it is validated, from whichever source it comes: a
+//! defaults for production (`config/production.toml`), `.env` in the working directory, the environment and the
+//! flags of the command line; later ones take precedence. Every value is text until it is validated, from whichever source it comes: a
 //! secret that looks like a number stays unchanged, a list is JSON everywhere, and all errors are reported at
 //! once. A value that cannot be read is never replaced silently by a default.
 
@@ -14,6 +14,7 @@ mod database;
 mod declare;
 mod dotenv;
 mod error;
+mod flags;
 mod host;
 mod http;
 mod kind;
@@ -41,6 +42,7 @@ pub use self::database::{DatabaseSettings, PgBouncer};
 use self::declare::settings;
 pub use self::declare::{Declaration, DefaultValue, Group};
 pub use self::error::SettingsError;
+pub use self::flags::Flags;
 pub use self::host::Host;
 pub use self::http::HttpSettings;
 pub use self::logging::{LogFormat, LogSettings};
@@ -83,19 +85,19 @@ settings! {
 }
 
 impl Settings {
-    /// The settings of this process, from `.env` in the working directory and the environment. For a server,
-    /// may create the data directory and a secret key in it.
+    /// The settings of this process, from `.env` in the working directory or the file that `flags` names instead,
+    /// the environment, and `flags`. For a server, may create the data directory and a secret key in it.
     ///
     /// # Errors
     /// If a setting is invalid; reports all of them.
-    pub fn load(purpose: Purpose) -> Result<Self, SettingsError> {
-        let mut report = SettingsError::default();
+    pub fn load(purpose: Purpose, flags: &Flags) -> Result<Self, SettingsError> {
+        let mut report = SettingsError::new(flags.clone());
         let environment =
             env::vars_os().filter_map(|(name, value)| reader::variable(&name, value, &mut report)).collect();
-        let path = Path::new(".env");
+        let path = flags.env_file().unwrap_or(Path::new(".env"));
         // A link to a file that does not exist is not an absent file: its settings are lost.
-        let dotenv =
-            if fs::symlink_metadata(path).is_ok() { text_file::read(path) } else { Ok(TextFile::default()) };
+        let exists = flags.env_file().is_some() || fs::symlink_metadata(path).is_ok();
+        let dotenv = if exists { text_file::read(path) } else { Ok(TextFile::default()) };
         match dotenv {
             Ok(dotenv) => Self::check(environment, &dotenv, purpose, report),
             Err(why) => {

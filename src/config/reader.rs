@@ -25,8 +25,8 @@ const APP_ENV: &str = "app_env";
 pub(super) struct RawSettings(HashMap<String, String>);
 
 impl RawSettings {
-    /// Combines the defaults, those for production, a `.env` file and the environment; later sources take
-    /// precedence. Adds to `report` what is wrong with the sources themselves.
+    /// Combines the defaults, those for production, a `.env` file, the environment, and the flags that `report`
+    /// has; later sources take precedence. Adds to `report` what is wrong with the sources themselves.
     pub(super) fn collect(
         environment: Vec<(String, String)>,
         dotenv: &TextFile,
@@ -35,12 +35,19 @@ impl RawSettings {
         let lower: HashMap<_, _> =
             environment.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
         let file = dotenv::parse(&dotenv.text, &environment.into_iter().collect());
-        let mode = lower.get(APP_ENV).or_else(|| file.values.get(APP_ENV));
-        let mut check = SourceCheck::new(mode.is_some_and(|mode| mode == "production"), report);
+        let flags = report.flags().clone();
+        let set = lower.get(APP_ENV).or_else(|| file.values.get(APP_ENV)).map(String::as_str);
+        let mode = flags.get("APP_ENV").or(set);
+        let mut check = SourceCheck::new(mode == Some("production"), report);
         check.environment(&lower);
         check.dotenv(&file, dotenv.is_writable_by_others);
         let mut variables = file.values;
         variables.extend(lower);
+        for (name, value) in flags.values() {
+            let name = name.to_lowercase();
+            variables.remove(&format!("{name}_file"));
+            variables.insert(name, value.to_owned());
+        }
         check.read_secret_files(&mut variables);
         Self::layered(DEFAULT, variables)
     }
@@ -84,12 +91,14 @@ pub(super) fn names() -> Vec<String> {
         .collect()
 }
 
-/// An environment variable as text. A value that is not Unicode is an error if the variable is a setting.
+/// An environment variable as text. A value that is not Unicode is an error if the variable is a setting that no
+/// flag sets.
 pub(super) fn variable(name: &OsStr, value: OsString, error: &mut SettingsError) -> Option<(String, String)> {
     let name = name.to_str()?;
     let value = value.into_string().ok();
-    if value.is_none() && SourceCheck::knows(name) {
-        error.push_for(&name.to_uppercase(), "is not valid UTF-8");
+    let setting = name.to_uppercase();
+    if value.is_none() && SourceCheck::knows(name) && error.flags().get(&setting).is_none() {
+        error.push_for(&setting, "is not valid UTF-8");
     }
     Some((name.to_owned(), value?))
 }
@@ -120,6 +129,11 @@ impl<'a> Reader<'a> {
     /// What the settings are for.
     pub(super) fn purpose(&self) -> Purpose {
         self.purpose
+    }
+
+    /// Whether a flag of the command line sets it.
+    pub(super) fn is_flag(&self, name: &str) -> bool {
+        self.report.flags().get(name).is_some()
     }
 
     /// Reports an error. `why` is the predicate of a sentence, and contains no secret.

@@ -49,6 +49,7 @@ impl<'a> SourceCheck<'a> {
             .iter()
             .filter(|(name, value)| self.is_known(name) && is_quoted(value))
             .map(|(name, _)| name.to_uppercase())
+            .filter(|name| self.report.flags().get(name).is_none())
             .collect();
         quoted.sort_unstable();
         for name in quoted {
@@ -64,7 +65,8 @@ impl<'a> SourceCheck<'a> {
     /// that other values of the file use is not misspelt.
     pub(super) fn dotenv(&mut self, file: &Dotenv, is_writable_by_others: bool) {
         if is_writable_by_others {
-            self.report_permissions(".env", Path::new(".env"));
+            let path = self.report.flags().env_file().unwrap_or(Path::new(".env")).to_owned();
+            self.report_permissions(".env", &path);
         }
         for line in &file.skipped {
             let sets = if self.is_known(&line.first_word) {

@@ -10,6 +10,7 @@ use tempfile::{TempDir, tempdir};
 use super::reader::{RawSettings, names, variable};
 use super::*;
 
+mod flags;
 mod keys;
 mod sources;
 

@@ -28,6 +28,7 @@ mod document;
 mod document_rules;
 mod drafts;
 mod feeds;
+mod flags;
 mod health;
 mod house;
 mod keyset;

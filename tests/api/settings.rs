@@ -8,6 +8,8 @@ use byline::config::{Declaration, DefaultValue, Registration, Settings};
 use regex::Regex;
 use tempfile::tempdir;
 
+use crate::support::{Installation, TestDatabase};
+
 const UPDATE: &str = "UPDATE_SNAPSHOTS=1 cargo test --test api generated_files";
 
 /// Settings that docker-compose.yml sets itself, secrets as files.
@@ -142,13 +144,6 @@ fn readme_table() -> String {
             let Declaration { name, meaning, values, default, .. } = setting;
             let file =
                 setting.file_name().map(|name| format!(" `{name}` names a file with the value instead."));
-            let default = match default {
-                DefaultValue::Text { value, production: None } => format!("`{value}`"),
-                DefaultValue::Text { value, production: Some(production) } => {
-                    format!("`{value}`; in production `{production}`")
-                }
-                DefaultValue::Computed { description, .. } => (*description).to_owned(),
-            };
             let file = file.unwrap_or_default();
             rows.push(format!("| `{name}` | {default} | {values} | {meaning}{file} |\n"));
         }
@@ -223,6 +218,76 @@ fn every_secret_is_marked() {
         secrets,
         ["DATABASE_URL", "DATABASE_DIRECT_URL", "SECRET_KEY", "SECRET_KEY_PREVIOUS", "SMTP_URL"]
     );
+}
+
+#[test]
+fn only_a_setting_that_is_never_a_secret_or_refuses_one_has_a_flag() {
+    let without: Vec<&str> = declarations()
+        .iter()
+        .filter(|setting| setting.flag().is_none())
+        .map(|setting| setting.name)
+        .collect();
+    assert_eq!(without, ["SECRET_KEY", "SECRET_KEY_PREVIOUS", "SMTP_URL"]);
+}
+
+#[test]
+fn the_help_of_serve_lists_each_setting_in_its_group_with_meaning_values_and_default() {
+    let help = Installation::on(TestDatabase::sqlite()).succeed(&["serve", "--help"]);
+    let mut rest = help.as_str();
+    for group in Settings::groups() {
+        let title = format!("\n{}:\n", group.title);
+        for (number, setting) in group.settings.iter().filter(|setting| setting.has_flag).enumerate() {
+            if number == 0 {
+                rest = rest.split_once(&title).unwrap_or_else(|| panic!("no heading {title}")).1;
+            }
+            let Declaration { name, meaning, values, default, .. } = setting;
+            let flag = format!("\n      --{} <{name}>\n          {meaning}\n", setting.flag().unwrap());
+            let (before, after) = format!("\n{rest}").split_once(&flag).map_or_else(
+                || panic!("{name} is not listed: {rest}"),
+                |(before, after)| (before.to_owned(), after.to_owned()),
+            );
+            assert!(!before.contains("--"), "{name} is not in its place: {before}");
+            let details = format!("Values: {values}. Default: {default}. [env: {name}]");
+            assert!(after.lines().take(3).any(|line| line.trim() == details), "{name}: {after}");
+            rest = &help[help.find(&details).unwrap()..];
+        }
+    }
+    for secret in declarations().iter().filter(|setting| !setting.has_flag) {
+        assert!(
+            !help.contains(&format!("--{}", secret.name.to_lowercase().replace('_', "-"))),
+            "{}",
+            secret.name
+        );
+        assert!(rest.contains(&format!("\n{}\n", secret.name)), "{} is not listed", secret.name);
+    }
+}
+
+#[test]
+fn every_command_takes_the_flag_of_every_setting_before_and_after_its_name() {
+    let installation = Installation::on(TestDatabase::sqlite());
+    for setting in declarations().iter().filter(|setting| setting.has_flag) {
+        // An empty value is an error for most settings, which names the flag.
+        let flag = format!("--{}", setting.flag().unwrap());
+        let wrong = match setting.name {
+            "ROOT_PATH" => "x/",
+            "LOG" => "a=b=c",
+            _ => "",
+        };
+        for arguments in [&[&*flag, wrong, "openapi"][..], &["openapi", &flag, wrong]] {
+            let message = installation.fail(arguments);
+            assert!(message.starts_with(&format!("byline: {flag}: ")), "{arguments:?}: {message}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_names_every_setting() {
+    let installation = Installation::on(TestDatabase::sqlite());
+    installation.succeed(&["man", "manual"]);
+    let page = fs::read_to_string(installation.path("manual/byline-serve.1")).unwrap();
+    for setting in declarations() {
+        assert!(page.contains(setting.name), "{}", setting.name);
+    }
 }
 
 #[test]
