@@ -41,6 +41,7 @@ mod mail;
 mod malformed;
 mod moderation;
 mod operation;
+mod packaging;
 mod page_bounds;
 mod paging;
 mod password_queue;
