@@ -3,7 +3,6 @@
 //!
 //! A debug build has no commit, because each commit would rebuild the library and all tests. Without git, as in a
 //! container, the builder sets `BYLINE_COMMIT` and `SOURCE_DATE_EPOCH`.
-#![expect(clippy::print_stdout, reason = "a build script speaks to Cargo on its standard output")]
 
 use std::{env, path::Path, process::Command};
 
