@@ -1,4 +1,4 @@
-//! Tells `byline version` what the binary is built from: commit and date in release builds, features and target in
+//! Defines for `byline version` what the binary is built from: commit and date in release builds, features and target in
 //! all.
 //!
 //! A debug build has no commit, because each commit would rebuild the library and all tests. Without git, as in a

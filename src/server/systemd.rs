@@ -1,4 +1,4 @@
-//! Tells systemd, or another service manager that sets `NOTIFY_SOCKET`, when the server is ready and when it stops.
+//! Notifies systemd, or another service manager that sets `NOTIFY_SOCKET`, when the server is ready and when it stops.
 
 use std::time::Duration;
 
