@@ -4,17 +4,19 @@
 //!
 //! - `cli`: the commands of the binary.
 //! - `server`: binding, running and stopping; every route and all middleware.
-//! - `publishing`: articles. `operations`: health.
+//! - `publishing`: articles. `operations`: health and metrics.
 //! - `accounts`: users, passwords, access tokens, and the types that say who may call.
 //! - `http`: what every feature uses to speak HTTP. `mail`: the queue of e-mail.
 //! - `db`: pools, connections, transactions, on top of the crates `entity` and `migration`.
-//! - `clock`: the one source of time. `tasks`: background tasks. `config`: the settings.
+//! - `clock`: the one source of time. `tasks`: background tasks. `config`: the settings. `histogram`: what
+//!   metrics count durations with.
 
 pub mod accounts;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod db;
+pub mod histogram;
 pub mod http;
 pub mod mail;
 pub mod operations;

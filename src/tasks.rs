@@ -61,6 +61,25 @@ pub struct TaskStatus {
     pub last_failure: Option<String>,
 }
 
+/// The status of every task, also for those who do not own the tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Statuses(Arc<Mutex<Vec<Arc<Entry>>>>);
+
+impl Statuses {
+    /// In the order of [`Tasks::spawn`].
+    pub fn all(&self) -> Vec<TaskStatus> {
+        self.entries().iter().map(|entry| entry.status()).collect()
+    }
+
+    fn entries(&self) -> Vec<Arc<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn push(&self, entry: Arc<Entry>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    }
+}
+
 /// Starts a task; called on the thread of the tasks.
 type Start = Box<dyn FnOnce(&TaskTracker) + Send>;
 
@@ -69,7 +88,7 @@ type Start = Box<dyn FnOnce(&TaskTracker) + Send>;
 pub struct Tasks {
     /// Unbounded, but holds at most one message per call of [`Tasks::spawn`].
     starts: mpsc::UnboundedSender<Start>,
-    entries: Mutex<Vec<Arc<Entry>>>,
+    entries: Statuses,
     cancellation: CancellationToken,
     /// Resolves when the thread has ended.
     ended: oneshot::Receiver<()>,
@@ -95,7 +114,7 @@ impl Tasks {
             // Fails if `shutdown` is not waiting, which is not an error.
             let _ = end.send(());
         })?;
-        Ok(Self { starts, entries: Mutex::default(), cancellation, ended })
+        Ok(Self { starts, entries: Statuses::default(), cancellation, ended })
     }
 
     /// Runs a task until shutdown. `task` builds its future on the thread of the tasks, at the start and for
@@ -118,7 +137,7 @@ impl Tasks {
         E: Display + 'static,
     {
         let entry = Arc::new(Entry::new(name));
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&entry));
+        self.entries.push(Arc::clone(&entry));
         let token = self.cancellation.child_token();
         let start: Start = Box::new(move |tracker| {
             tracker.spawn_local(async move { supervise(&entry, &token, backoff, task).await });
@@ -127,9 +146,9 @@ impl Tasks {
         let _ = self.starts.send(start);
     }
 
-    /// The status of every task, in the order of [`Tasks::spawn`].
-    pub fn status(&self) -> Vec<TaskStatus> {
-        self.entries().iter().map(|entry| entry.status()).collect()
+    /// The status of every task, now and later.
+    pub fn statuses(&self) -> Statuses {
+        self.entries.clone()
     }
 
     /// Cancels all tasks and waits for their end, at most for `within`. Logs and returns the names of the
@@ -139,16 +158,17 @@ impl Tasks {
         if timeout(within, &mut self.ended).await.is_ok() {
             return Vec::new();
         }
-        let late: Vec<&'static str> =
-            self.entries().iter().filter(|entry| !entry.has_ended()).map(|entry| entry.name()).collect();
+        let late: Vec<&'static str> = self
+            .entries
+            .entries()
+            .iter()
+            .filter(|entry| !entry.has_ended())
+            .map(|entry| entry.name())
+            .collect();
         for task in &late {
             tracing::warn!(task, "a background task did not end in time");
         }
         late
-    }
-
-    fn entries(&self) -> Vec<Arc<Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -75,6 +75,12 @@ impl Passwords {
         self.max_concurrent
     }
 
+    /// How many passwords are being hashed, and how many wait for it.
+    pub fn hashing_and_waiting(&self) -> (usize, usize) {
+        let (idle, waiting) = self.cores.idle_and_waiting();
+        (self.max_concurrent.saturating_sub(idle), waiting)
+    }
+
     /// Returns the hash to store.
     ///
     /// # Errors

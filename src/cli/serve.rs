@@ -41,7 +41,7 @@ pub(super) async fn run(mut settings: Settings, arguments: &Arguments) -> Result
     db.check_sessions().await?;
     let server = Server::bind(&settings, db.clone(), &Clock::system())?;
     db.open_writer().await?;
-    if let Err(error) = announce(&settings, server.address()) {
+    if let Err(error) = announce(&settings, server.address(), server.metrics_address()) {
         db.close().await;
         return Err(error.into());
     }
@@ -50,14 +50,15 @@ pub(super) async fn run(mut settings: Settings, arguments: &Arguments) -> Result
 
 /// Reports where the server listens: readable lines, or one log line if the log format is JSON. The address has the
 /// port that the operating system chose; a Unix socket has no address.
-fn announce(settings: &Settings, address: Option<SocketAddr>) -> io::Result<()> {
+fn announce(settings: &Settings, address: Option<SocketAddr>, metrics: Option<SocketAddr>) -> io::Result<()> {
+    let metrics = metrics.map(|address| format!("http://{address}/metrics"));
     let (name, database) = (&settings.app.name, &settings.database.url);
     let scheme = if settings.http.identity.is_some() { "https" } else { "http" };
     let url =
         address.map_or_else(|| settings.http.host.to_string(), |address| format!("{scheme}://{address}"));
     match settings.log.format {
         LogFormat::Json => {
-            tracing::info!(url, %database, "serving");
+            tracing::info!(url, %database, metrics, "serving");
             Ok(())
         }
         LogFormat::Text => {
@@ -67,6 +68,9 @@ fn announce(settings: &Settings, address: Option<SocketAddr>) -> io::Result<()> 
                 writeln!(out, "  docs      {url}/docs")?;
             }
             writeln!(out, "  database  {database}")?;
+            if let Some(metrics) = metrics {
+                writeln!(out, "  metrics   {metrics}")?;
+            }
             out.flush()
         }
     }

@@ -20,6 +20,7 @@ mod http;
 mod kind;
 mod logging;
 mod mail;
+mod monitoring;
 mod origins;
 mod publishing;
 mod reader;
@@ -47,6 +48,7 @@ pub use self::host::Host;
 pub use self::http::HttpSettings;
 pub use self::logging::{LogFormat, LogSettings};
 pub use self::mail::{EmailVerification, LinkTemplate, MailSettings};
+pub use self::monitoring::MonitoringSettings;
 pub use self::origins::{Origin, Origins};
 pub use self::publishing::{ArticleUrl, ContentFormat, PublicUrl, PublishingSettings};
 use self::reader::{RawSettings, Reader};
@@ -82,6 +84,8 @@ settings! {
     cache: CacheSettings,
     /// The log.
     log: LogSettings,
+    /// Metrics.
+    monitoring: MonitoringSettings,
 }
 
 impl Settings {

@@ -267,6 +267,7 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("DATABASE_DIRECT_URL", "sqlite://./hunter2"),
         ("LOG", "a=b=c"),
         ("LOG_FORMAT", "xml"),
+        ("METRICS_BIND", "9464"),
     ])
     .unwrap_err()
     .to_string();

@@ -20,6 +20,7 @@ use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Executor as _};
 use tokio::task::yield_now;
 
+pub use self::set::PoolUsage;
 pub(super) use self::set::{Limits, Pooling};
 use self::{
     opener::Options,
@@ -27,6 +28,7 @@ use self::{
 };
 
 use super::file::DatabaseFile;
+use crate::histogram::Timer;
 
 /// How long rows are passed on before other requests of the worker proceed. Rows that have arrived already would
 /// otherwise occupy the worker until the last one.
@@ -85,6 +87,7 @@ macro_rules! on_connection {
 impl Connection {
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, sqlx::Error> {
         let ((sql, values), prepare) = (split(statement), self.prepares());
+        let _timer = self.timer();
         on_connection!(self, |connection| sqlx::query_with(sql, values)
             .persistent(prepare)
             .execute(connection)
@@ -94,11 +97,13 @@ impl Connection {
 
     pub(super) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, sqlx::Error> {
         let sql = AssertSqlSafe(sql.to_owned());
+        let _timer = self.timer();
         on_connection!(self, |connection| connection.execute(sqlx::raw_sql(sql)).await.map(Into::into))
     }
 
     pub(super) async fn query_all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, sqlx::Error> {
         let ((sql, values), prepare) = (split(statement), self.prepares());
+        let _timer = self.timer();
         on_connection!(self, |connection| {
             let rows = sqlx::query_with(sql, values).persistent(prepare).fetch_all(connection).await?;
             Ok(rows.into_iter().map(Into::into).collect())
@@ -112,6 +117,7 @@ impl Connection {
         each: RowConsumer<'_>,
     ) -> Result<ControlFlow<()>, sqlx::Error> {
         let ((sql, values), prepare) = (split(statement), self.prepares());
+        let _timer = self.timer();
         on_connection!(self, |connection| {
             let mut rows = sqlx::query_with(sql, values).persistent(prepare).fetch(connection);
             let mut turn = Instant::now();
@@ -135,10 +141,19 @@ impl Connection {
         statement: Statement,
     ) -> Result<Option<QueryResult>, sqlx::Error> {
         let ((sql, values), prepare) = (split(statement), self.prepares());
+        let _timer = self.timer();
         on_connection!(self, |connection| {
             let rows = sqlx::query_with(sql, values).persistent(prepare).fetch_all(connection).await?;
             Ok(rows.into_iter().next().map(Into::into))
         })
+    }
+
+    /// Observes the time until it is dropped, as that of a statement.
+    fn timer(&self) -> Timer {
+        match self {
+            Self::Postgres(checked_out) => checked_out.timer(),
+            Self::Sqlite(checked_out) => checked_out.timer(),
+        }
     }
 
     /// Makes the connection available again. Its transaction must have ended.
@@ -259,6 +274,23 @@ impl Connections {
         match &self.engine {
             Engine::Postgres(set) => set.opened(),
             Engine::Sqlite(set) => set.opened(),
+        }
+    }
+
+    /// Adds how these connections are used to `usage`.
+    pub(super) fn add_usage(&self, usage: &mut PoolUsage) {
+        match &self.engine {
+            Engine::Postgres(set) => set.add_usage(usage),
+            Engine::Sqlite(set) => set.add_usage(usage),
+        }
+    }
+
+    /// Whether `other` has the same connections.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.engine, &other.engine) {
+            (Engine::Postgres(set), Engine::Postgres(other)) => Arc::ptr_eq(set, other),
+            (Engine::Sqlite(set), Engine::Sqlite(other)) => Arc::ptr_eq(set, other),
+            _ => false,
         }
     }
 

@@ -15,6 +15,7 @@ pub mod sqlite_file;
 mod throttle;
 mod transaction;
 mod unique;
+mod usage;
 
 use std::{fmt, str::FromStr as _, sync::Arc, time::Duration};
 
@@ -28,10 +29,11 @@ use sqlx::{
 use self::file::DatabaseFile;
 pub use self::{
     changes::{Change, ChangeListener, Topic},
-    connections::{Connections, ReadRows, RowConsumer},
+    connections::{Connections, PoolUsage, ReadRows, RowConsumer},
     throttle::{Admission, Throttle},
     transaction::{Transaction, Writer},
     unique::violated_unique,
+    usage::pool_usage,
 };
 use self::{connections::Limits, postgres::Postgres};
 use crate::config::{Engine, Settings};
@@ -86,6 +88,8 @@ struct Source {
     acquire_timeout: Duration,
     /// `DATABASE_CONNECTIONS`.
     connections: u32,
+    /// Whether the durations of statements are observed.
+    measures: bool,
 }
 
 enum Server {
@@ -102,6 +106,7 @@ impl Db {
         let unreadable = |error: sqlx::Error| DbErr::Custom(format!("DATABASE_URL: {error}"));
         let url = settings.database.url.expose();
         let acquire_timeout = settings.database.acquire_timeout;
+        let measures = settings.monitoring.metrics_bind.is_some();
         let server = match settings.database.url.engine() {
             Engine::Postgres => Server::Postgres(Box::new(Postgres::new(&settings.database)?)),
             Engine::Sqlite => {
@@ -115,7 +120,8 @@ impl Db {
                     .disable_statement_logging();
                 // Never closed while it works: its data version, which shows writes by other processes,
                 // starts over with a new connection.
-                let limits = Limits { idle_timeout: Duration::MAX, ..sqlite_limits(1, acquire_timeout) };
+                let limits =
+                    Limits { idle_timeout: Duration::MAX, ..sqlite_limits(1, acquire_timeout, measures) };
                 let writer = Connections::sqlite(options.clone(), limits);
                 let file = settings.database.url.file().map(|path| Arc::new(DatabaseFile::new(path)));
                 let writer = match file {
@@ -126,7 +132,7 @@ impl Db {
             }
         };
         let connections = settings.database.connections.max(1);
-        let source = Arc::new(Source { server, acquire_timeout, connections });
+        let source = Arc::new(Source { server, acquire_timeout, connections, measures });
         let mut alone = source.divide(1).into_iter();
         let (reader, writer) = alone.next().ok_or_else(|| DbErr::Custom("no connections".to_owned()))?;
         Ok(Self { reader, writer, source })
@@ -212,7 +218,7 @@ impl Db {
             Server::Postgres(postgres) => self.source.postgres(postgres, self.source.connections.min(2)),
             Server::Sqlite { options, .. } => Connections::sqlite(
                 SqliteConnectOptions::clone(options),
-                sqlite_limits(1, self.source.acquire_timeout),
+                sqlite_limits(1, self.source.acquire_timeout, false),
             ),
         }
     }
@@ -312,6 +318,7 @@ impl Source {
             acquire_timeout: self.acquire_timeout,
             idle_timeout: IDLE_TIMEOUT,
             close_timeout: CLOSE_TIMEOUT,
+            measures: self.measures,
         };
         Connections::postgres(postgres.options.clone(), limits, postgres.pooling.clone())
     }
@@ -322,7 +329,7 @@ impl Source {
             .pragma("query_only", "ON")
             .row_buffer_size(SQLITE_ROWS)
             .pragma("cache_size", format!("-{SQLITE_PAGE_CACHE}"));
-        Connections::sqlite(options, sqlite_limits(connections, self.acquire_timeout))
+        Connections::sqlite(options, sqlite_limits(connections, self.acquire_timeout, self.measures))
     }
 }
 
@@ -334,8 +341,14 @@ impl fmt::Debug for Source {
 
 /// A connection closes when its statement has ended. Waiting for that bounds the number of threads, each of
 /// which runs one connection.
-fn sqlite_limits(connections: u32, acquire_timeout: Duration) -> Limits {
-    Limits { connections, acquire_timeout, idle_timeout: IDLE_TIMEOUT, close_timeout: Duration::MAX }
+fn sqlite_limits(connections: u32, acquire_timeout: Duration, measures: bool) -> Limits {
+    Limits {
+        connections,
+        acquire_timeout,
+        idle_timeout: IDLE_TIMEOUT,
+        close_timeout: Duration::MAX,
+        measures,
+    }
 }
 
 async fn ping(connections: &Connections) -> Result<(), DbErr> {

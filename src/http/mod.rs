@@ -17,6 +17,7 @@ pub mod echo;
 pub mod error;
 pub mod field_errors;
 pub mod id_paging;
+pub mod metrics;
 pub mod openapi;
 pub mod page_bounds;
 pub mod page_json;
@@ -36,6 +37,7 @@ use cache::Cache;
 use client_address::TrustedProxies;
 use draining::Draining;
 use error::{Error, Result};
+use metrics::WorkerCounters;
 use receive::BodyMemory;
 use validation::Limits;
 
@@ -54,6 +56,8 @@ pub struct HttpState {
     pub cache: Arc<Cache>,
     /// Whether the server is about to stop.
     pub draining: Draining,
+    /// The counters of the worker, if metrics are on.
+    pub counters: Option<Arc<WorkerCounters>>,
 }
 
 impl HttpState {

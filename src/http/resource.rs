@@ -1,4 +1,5 @@
-//! Declares routes: path, method, OpenAPI operation, deadline and cache follow from one [`Endpoint`].
+//! Declares routes: path, method, OpenAPI operation, deadline, cache and the label of metrics follow from one
+//! [`Endpoint`].
 //!
 //! Endpoints with the same path form a resource. It responds with and without a trailing slash, to HEAD as to
 //! GET, and to unsupported methods with 405 and the header `Allow`. By default, actix responds with 404 and
@@ -28,6 +29,7 @@ use super::{
     cache::{Cached, serve_cached},
     compression::compress,
     error::Error,
+    metrics::{MatchedRoute, WorkerCounters},
     openapi::{CommonHeaders, describe_scope},
     receive::{MaxBodyBytes, Receiving},
     scope::{RequiredScope, Scope},
@@ -189,8 +191,8 @@ impl Endpoints {
         }
     }
 
-    /// Registers every endpoint.
-    pub fn register(self, config: &mut ServiceConfig) {
+    /// Registers every endpoint. `counters` counts their requests.
+    pub fn register(self, config: &mut ServiceConfig, counters: Option<&WorkerCounters>) {
         // In the order of declaration, because actix uses the first path that matches.
         let mut order: Vec<String> = Vec::new();
         let mut resources: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
@@ -205,6 +207,7 @@ impl Endpoints {
             let endpoints = resources.remove(&path).unwrap_or_default();
             let methods: Vec<Method> = endpoints.iter().flat_map(Endpoint::methods).collect();
             let resource = web::resource(vec![path.clone(), format!("{path}/")]);
+            let resource = resource.app_data(MatchedRoute::new(&path, counters));
             let resource =
                 endpoints.into_iter().map(Endpoint::into_route).fold(resource, actix_web::Resource::route);
             config.service(resource.default_service(web::to(move || {

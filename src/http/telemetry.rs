@@ -7,7 +7,7 @@ use actix_web::{
     body::MessageBody,
     dev::ServiceRequest,
     http::{
-        Method,
+        Method, StatusCode,
         header::{HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -20,9 +20,11 @@ use uuid::Uuid;
 use crate::{
     config::{LogFormat, Settings},
     http::{
+        HttpState,
         amend::{Outcome, amend, error_of},
         client_address::ClientAddress,
         error::Error,
+        metrics::{MatchedRoute, WorkerCounters},
         request::UserId,
     },
 };
@@ -59,15 +61,22 @@ pub fn start(settings: &Settings) -> WorkerGuard {
     guard
 }
 
-/// Assigns an id to the request and logs its outcome.
+/// Assigns an id to the request, counts it and logs its outcome.
 pub async fn log_requests<B: MessageBody>(mut request: ServiceRequest, next: Next<B>) -> Outcome<B> {
     let started = Instant::now();
     let id = request_id(&mut request);
-    let ClientAddress(client) = ClientAddress::of(request.head(), request.app_data());
+    let state = request.app_data::<HttpState>();
+    let measurement = state.and_then(|state| state.counters.as_ref()).map(WorkerCounters::begin);
+    let ClientAddress(client) = ClientAddress::of(request.head(), state);
     // Of the highest level, so that no line loses the id of its request.
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
     let method = request.method().clone();
     let outcome = next.call(request).instrument(span.clone()).await;
+    if let Some(measurement) = measurement {
+        let (request, status) = request_and_status(&outcome);
+        let route = request.and_then(HttpRequest::app_data);
+        measurement.end(route, &method, status, started.elapsed());
+    }
     span.in_scope(|| log(&outcome, &method, client, started));
     amend(outcome, move |head| {
         head.headers.insert(REQUEST_ID, id.clone());
@@ -88,23 +97,26 @@ fn request_id(request: &mut ServiceRequest) -> HeaderValue {
     })
 }
 
+/// An error of a middleware no longer has its request.
+fn request_and_status<B>(outcome: &Outcome<B>) -> (Option<&HttpRequest>, StatusCode) {
+    match outcome {
+        Ok(response) => (Some(response.request()), response.status()),
+        Err(error) => (None, error.as_response_error().status_code()),
+    }
+}
+
 fn log<B>(outcome: &Outcome<B>, method: &Method, client: IpAddr, started: Instant) {
     let error = error_of(outcome);
     let failure = error.and_then(Error::failure);
     let login_failed = matches!(error, Some(Error::BadLogin));
-    // actix matches all routes again to find the pattern, so the pattern is looked up only for a line that is
-    // written.
     if failure.is_none() && !login_failed && !tracing::enabled!(tracing::Level::INFO) {
         return;
     }
-    // An error of a middleware no longer has its request.
-    let (request, status) = match outcome {
-        Ok(response) => (Some(response.request()), response.status()),
-        Err(error) => (None, error.as_response_error().status_code()),
-    };
+    let (request, status) = request_and_status(outcome);
     let (method, status) = (method.as_str(), status.as_u16());
     // The pattern instead of the path: paths are client input and must not be logged.
-    let route = request.and_then(HttpRequest::match_pattern).unwrap_or_else(|| "-".to_owned());
+    let route = request.and_then(HttpRequest::app_data::<MatchedRoute>);
+    let route = route.map_or("-", |route| &*route.pattern);
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
     let user_id = request.and_then(|request| request.extensions().get::<UserId>().map(|user| user.0));
     if let Some(failure) = failure {

@@ -9,7 +9,7 @@ mod smtp;
 mod templates;
 pub mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -54,6 +54,17 @@ impl Kind {
 pub struct Delivery {
     is_possible: bool,
     queued: Arc<Notify>,
+    /// What the task counted last, if metrics are on.
+    lengths: Option<Arc<Mutex<Option<QueueLengths>>>>,
+}
+
+/// The number of messages in the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueLengths {
+    /// Messages that are to be sent, now or later.
+    pub waiting: u64,
+    /// Messages that were given up.
+    pub given_up: u64,
 }
 
 impl Delivery {
@@ -62,7 +73,8 @@ impl Delivery {
     pub fn new(settings: &Settings) -> Self {
         let is_possible =
             settings.mail.smtp_url.is_some() || settings.app.environment == Environment::Development;
-        Self { is_possible, queued: Arc::default() }
+        let lengths = settings.monitoring.metrics_bind.map(|_| Arc::default());
+        Self { is_possible, queued: Arc::default(), lengths }
     }
 
     /// Whether messages are delivered. If they are not, none should be queued.
@@ -73,5 +85,21 @@ impl Delivery {
     /// Makes the task of this process look for messages at once. Called after the commit.
     pub fn notify(&self) {
         self.queued.notify_one();
+    }
+
+    /// What the task of this process counted last; `None` if it counts nothing.
+    pub fn lengths(&self) -> Option<QueueLengths> {
+        *self.lengths.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the task counts the messages.
+    fn counts(&self) -> bool {
+        self.lengths.is_some()
+    }
+
+    fn set_lengths(&self, counted: QueueLengths) {
+        if let Some(lengths) = &self.lengths {
+            *lengths.lock().unwrap_or_else(PoisonError::into_inner) = Some(counted);
+        }
     }
 }

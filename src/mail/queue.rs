@@ -4,10 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::mail;
 use sea_orm::{
     ActiveValue::NotSet, ColumnTrait as _, Condition, ConnectionTrait, DbErr, EntityTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Set, sea_query::Expr,
+    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Set, sea_query::Expr,
 };
 
-use super::Kind;
+use super::{Kind, QueueLengths};
 
 /// How long one server has a message for itself. Longer than an attempt takes.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
@@ -75,6 +75,13 @@ pub(super) async fn due(
         .limit(limit)
         .all(db)
         .await
+}
+
+/// Counts the messages.
+pub(super) async fn count(db: &impl ConnectionTrait) -> Result<QueueLengths, DbErr> {
+    let given_up = mail::Entity::find().filter(mail::Column::FailedAt.is_not_null()).count(db).await?;
+    let waiting = mail::Entity::find().filter(mail::Column::FailedAt.is_null()).count(db).await?;
+    Ok(QueueLengths { waiting, given_up })
 }
 
 /// Reserves a message for this server and counts the attempt. `None` if another server was faster. A server that

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use entity::mail;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use sea_orm::DbErr;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -83,7 +83,12 @@ impl<C: Compose + Send + 'static> Worker<C> {
 
     /// Sends messages until the token is cancelled.
     async fn send_all(&self, transport: &Transport, token: &CancellationToken) -> Result<(), DbErr> {
+        let mut counted: Option<Instant> = None;
         while !token.is_cancelled() {
+            if self.delivery.counts() && counted.is_none_or(|counted| counted.elapsed() >= POLL_INTERVAL) {
+                self.delivery.set_lengths(queue::count(self.writer.connections()).await?);
+                counted = Some(Instant::now());
+            }
             let due = queue::due(self.writer.connections(), BATCH, self.clock.now()).await?;
             if due.is_empty() {
                 tokio::select! {

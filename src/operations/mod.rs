@@ -1,6 +1,7 @@
-//! Operation of the server: health checks.
+//! Operation of the server: health checks and metrics.
 
 pub mod health;
+pub mod metrics;
 
 use std::sync::Arc;
 

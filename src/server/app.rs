@@ -110,6 +110,7 @@ impl AppState {
                 trusted_proxies: Arc::new(TrustedProxies::new(&settings.http.trusted_proxies)),
                 cache,
                 draining,
+                counters: None,
             },
             accounts: Accounts::new(settings, reader(), writer.clone(), clock.clone()),
             publishing: Publishing::new(settings, reader(), writer, clock.clone()),
@@ -144,6 +145,7 @@ pub fn create_app(
     >,
 > {
     let AppState { http, accounts, publishing, operations } = state;
+    let counters = http.counters.clone();
     App::new()
         .app_data(http)
         .app_data(ThinData(accounts))
@@ -155,7 +157,7 @@ pub fn create_app(
                 config.app_data(documentation);
                 docs::endpoints()
             });
-            endpoints().and(pages.into_iter().flatten()).register(config);
+            endpoints().and(pages.into_iter().flatten()).register(config, counters.as_deref());
         })
         .default_service(web::to(async || Err::<(), _>(Error::NoRoute)))
         // The middleware wrapped last runs first: request id and log line for every request, then CORS

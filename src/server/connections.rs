@@ -6,6 +6,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,7 +24,10 @@ use actix_web::{
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::http::sending::send_in_pieces;
+use crate::http::{
+    metrics::{ClientConnections, OpenConnection},
+    sending::send_in_pieces,
+};
 
 /// How long idle client connections stay open: longer than the 60 seconds after which nginx closes them.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -37,7 +41,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum number of connections that wait to be accepted.
 pub(super) const BACKLOG: i32 = 1024;
 
-/// What ends connections.
+/// What ends connections, and what counts them.
 #[derive(Clone)]
 pub(super) struct Limits {
     /// Maximum time for a client to accept a part of a response.
@@ -46,6 +50,8 @@ pub(super) struct Limits {
     pub(super) requests: usize,
     /// The server stops after the requests in flight.
     pub(super) stopping: GracefulShutdownSignal,
+    /// The open connections.
+    pub(super) connections: Arc<ClientConnections>,
 }
 
 /// The service of one worker: `app` on every connection over TCP. A connection whose client accepts nothing for
@@ -54,11 +60,11 @@ pub(super) fn serve(
     app: impl Http,
     limits: Limits,
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    let write_timeout = limits.write_timeout;
-    apply_fn_factory(http1(app, limits.stopping), move |stream: TcpStream, http| {
+    let Limits { write_timeout, stopping, connections, .. } = limits;
+    apply_fn_factory(http1(app, stopping), move |stream: TcpStream, http| {
         limit_writes(&stream, write_timeout);
         let peer = stream.peer_addr().ok();
-        logged(peer, http.call((stream, Protocol::Http1, peer)))
+        logged(connections.open(), peer, http.call((stream, Protocol::Http1, peer)))
     })
 }
 
@@ -68,8 +74,9 @@ pub(super) fn serve_unix(
     app: impl Http,
     limits: Limits,
 ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
-    apply_fn_factory(http1(app, limits.stopping), |stream: UnixStream, http| {
-        logged(None, http.call((stream, Protocol::Http1, None)))
+    let Limits { stopping, connections, .. } = limits;
+    apply_fn_factory(http1(app, stopping), move |stream: UnixStream, http| {
+        logged(connections.open(), None, http.call((stream, Protocol::Http1, None)))
     })
 }
 
@@ -161,8 +168,9 @@ pub(super) fn limit_writes(stream: &TcpStream, timeout: Duration) {
 pub(super) fn limit_writes(_stream: &TcpStream, _timeout: Duration) {}
 
 /// Logs the error with which a connection ends. Clients that send something else than HTTP, or disappear, are no
-/// failure of the server.
+/// failure of the server. The connection counts as open until then.
 pub(super) async fn logged(
+    _open: OpenConnection,
     peer: Option<SocketAddr>,
     served: impl Future<Output = Result<(), DispatchError>>,
 ) -> Result<(), DispatchError> {

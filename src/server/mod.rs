@@ -5,6 +5,7 @@ mod connections;
 pub mod descriptors;
 mod http2;
 mod listeners;
+mod metrics;
 mod stop;
 mod systemd;
 mod tls;
@@ -31,6 +32,7 @@ use self::{
     app::{AppState, create_app},
     connections::Limits,
     listeners::Listeners,
+    metrics::Metrics,
     stop::{Signals, Stop, Stopped},
 };
 use crate::{
@@ -41,6 +43,7 @@ use crate::{
     http::{
         cache::{Cache, listener},
         cors::Policy,
+        metrics::HttpCounters,
     },
     publishing::{self, articles::ARTICLES},
     tasks::Tasks,
@@ -70,6 +73,8 @@ pub struct Server {
     pools: Arc<[Db]>,
     /// The connections of background tasks.
     tasks_db: Db,
+    /// The listener for metrics, and what they count.
+    metrics: Option<Metrics>,
     mail: MailSettings,
     site: String,
     shutdown_timeout: Duration,
@@ -109,6 +114,9 @@ impl Server {
         let started = Arc::new(AtomicUsize::new(0));
         let database_connections = usize::try_from(db.max_connections()).unwrap_or(usize::MAX);
         let clients = descriptors::clients_per_worker(CONNECTIONS_PER_WORKER, workers, database_connections);
+        let counters = Arc::new(HttpCounters::new(workers));
+        let connections = Arc::clone(&counters.connections);
+        let measures = settings.monitoring.metrics_bind.is_some();
         let (shared, pools_of_workers) = (state.clone(), Arc::clone(&pools));
         let builder = ServerBuilder::new()
             .workers(workers)
@@ -120,17 +128,24 @@ impl Server {
             write_timeout: settings.http.write_timeout,
             requests: clients,
             stopping: builder.graceful_shutdown_signal(),
+            connections,
         };
+        let counters_of_workers = Arc::clone(&counters);
         let app = move || {
             // A worker that is restarted after a panic takes the next pools.
             let number = started.fetch_add(1, Relaxed).checked_rem(pools_of_workers.len());
             let pools = number.and_then(|number| pools_of_workers.get(number));
-            let state = pools.map_or_else(|| shared.clone(), |pools| shared.on(pools));
+            let mut state = pools.map_or_else(|| shared.clone(), |pools| shared.on(pools));
+            state.http.counters =
+                number.filter(|_| measures).and_then(|number| counters_of_workers.worker(number));
             let app = create_app(state, policy.clone(), documentation.clone());
             connections::answer(app.configure(further.clone()))
         };
         let listeners = Listeners::bind(&settings.http)?;
         let address = listeners.address()?;
+        // After the public listener, so that an address for both is an error of this setting.
+        let metrics = settings.monitoring.metrics_bind;
+        let metrics = metrics.map(|address| Metrics::bind(address, counters, clock)).transpose()?;
         let server = listeners.serve(builder, settings.http.identity.as_ref(), &limits, app)?;
         let stop = Stop {
             signals: Signals::listen()?,
@@ -148,6 +163,7 @@ impl Server {
             db,
             pools,
             tasks_db,
+            metrics,
             mail,
             site,
             shutdown_timeout,
@@ -159,6 +175,11 @@ impl Server {
     /// The address that the server listens on; none for a Unix socket.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// The address that metrics are served on.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(Metrics::address)
     }
 
     /// The state from which the states of the workers are built.
@@ -182,6 +203,12 @@ impl Server {
         listener::start(&tasks, &self.db, &self.state.http.cache, ARTICLES);
         accounts::start(&tasks, &self.state.accounts.on(&self.tasks_db), &self.mail, &self.site);
         publishing::start(&tasks, &self.state.publishing.on(&self.tasks_db));
+        let metrics = match self.metrics {
+            Some(metrics) => {
+                Some(metrics.serve(&self.state, Arc::clone(&self.pools), self.tasks_db.clone(), &tasks)?)
+            }
+            None => None,
+        };
         systemd::ready();
         let served = self.stop.serve(self.inner).await;
         let for_tasks = match served {
@@ -189,6 +216,9 @@ impl Server {
             _ => self.shutdown_timeout.max(MIN_TASK_TIMEOUT),
         };
         tasks.shutdown(for_tasks).await;
+        if let Some(metrics) = metrics {
+            metrics.stop(false).await;
+        }
         let close = async {
             for db in self.pools.iter().chain([&self.tasks_db, &self.db]) {
                 db.close().await;

@@ -56,7 +56,7 @@ pub(super) fn serve(
                 let peer = stream.peer_addr().ok();
                 let accepted = timeout(HEAD_TIMEOUT, acceptor.accept(stream));
                 let (http1, http2) = (Rc::clone(&http1), Rc::clone(&http2));
-                logged(peer, async move {
+                logged(limits.connections.open(), peer, async move {
                     let accepted = accepted.await.map_err(|_| DispatchError::SlowRequestTimeout)?;
                     let stream = accepted.map_err(DispatchError::Io)?;
                     if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {

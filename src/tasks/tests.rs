@@ -49,7 +49,7 @@ async fn tasks_are_cancelled_and_joined() {
             io::Result::Ok(())
         });
     }
-    until(|| tasks.status().iter().all(|task| task.running)).await;
+    until(|| tasks.statuses().all().iter().all(|task| task.running)).await;
     assert!(tasks.shutdown(LONG).await.is_empty());
     assert_eq!(ended.load(SeqCst), 2);
 }
@@ -59,7 +59,7 @@ async fn a_task_that_does_not_end_in_time_is_named() {
     let tasks = Tasks::start().unwrap();
     tasks.spawn("prompt", until_cancelled);
     tasks.spawn("stubborn", async |_| pending::<io::Result<()>>().await);
-    until(|| tasks.status().iter().all(|task| task.running)).await;
+    until(|| tasks.statuses().all().iter().all(|task| task.running)).await;
     assert_eq!(tasks.shutdown(Duration::from_millis(200)).await, ["stubborn"]);
 }
 
@@ -91,7 +91,7 @@ async fn a_task_that_fails_is_restarted_and_its_failures_are_counted() {
         until_cancelled(token).await
     });
     until(|| runs.load(SeqCst) == 4).await;
-    let status = tasks.status().remove(0);
+    let status = tasks.statuses().all().remove(0);
     assert_eq!((status.name, status.running), ("flaky", true));
     assert_eq!((status.restarts, status.failures), (3, 3));
     assert_eq!(status.last_failure.as_deref(), Some("no luck"));
@@ -108,7 +108,7 @@ async fn a_task_that_panics_is_restarted_and_does_not_affect_others() {
         until_cancelled(token).await
     });
     until(|| runs.load(SeqCst) == 2).await;
-    let [calm, panicking] = tasks.status().try_into().unwrap();
+    let [calm, panicking] = tasks.statuses().all().try_into().unwrap();
     assert_eq!((calm.running, calm.failures), (true, 0));
     assert_eq!(
         (panicking.failures, panicking.last_failure.as_deref()),

@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 8] = [
     &["accounts"],
     &["http", "mail"],
     &["db"],
-    &["clock", "config", "tasks"],
+    &["clock", "config", "histogram", "tasks"],
 ];
 
 /// The longest handler, in lines from its signature to its end.

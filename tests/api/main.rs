@@ -39,6 +39,7 @@ mod logging;
 mod login_limits;
 mod mail;
 mod malformed;
+mod metrics;
 mod moderation;
 mod operation;
 mod packaging;

@@ -57,6 +57,12 @@ impl Cores {
         spawn_blocking(work).await.map_err(failed)
     }
 
+    /// The number of idle cores, and the number of those who wait for one.
+    pub(super) fn idle_and_waiting(&self) -> (usize, usize) {
+        let state = lock(&self.0);
+        (state.idle, state.waiting.len())
+    }
+
     async fn acquire(&self, requester: Requester) -> Result<Core> {
         let (id, granted) = {
             let mut state = lock(&self.0);

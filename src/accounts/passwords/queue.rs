@@ -96,7 +96,8 @@ impl<T> Queue<T> {
         self.remove_empty();
     }
 
-    fn len(&self) -> usize {
+    /// The number of entries.
+    pub(super) fn len(&self) -> usize {
         self.clients.iter().map(Client::len).sum()
     }
 

@@ -4,7 +4,10 @@ use std::{
     fmt, mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{
+            AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
@@ -18,6 +21,7 @@ use tokio::{
 };
 
 use super::opener::{Opener, Options};
+use crate::histogram::{Distribution, Histogram, Timer};
 
 /// A connection that was idle for longer than this is pinged before its next use.
 const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -37,6 +41,8 @@ pub(in crate::db) struct Limits {
     pub(in crate::db) idle_timeout: Duration,
     /// The longest wait for a connection to close, before another one may be opened in its place.
     pub(in crate::db) close_timeout: Duration,
+    /// Whether the durations of statements are observed.
+    pub(in crate::db) measures: bool,
 }
 
 /// What differs between sessions and transactions as the unit that a pooler assigns.
@@ -61,6 +67,25 @@ pub(super) struct ConnectionSet<D: Database> {
     idle: Mutex<Vec<Idle<D>>>,
     /// How many connections were opened.
     opened: AtomicU64,
+    /// How many owners wait for a permit.
+    waiting: AtomicU64,
+    /// The durations of statements.
+    statements: Option<Arc<Histogram>>,
+}
+
+/// How a set of connections is used, at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PoolUsage {
+    /// Connections that are in use or being closed.
+    pub in_use: u64,
+    /// Connections that are open and not in use.
+    pub idle: u64,
+    /// Owners that wait for a connection.
+    pub waiting: u64,
+    /// How many connections were opened so far.
+    pub opened: u64,
+    /// The durations of statements so far.
+    pub statements: Distribution,
 }
 
 struct Idle<D: Database> {
@@ -84,6 +109,8 @@ impl<D: Database> ConnectionSet<D> {
             permits: Semaphore::new(connections),
             idle: Mutex::new(Vec::new()),
             opened: AtomicU64::new(0),
+            waiting: AtomicU64::new(0),
+            statements: limits.measures.then(Arc::default),
             limits,
             pooling,
         })
@@ -113,6 +140,7 @@ impl<D: Database> ConnectionSet<D> {
             permit.forget();
             return Ok(());
         }
+        let _waiting = Waiting::new(&self.waiting);
         match timeout_at(deadline, self.permits.acquire()).await {
             Ok(Ok(permit)) => {
                 permit.forget();
@@ -157,6 +185,25 @@ impl<D: Database> ConnectionSet<D> {
         &self.pooling
     }
 
+    /// Adds how the set is used to `usage`.
+    pub(super) fn add_usage(&self, usage: &mut PoolUsage) {
+        let connections = usize::try_from(self.limits.connections).unwrap_or(usize::MAX);
+        // A set that is closed has no permits.
+        let in_use = if self.permits.is_closed() {
+            0
+        } else {
+            connections.saturating_sub(self.permits.available_permits())
+        };
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        usage.in_use = usage.in_use.saturating_add(count(in_use));
+        usage.idle = usage.idle.saturating_add(count(self.idle().len()));
+        usage.waiting = usage.waiting.saturating_add(self.waiting.load(Relaxed));
+        usage.opened = usage.opened.saturating_add(self.opened());
+        if let Some(statements) = &self.statements {
+            usage.statements.add(statements);
+        }
+    }
+
     /// Closes the connections, after those in use were checked in. Nothing is checked out afterwards.
     pub(super) async fn close(&self) {
         // Later owners wait for their permits behind this, and get none.
@@ -196,6 +243,11 @@ impl<D: Database> CheckedOut<D> {
         &self.set.pooling
     }
 
+    /// Observes the time until it is dropped, as that of a statement.
+    pub(super) fn timer(&self) -> Timer {
+        Histogram::timer(self.set.statements.as_ref())
+    }
+
     pub(super) fn check_in(mut self) {
         let set = Arc::clone(&self.set);
         if let Some(connection) = self.connection.take() {
@@ -225,6 +277,22 @@ impl<D: Database> Drop for CheckedOut<D> {
                 drop(permit);
             });
         }
+    }
+}
+
+/// Counts an owner as waiting until it is dropped.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn new(waiting: &'a AtomicU64) -> Self {
+        waiting.fetch_add(1, Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 

@@ -65,15 +65,21 @@ pub async fn serve_cached<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let cache = &HttpState::of(request.request())?.cache;
+    let HttpState { cache, counters, .. } = HttpState::of(request.request())?;
     if !(cache.is_on() && (cached.is_anonymous)(request.request())) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let coding = Coding::of(&request);
     if let Some(entry) = cache.get(path, coding) {
+        if let Some(counters) = counters {
+            counters.cache_hit();
+        }
         let response = respond(&entry, &Conditions::of(request.request()));
         return Ok(request.into_response(response));
+    }
+    if let Some(counters) = counters {
+        counters.cache_miss();
     }
     let stamp = cached.subject(&request).and_then(|subject| cache.begin_fill(subject, cached.shows));
     let response = next.call(request).await?;

@@ -110,6 +110,19 @@ pub struct Stamp {
     taken: u64,
 }
 
+/// How the cache is used, at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheUsage {
+    /// The number of entries.
+    pub entries: u64,
+    /// Their memory, in bytes.
+    pub bytes: u64,
+    /// The most memory that they may have, in bytes.
+    pub max_bytes: u64,
+    /// Whether responses may be served: the cache is on, and knows all changes by other processes.
+    pub is_trusted: bool,
+}
+
 /// The cache of one process.
 #[derive(Debug)]
 pub struct Cache {
@@ -267,6 +280,17 @@ impl Cache {
     /// Whether the cache is in use and the database does not announce writes by other processes.
     pub fn is_out_of_use(&self) -> bool {
         self.is_on() && !self.writes_announced.load(SeqCst)
+    }
+
+    /// How the cache is used.
+    pub fn usage(&self) -> CacheUsage {
+        let entries = self.entries.as_ref();
+        CacheUsage {
+            entries: entries.map_or(0, |entries| u64::try_from(entries.len()).unwrap_or(u64::MAX)),
+            bytes: entries.map_or(0, sync::Cache::weight),
+            max_bytes: entries.map_or(0, sync::Cache::capacity),
+            is_trusted: self.is_on() && self.is_valid_at(self.now()),
+        }
     }
 
     fn now(&self) -> u64 {

@@ -46,7 +46,7 @@ use serde_json::Value;
 use test_support::TestDatabase;
 use tokio_util::sync::CancellationToken;
 
-use super::{CERTIFICATE_SETTINGS, Client, ORIGIN, SECRET_KEY, database, now};
+use super::{CERTIFICATE_SETTINGS, Client, Metrics, ORIGIN, SECRET_KEY, database, now};
 
 /// The longest time that a server on PostgreSQL trusts its cache after it last heard from its listener.
 pub(crate) const LISTENER_TIMEOUT: Duration = HEARTBEAT_TIMEOUT;
@@ -54,6 +54,7 @@ pub(crate) const LISTENER_TIMEOUT: Duration = HEARTBEAT_TIMEOUT;
 /// A running server of one test.
 pub(crate) struct TestApp {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     handle: ServerHandle,
     db: Db,
     state: AppState,
@@ -107,10 +108,10 @@ impl TestApp {
         let settings = test_settings(&database, settings);
         let db = Db::lazy(&settings).unwrap();
         let server = Server::bind_with(&settings, db.clone(), clock, further).unwrap();
-        let address = server.address().unwrap();
+        let (address, metrics_address) = (server.address().unwrap(), server.metrics_address());
         let (handle, state) = (server.server_handle(), server.state().clone());
         rt::spawn(server.run());
-        Self { address, handle, db, state, database }
+        Self { address, metrics_address, handle, db, state, database }
     }
 
     /// Starts a server with further settings on an empty database, whose clock is stopped. [`TestApp::advance`]
@@ -153,6 +154,15 @@ impl TestApp {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The metrics of a server with `METRICS_BIND`.
+    pub(crate) async fn metrics(&self) -> Metrics {
+        Metrics::scrape(self.metrics_address.unwrap()).await
+    }
+
+    pub(crate) fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// A client without an account.
@@ -324,7 +334,8 @@ where
     let documentation = Some(Data::new(documentation(&settings)));
     let app = create_app(state, Policy::new(&settings.http.cors_origins), documentation);
     let app = app.configure(|config| {
-        Endpoints::default().and([Endpoint::undocumented(Method::GET, "/further", handler)]).register(config);
+        let further = [Endpoint::undocumented(Method::GET, "/further", handler)];
+        Endpoints::default().and(further).register(config, None);
     });
     let request = TestRequest::get().uri("/further").insert_header(("origin", ORIGIN)).to_request();
     call_service(&init_service(app).await, request).await

@@ -11,6 +11,7 @@ mod cache;
 mod client;
 mod database;
 mod lists;
+mod metrics;
 mod process;
 mod proxy;
 mod queries;
@@ -37,6 +38,7 @@ pub(crate) use self::{
     client::{Client, Response},
     database::migrate,
     lists::{SORTS, percent_encoded},
+    metrics::Metrics,
     process::{Installation, ServerProcess, stderr},
     proxy::Proxy,
     queries::{Viewer, read_list},

@@ -13,6 +13,7 @@ const LIMITS: Limits = Limits {
     connections: 1,
     acquire_timeout: Duration::from_millis(20),
     idle_timeout: Duration::MAX,
+    measures: true,
     close_timeout: Duration::MAX,
 };
 
