@@ -9,7 +9,7 @@
 //! - `http`: what every feature uses to speak HTTP. `mail`: the queue of e-mail.
 //! - `db`: pools, connections, transactions, on top of the crates `entity` and `migration`.
 //! - `clock`: the one source of time. `tasks`: background tasks. `config`: the settings. `histogram`: what
-//!   metrics count durations with.
+//!   metrics count durations with. `traces`: spans for OpenTelemetry.
 
 pub mod accounts;
 pub mod cli;
@@ -23,6 +23,7 @@ pub mod operations;
 pub mod publishing;
 pub mod server;
 pub mod tasks;
+pub mod traces;
 
 use tikv_jemallocator::Jemalloc;
 

@@ -63,7 +63,7 @@ pub(crate) fn configure(cfg: &mut ServiceConfig) {
             Endpoint::undocumented(Method::GET, "/limits/me", read_me),
             Endpoint::undocumented(Method::GET, "/limits/signed-in/articles/{id}", read_signed_in),
         ])
-        .register(cfg);
+        .register(cfg, None);
 }
 
 pub(crate) async fn constant(path: Path<(usize, String)>) -> HttpResponse {

@@ -16,6 +16,7 @@ use byline::{
     db::Db,
     http::telemetry,
     server::Server,
+    traces::Traces,
 };
 
 use crate::{
@@ -27,6 +28,7 @@ use crate::{
 pub(crate) fn serve() -> Result<(), Failure> {
     let settings = Settings::load(Purpose::Server, &Flags::default())?;
     let _guard = telemetry::start(&settings);
+    let _traces = Traces::start(&settings.monitoring)?;
     System::new().block_on(async {
         let db = Db::lazy(&settings)?;
         let plain = HttpServer::new(|| App::new().route(limits::CONSTANT, web::get().to(limits::constant)))

@@ -17,6 +17,7 @@ use crate::{
     config::{LogFormat, Settings},
     http::telemetry,
     server::{Server, descriptors},
+    traces::Traces,
 };
 
 #[derive(Args, Debug, Default)]
@@ -28,6 +29,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(mut settings: Settings, arguments: &Arguments) -> Result<(), Failure> {
     let _guard = telemetry::start(&settings);
+    let _traces = Traces::start(&settings.monitoring)?;
     // A terminal that closes and `systemctl reload` send SIGHUP, which would end the process. The first call
     // replaces the default action for good.
     drop(signal(SignalKind::hangup())?);

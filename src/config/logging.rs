@@ -24,7 +24,7 @@ settings_group! {
         LOG_FORMAT => format: LogFormat = choice(&[
             ("text", LogFormat::Text),
             ("json", LogFormat::Json),
-        ]).default("text");
+        ]).default_by_environment("text", "json");
 
         /// `true` also logs debug messages of Byline.
         DEBUG => debug: bool = boolean().default("false");

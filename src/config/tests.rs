@@ -268,6 +268,7 @@ fn every_error_is_reported_at_once_by_name_and_contains_no_secret() {
         ("LOG", "a=b=c"),
         ("LOG_FORMAT", "xml"),
         ("METRICS_BIND", "9464"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:hunter2@h"),
     ])
     .unwrap_err()
     .to_string();

@@ -5,6 +5,7 @@
 //! has passed. Here, a connection that has just answered is checked in without a ping, and one that was idle
 //! for longer is pinged before its next use. A connection whose statement was abandoned is closed.
 
+mod monitor;
 mod opener;
 mod set;
 
@@ -23,12 +24,12 @@ use tokio::task::yield_now;
 pub use self::set::PoolUsage;
 pub(super) use self::set::{Limits, Pooling};
 use self::{
+    monitor::Running,
     opener::Options,
     set::{CheckedOut, ConnectionSet, unavailable},
 };
 
 use super::file::DatabaseFile;
-use crate::histogram::Timer;
 
 /// How long rows are passed on before other requests of the worker proceed. Rows that have arrived already would
 /// otherwise occupy the worker until the last one.
@@ -86,28 +87,37 @@ macro_rules! on_connection {
 
 impl Connection {
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<ExecResult, sqlx::Error> {
+        let running = self.begin_statement(&statement.sql);
         let ((sql, values), prepare) = (split(statement), self.prepares());
-        let _timer = self.timer();
-        on_connection!(self, |connection| sqlx::query_with(sql, values)
-            .persistent(prepare)
-            .execute(connection)
-            .await
-            .map(Into::into))
+        let executed = async {
+            on_connection!(self, |connection| sqlx::query_with(sql, values)
+                .persistent(prepare)
+                .execute(connection)
+                .await
+                .map(Into::into))
+        };
+        running.end(executed.await)
     }
 
     pub(super) async fn execute_unprepared(&mut self, sql: &str) -> Result<ExecResult, sqlx::Error> {
+        let running = self.begin_statement(sql);
         let sql = AssertSqlSafe(sql.to_owned());
-        let _timer = self.timer();
-        on_connection!(self, |connection| connection.execute(sqlx::raw_sql(sql)).await.map(Into::into))
+        let executed = async {
+            on_connection!(self, |connection| connection.execute(sqlx::raw_sql(sql)).await.map(Into::into))
+        };
+        running.end(executed.await)
     }
 
     pub(super) async fn query_all(&mut self, statement: Statement) -> Result<Vec<QueryResult>, sqlx::Error> {
+        let running = self.begin_statement(&statement.sql);
         let ((sql, values), prepare) = (split(statement), self.prepares());
-        let _timer = self.timer();
-        on_connection!(self, |connection| {
-            let rows = sqlx::query_with(sql, values).persistent(prepare).fetch_all(connection).await?;
-            Ok(rows.into_iter().map(Into::into).collect())
-        })
+        let rows = async {
+            on_connection!(self, |connection| {
+                let rows = sqlx::query_with(sql, values).persistent(prepare).fetch_all(connection).await?;
+                Ok(rows.into_iter().map(Into::into).collect())
+            })
+        };
+        running.end(rows.await)
     }
 
     /// Passes each row to `each` until that breaks.
@@ -116,22 +126,25 @@ impl Connection {
         statement: Statement,
         each: RowConsumer<'_>,
     ) -> Result<ControlFlow<()>, sqlx::Error> {
+        let running = self.begin_statement(&statement.sql);
         let ((sql, values), prepare) = (split(statement), self.prepares());
-        let _timer = self.timer();
-        on_connection!(self, |connection| {
-            let mut rows = sqlx::query_with(sql, values).persistent(prepare).fetch(connection);
-            let mut turn = Instant::now();
-            while let Some(row) = rows.try_next().await? {
-                if each(row.into()).is_break() {
-                    return Ok(ControlFlow::Break(()));
+        let passed = async {
+            on_connection!(self, |connection| {
+                let mut rows = sqlx::query_with(sql, values).persistent(prepare).fetch(connection);
+                let mut turn = Instant::now();
+                while let Some(row) = rows.try_next().await? {
+                    if each(row.into()).is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    if turn.elapsed() >= MAX_TURN {
+                        yield_now().await;
+                        turn = Instant::now();
+                    }
                 }
-                if turn.elapsed() >= MAX_TURN {
-                    yield_now().await;
-                    turn = Instant::now();
-                }
-            }
-            Ok(ControlFlow::Continue(()))
-        })
+                Ok(ControlFlow::Continue(()))
+            })
+        };
+        running.end(passed.await)
     }
 
     /// Reads all rows instead of only the first: SQLite commits a RETURNING statement that is abandoned
@@ -140,19 +153,14 @@ impl Connection {
         &mut self,
         statement: Statement,
     ) -> Result<Option<QueryResult>, sqlx::Error> {
-        let ((sql, values), prepare) = (split(statement), self.prepares());
-        let _timer = self.timer();
-        on_connection!(self, |connection| {
-            let rows = sqlx::query_with(sql, values).persistent(prepare).fetch_all(connection).await?;
-            Ok(rows.into_iter().next().map(Into::into))
-        })
+        Ok(self.query_all(statement).await?.into_iter().next())
     }
 
-    /// Observes the time until it is dropped, as that of a statement.
-    fn timer(&self) -> Timer {
+    /// A statement begins.
+    fn begin_statement(&self, sql: &str) -> Running {
         match self {
-            Self::Postgres(checked_out) => checked_out.timer(),
-            Self::Sqlite(checked_out) => checked_out.timer(),
+            Self::Postgres(checked_out) => checked_out.begin(sql),
+            Self::Sqlite(checked_out) => checked_out.begin(sql),
         }
     }
 
@@ -202,7 +210,7 @@ impl Connection {
 impl Connections {
     pub(super) fn postgres(options: Options<sqlx::Postgres>, limits: Limits, pooling: Pooling) -> Self {
         Self {
-            engine: Engine::Postgres(ConnectionSet::new(options, limits, pooling)),
+            engine: Engine::Postgres(ConnectionSet::new(options, limits, pooling, "postgresql")),
             file: None,
             reads: false,
         }
@@ -210,7 +218,7 @@ impl Connections {
 
     pub(super) fn sqlite(options: Options<sqlx::Sqlite>, limits: Limits) -> Self {
         Self {
-            engine: Engine::Sqlite(ConnectionSet::new(options, limits, Pooling::default())),
+            engine: Engine::Sqlite(ConnectionSet::new(options, limits, Pooling::default(), "sqlite")),
             file: None,
             reads: false,
         }

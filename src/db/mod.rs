@@ -36,7 +36,10 @@ pub use self::{
     usage::pool_usage,
 };
 use self::{connections::Limits, postgres::Postgres};
-use crate::config::{Engine, Settings};
+use crate::{
+    config::{Engine, Settings},
+    traces::Tracer,
+};
 
 /// How long SQLite waits for a writer in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,6 +93,7 @@ struct Source {
     connections: u32,
     /// Whether the durations of statements are observed.
     measures: bool,
+    tracer: Tracer,
 }
 
 enum Server {
@@ -107,6 +111,7 @@ impl Db {
         let url = settings.database.url.expose();
         let acquire_timeout = settings.database.acquire_timeout;
         let measures = settings.monitoring.metrics_bind.is_some();
+        let tracer = Tracer::new(&settings.monitoring);
         let server = match settings.database.url.engine() {
             Engine::Postgres => Server::Postgres(Box::new(Postgres::new(&settings.database)?)),
             Engine::Sqlite => {
@@ -120,8 +125,10 @@ impl Db {
                     .disable_statement_logging();
                 // Never closed while it works: its data version, which shows writes by other processes,
                 // starts over with a new connection.
-                let limits =
-                    Limits { idle_timeout: Duration::MAX, ..sqlite_limits(1, acquire_timeout, measures) };
+                let limits = Limits {
+                    idle_timeout: Duration::MAX,
+                    ..sqlite_limits(1, acquire_timeout, measures, tracer.clone())
+                };
                 let writer = Connections::sqlite(options.clone(), limits);
                 let file = settings.database.url.file().map(|path| Arc::new(DatabaseFile::new(path)));
                 let writer = match file {
@@ -132,7 +139,7 @@ impl Db {
             }
         };
         let connections = settings.database.connections.max(1);
-        let source = Arc::new(Source { server, acquire_timeout, connections, measures });
+        let source = Arc::new(Source { server, acquire_timeout, connections, measures, tracer });
         let mut alone = source.divide(1).into_iter();
         let (reader, writer) = alone.next().ok_or_else(|| DbErr::Custom("no connections".to_owned()))?;
         Ok(Self { reader, writer, source })
@@ -218,7 +225,7 @@ impl Db {
             Server::Postgres(postgres) => self.source.postgres(postgres, self.source.connections.min(2)),
             Server::Sqlite { options, .. } => Connections::sqlite(
                 SqliteConnectOptions::clone(options),
-                sqlite_limits(1, self.source.acquire_timeout, false),
+                sqlite_limits(1, self.source.acquire_timeout, false, Tracer::OFF),
             ),
         }
     }
@@ -319,6 +326,7 @@ impl Source {
             idle_timeout: IDLE_TIMEOUT,
             close_timeout: CLOSE_TIMEOUT,
             measures: self.measures,
+            tracer: self.tracer.clone(),
         };
         Connections::postgres(postgres.options.clone(), limits, postgres.pooling.clone())
     }
@@ -329,7 +337,10 @@ impl Source {
             .pragma("query_only", "ON")
             .row_buffer_size(SQLITE_ROWS)
             .pragma("cache_size", format!("-{SQLITE_PAGE_CACHE}"));
-        Connections::sqlite(options, sqlite_limits(connections, self.acquire_timeout, self.measures))
+        Connections::sqlite(
+            options,
+            sqlite_limits(connections, self.acquire_timeout, self.measures, self.tracer.clone()),
+        )
     }
 }
 
@@ -341,13 +352,14 @@ impl fmt::Debug for Source {
 
 /// A connection closes when its statement has ended. Waiting for that bounds the number of threads, each of
 /// which runs one connection.
-fn sqlite_limits(connections: u32, acquire_timeout: Duration, measures: bool) -> Limits {
+fn sqlite_limits(connections: u32, acquire_timeout: Duration, measures: bool, tracer: Tracer) -> Limits {
     Limits {
         connections,
         acquire_timeout,
         idle_timeout: IDLE_TIMEOUT,
         close_timeout: Duration::MAX,
         measures,
+        tracer,
     }
 }
 

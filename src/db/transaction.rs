@@ -15,6 +15,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use opentelemetry::context::FutureExt as _;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use tokio::{
     sync,
@@ -286,15 +287,16 @@ impl ConnectionTrait for Transaction {
     }
 }
 
-/// Starts a write in a separate task, within the request's span. What waits for it, the future of a request included,
-/// does not contain the write: a request that still receives its body would otherwise take the memory for it.
+/// Starts a write in a separate task, within the request's spans for the log and for traces. What waits for it, the
+/// future of a request included, does not contain the write: a request that still receives its body would otherwise take
+/// the memory for it.
 fn in_task<T: 'static, E: From<DbErr> + 'static, W>(
     write: W,
 ) -> impl Future<Output = Result<T, E>> + use<T, E, W>
 where
     W: Future<Output = Result<T, E>> + 'static,
 {
-    let task = actix_rt::spawn(write.instrument(Span::current()));
+    let task = actix_rt::spawn(write.instrument(Span::current()).with_current_context());
     // The task panics only in the listener, and is cancelled only when the worker ends.
     async {
         let ended = |error| Err(DbErr::Custom(format!("a write ended early: {error}")).into());

@@ -41,6 +41,8 @@ use metrics::WorkerCounters;
 use receive::BodyMemory;
 use validation::Limits;
 
+use crate::traces::Tracer;
+
 /// The state that this layer needs for each request. Cloning it only increments reference counts.
 #[derive(Clone, Debug)]
 pub struct HttpState {
@@ -56,6 +58,8 @@ pub struct HttpState {
     pub cache: Arc<Cache>,
     /// Whether the server is about to stop.
     pub draining: Draining,
+    /// Begins the spans of requests.
+    pub tracer: Tracer,
     /// The counters of the worker, if metrics are on.
     pub counters: Option<Arc<WorkerCounters>>,
 }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
     HttpMessage as _, HttpRequest,
-    body::MessageBody,
+    body::{BodySize, MessageBody},
     dev::ServiceRequest,
     http::{
         Method, StatusCode,
@@ -27,6 +27,7 @@ use crate::{
         metrics::{MatchedRoute, WorkerCounters},
         request::UserId,
     },
+    traces::within,
 };
 
 /// The header with the id of a request, which is also part of every log line about the request.
@@ -36,8 +37,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 64;
 
 /// The log of actix's dispatcher: an `ERROR` line for each connection that sends something else than HTTP.
-/// `server/connections` logs these errors with the address of the client. `LOG` can turn it on again.
-const OFF: &str = "actix_http::h1::dispatcher=off";
+/// `server/connections` logs these errors with the address of the client. The lines of OpenTelemetry about each failed
+/// export, of which `traces` logs the first. `LOG` can turn them on again.
+const OFF: &str = "actix_http::h1::dispatcher=off,opentelemetry=off";
 
 /// Maximum number of log lines that wait to be written; further ones are lost. The default of 128,000 takes 5 MB
 /// while it is empty.
@@ -71,13 +73,20 @@ pub async fn log_requests<B: MessageBody>(mut request: ServiceRequest, next: Nex
     // Of the highest level, so that no line loses the id of its request.
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
     let method = request.method().clone();
-    let outcome = next.call(request).instrument(span.clone()).await;
+    let tracer = state.map(|state| &state.tracer);
+    let trace = tracer.and_then(|tracer| tracer.begin_request(method.as_str(), client, header_of(&request)));
+    let outcome = within(trace.as_ref(), next.call(request).instrument(span.clone())).await;
     if let Some(measurement) = measurement {
         let (request, status) = request_and_status(&outcome);
         let route = request.and_then(HttpRequest::app_data);
         measurement.end(route, &method, status, started.elapsed());
     }
-    span.in_scope(|| log(&outcome, &method, client, started));
+    if let Some(trace) = &trace {
+        let (request, status) = request_and_status(&outcome);
+        trace.finish(method.as_str(), request.and_then(pattern), status.as_u16(), request.and_then(user_id));
+    }
+    let trace_id = trace.map(|trace| trace.trace_id());
+    span.in_scope(|| log(&outcome, &method, client, started, trace_id.as_deref()));
     amend(outcome, move |head| {
         head.headers.insert(REQUEST_ID, id.clone());
     })
@@ -105,7 +114,41 @@ fn request_and_status<B>(outcome: &Outcome<B>) -> (Option<&HttpRequest>, StatusC
     }
 }
 
-fn log<B>(outcome: &Outcome<B>, method: &Method, client: IpAddr, started: Instant) {
+/// A header that a request has once.
+fn header_of<'r>(request: &'r ServiceRequest) -> impl Fn(&str) -> Option<&'r str> {
+    move |name| {
+        let mut values = request.headers().get_all(name);
+        let value = values.next()?;
+        values.next().is_none().then(|| value.to_str().ok())?
+    }
+}
+
+/// The path of the route as it was declared. Unlike the path of the request, it contains no input of the client.
+fn pattern(request: &HttpRequest) -> Option<&str> {
+    request.app_data::<MatchedRoute>().map(|route| &*route.pattern)
+}
+
+fn user_id(request: &HttpRequest) -> Option<i32> {
+    request.extensions().get::<UserId>().map(|user| user.0)
+}
+
+/// The size of the body as it is sent; `None` if it is not known before.
+fn size_of_body<B: MessageBody>(outcome: &Outcome<B>, method: &Method) -> Option<u64> {
+    match outcome.as_ref().ok()?.response().body().size() {
+        _ if *method == Method::HEAD => Some(0),
+        BodySize::None => Some(0),
+        BodySize::Sized(bytes) => Some(bytes),
+        BodySize::Stream => None,
+    }
+}
+
+fn log<B: MessageBody>(
+    outcome: &Outcome<B>,
+    method: &Method,
+    client: IpAddr,
+    started: Instant,
+    trace_id: Option<&str>,
+) {
     let error = error_of(outcome);
     let failure = error.and_then(Error::failure);
     let login_failed = matches!(error, Some(Error::BadLogin));
@@ -113,27 +156,27 @@ fn log<B>(outcome: &Outcome<B>, method: &Method, client: IpAddr, started: Instan
         return;
     }
     let (request, status) = request_and_status(outcome);
+    let bytes = size_of_body(outcome, method);
     let (method, status) = (method.as_str(), status.as_u16());
-    // The pattern instead of the path: paths are client input and must not be logged.
-    let route = request.and_then(HttpRequest::app_data::<MatchedRoute>);
-    let route = route.map_or("-", |route| &*route.pattern);
+    let route = request.and_then(pattern).unwrap_or("-");
     let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
-    let user_id = request.and_then(|request| request.extensions().get::<UserId>().map(|user| user.0));
+    let user_id = request.and_then(user_id);
     if let Some(failure) = failure {
         let (attempt, location) = (failure.attempt(), failure.location());
         let cause = failure.causes();
         tracing::error!(
-            method, route, status, duration_ms, %client, user_id, attempt, %location, cause, "request failed"
+            method, route, status, duration_ms, bytes, %client, user_id, trace_id, attempt, %location, cause,
+            "request failed"
         );
     } else if login_failed {
         // Programs such as fail2ban read this line: its beginning is documented in the README.
         tracing::warn!(
-            %client, outcome = "bad_credentials", method, route, status, duration_ms, "login failed"
+            %client, outcome = "bad_credentials", method, route, status, duration_ms, bytes, trace_id, "login failed"
         );
     } else if route.starts_with("/health/") {
         // Probes send these every few seconds. Their lines would dominate the log.
-        tracing::debug!(method, route, status, duration_ms, %client, "request");
+        tracing::debug!(method, route, status, duration_ms, bytes, %client, trace_id, "request");
     } else {
-        tracing::info!(method, route, status, duration_ms, %client, user_id, "request");
+        tracing::info!(method, route, status, duration_ms, bytes, %client, user_id, trace_id, "request");
     }
 }

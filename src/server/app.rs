@@ -36,6 +36,7 @@ use crate::{
     },
     operations::{self, Operations},
     publishing::{self, Publishing},
+    traces::Tracer,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -110,6 +111,7 @@ impl AppState {
                 trusted_proxies: Arc::new(TrustedProxies::new(&settings.http.trusted_proxies)),
                 cache,
                 draining,
+                tracer: Tracer::new(&settings.monitoring),
                 counters: None,
             },
             accounts: Accounts::new(settings, reader(), writer.clone(), clock.clone()),

@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 8] = [
     &["accounts"],
     &["http", "mail"],
     &["db"],
-    &["clock", "config", "histogram", "tasks"],
+    &["clock", "config", "histogram", "tasks", "traces"],
 ];
 
 /// The longest handler, in lines from its signature to its end.

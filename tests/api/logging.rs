@@ -21,7 +21,7 @@ use tracing::Level;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::{
-    Installation, ORIGIN, PASSWORD, Published, ServerProcess, TestApp, further_error, get_further,
+    Installation, ORIGIN, PASSWORD, Published, Response, ServerProcess, TestApp, further_error, get_further,
     registration, send_raw, wait_until,
 };
 
@@ -109,6 +109,7 @@ async fn a_request_is_logged_in_one_line_with_route_status_user_and_id() {
         "route=\"/articles/{article_id}\"".to_owned(),
         "status=200".to_owned(),
         "duration_ms=".to_owned(),
+        format!("bytes={} ", response.body.len()),
         "client=127.0.0.1".to_owned(),
         format!("user_id={}", ann.id),
     ] {
@@ -256,6 +257,53 @@ async fn a_trigger_that_is_missing_is_logged_once() {
     let lines = lines_with(&server, "the cache is not used").await;
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(server.output().lines().filter(|line| line.contains("WARN")).count() == 1, "{}", server.output());
+}
+
+#[actix_web::test]
+async fn the_size_of_a_body_is_logged_as_it_is_sent() {
+    let server = Installation::new().await.serve(&[]);
+    let ann = server.client().sign_up("ann").await;
+    let content = "On the Analytical Engine. ".repeat(100);
+    let article = ann.create(&json!({ "title": "t", "content": content })).await;
+    let plain = ann.get(&article.path()).await;
+    let compressed = ann.request(Method::GET, &article.path()).accept_encoding("gzip").send().await;
+    let head = ann.head(&article.path()).await;
+    let not_modified = ann.request(Method::GET, &article.path()).if_none_match(&plain.tag()).send().await;
+    let length = |response: &Response| response.header("content-length").unwrap().to_owned();
+    assert_ne!(length(&plain), length(&compressed));
+    for (response, bytes) in [
+        (&plain, length(&plain)),
+        (&compressed, length(&compressed)),
+        (&head, "0".to_owned()),
+        (&not_modified, "0".to_owned()),
+    ] {
+        let lines = lines_with(&server, response.header("x-request-id").unwrap()).await;
+        assert!(lines[0].contains(&format!(" bytes={bytes} ")), "{bytes}: {}", lines[0]);
+    }
+}
+
+#[actix_web::test]
+async fn in_production_a_request_is_one_object_with_everything_about_it() {
+    let home = Installation::production().await.set(&[("REGISTRATION", "open"), ("BCRYPT_COST", "10")]);
+    let server = home.serve(&["serve", "--migrate"]);
+    let ann = server.client().sign_up("ann").await;
+    let response = ann.get("/users/me").await;
+    let id = response.header("x-request-id").unwrap();
+    let line: Value = serde_json::from_str(&lines_with(&server, id).await[0]).unwrap();
+    for (field, value) in [
+        ("level", json!("INFO")),
+        ("message", json!("request")),
+        ("method", json!("GET")),
+        ("route", json!("/users/me")),
+        ("status", json!(200)),
+        ("bytes", json!(response.body.len())),
+        ("client", json!("127.0.0.1")),
+        ("user_id", json!(ann.id)),
+    ] {
+        assert_eq!(line[field], value, "{field}: {line}");
+    }
+    assert!(line["duration_ms"].as_f64().unwrap() > 0.0, "{line}");
+    assert_eq!(line["span"]["id"], id);
 }
 
 #[actix_web::test]

@@ -72,6 +72,7 @@ mod systemd;
 mod tags;
 mod takeover;
 mod tls;
+mod traces;
 mod transactions;
 mod unix_socket;
 mod upgrade;

@@ -20,8 +20,11 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::opener::{Opener, Options};
-use crate::histogram::{Distribution, Histogram, Timer};
+use super::{
+    monitor::{Monitor, Running},
+    opener::{Opener, Options},
+};
+use crate::{histogram::Distribution, traces::Tracer};
 
 /// A connection that was idle for longer than this is pinged before its next use.
 const FRESH_FOR: Duration = Duration::from_secs(1);
@@ -43,6 +46,8 @@ pub(in crate::db) struct Limits {
     pub(in crate::db) close_timeout: Duration,
     /// Whether the durations of statements are observed.
     pub(in crate::db) measures: bool,
+    /// Records statements in traces.
+    pub(in crate::db) tracer: Tracer,
 }
 
 /// What differs between sessions and transactions as the unit that a pooler assigns.
@@ -69,8 +74,7 @@ pub(super) struct ConnectionSet<D: Database> {
     opened: AtomicU64,
     /// How many owners wait for a permit.
     waiting: AtomicU64,
-    /// The durations of statements.
-    statements: Option<Arc<Histogram>>,
+    monitor: Monitor,
 }
 
 /// How a set of connections is used, at one moment.
@@ -102,7 +106,13 @@ pub(in crate::db) struct CheckedOut<D: Database> {
 }
 
 impl<D: Database> ConnectionSet<D> {
-    pub(super) fn new(options: Options<D>, limits: Limits, pooling: Pooling) -> Arc<Self> {
+    /// `system` is the name that OpenTelemetry has for the database.
+    pub(super) fn new(
+        options: Options<D>,
+        limits: Limits,
+        pooling: Pooling,
+        system: &'static str,
+    ) -> Arc<Self> {
         let connections = usize::try_from(limits.connections).unwrap_or(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             opener: Opener::new(options),
@@ -110,7 +120,7 @@ impl<D: Database> ConnectionSet<D> {
             idle: Mutex::new(Vec::new()),
             opened: AtomicU64::new(0),
             waiting: AtomicU64::new(0),
-            statements: limits.measures.then(Arc::default),
+            monitor: Monitor::new(limits.measures, limits.tracer.clone(), system),
             limits,
             pooling,
         })
@@ -199,8 +209,8 @@ impl<D: Database> ConnectionSet<D> {
         usage.idle = usage.idle.saturating_add(count(self.idle().len()));
         usage.waiting = usage.waiting.saturating_add(self.waiting.load(Relaxed));
         usage.opened = usage.opened.saturating_add(self.opened());
-        if let Some(statements) = &self.statements {
-            usage.statements.add(statements);
+        if let Some(durations) = &self.monitor.durations {
+            usage.statements.add(durations);
         }
     }
 
@@ -243,9 +253,9 @@ impl<D: Database> CheckedOut<D> {
         &self.set.pooling
     }
 
-    /// Observes the time until it is dropped, as that of a statement.
-    pub(super) fn timer(&self) -> Timer {
-        Histogram::timer(self.set.statements.as_ref())
+    /// A statement begins on the connection.
+    pub(super) fn begin(&self, sql: &str) -> Running {
+        self.set.monitor.begin(sql)
     }
 
     pub(super) fn check_in(mut self) {

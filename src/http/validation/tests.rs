@@ -200,6 +200,7 @@ fn state() -> HttpState {
         cache: Cache::new(0).into(),
         trusted_proxies: TrustedProxies::new(&[]).into(),
         draining: Draining::default(),
+        tracer: crate::traces::Tracer::OFF,
         counters: None,
     }
 }

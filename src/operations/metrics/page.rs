@@ -55,7 +55,7 @@ impl Collector for Sources {
         self.cache(&mut page)?;
         self.passwords(&mut page)?;
         self.tasks(&mut page)?;
-        self.process(&mut page)
+        self.resources(&mut page)
     }
 }
 
@@ -142,7 +142,7 @@ impl Sources {
         page.gauges("byline_mail_queue_messages", help, lengths)
     }
 
-    fn process(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn resources(&self, page: &mut Page<'_>) -> fmt::Result {
         let resources = Resources::current();
         let one = |value: Option<u64>| value.map(|value| (NO_LABELS, value));
         page.gauges("process_resident_memory_bytes", "Resident memory", one(resources.resident_bytes))?;

@@ -9,6 +9,7 @@ mod app;
 mod article;
 mod cache;
 mod client;
+mod collector;
 mod database;
 mod lists;
 mod metrics;
@@ -36,6 +37,7 @@ pub(crate) use self::{
     article::{Article, Published, article_body},
     cache::{BROTLI, CODINGS},
     client::{Client, Response},
+    collector::{Collector, Span},
     database::migrate,
     lists::{SORTS, percent_encoded},
     metrics::Metrics,

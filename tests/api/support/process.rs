@@ -267,6 +267,13 @@ impl ServerProcess {
         [words[0], words[1]].map(ToOwned::to_owned)
     }
 
+    /// The names of its threads.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let name = |path: PathBuf| std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+        threads.map(|thread| name(thread.unwrap().path()).trim().to_owned()).collect()
+    }
+
     /// The number of established connections of clients that the server has accepted.
     pub(crate) fn accepted(&self) -> usize {
         let table = std::fs::read_to_string("/proc/net/tcp").unwrap();

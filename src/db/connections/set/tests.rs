@@ -14,6 +14,7 @@ const LIMITS: Limits = Limits {
     acquire_timeout: Duration::from_millis(20),
     idle_timeout: Duration::MAX,
     measures: true,
+    tracer: Tracer::OFF,
     close_timeout: Duration::MAX,
 };
 
@@ -23,7 +24,7 @@ fn reader() -> (Connections, Arc<ConnectionSet<sqlx::Sqlite>>) {
 
 fn set_with(limits: Limits) -> (Connections, Arc<ConnectionSet<sqlx::Sqlite>>) {
     let options = SqliteConnectOptions::new().in_memory(true);
-    let set = ConnectionSet::new(options, limits, Pooling::default());
+    let set = ConnectionSet::new(options, limits, Pooling::default(), "sqlite");
     (Connections { engine: Engine::Sqlite(Arc::clone(&set)), file: None, reads: false }, set)
 }
 
