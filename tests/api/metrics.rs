@@ -275,7 +275,14 @@ async fn metrics_are_served_while_the_database_does_not_respond() {
     let database = TestDatabase::postgres().await;
     migrate(&database).await;
     let (proxy, url) = Proxy::for_database(database.url());
-    let app = TestApp::on(database.into(), &[ON, ("DATABASE_URL", &url), ("DATABASE_CONNECTIONS", "4")]);
+    let settings = [
+        ON,
+        ("DATABASE_URL", &*url),
+        ("DATABASE_CONNECTIONS", "4"),
+        ("ACQUIRE_TIMEOUT_SECONDS", "3"),
+        ("REQUEST_TIMEOUT_SECONDS", "3"),
+    ];
+    let app = TestApp::on(database.into(), &settings);
     app.anonymous().get("/articles/").await.expect(StatusCode::OK);
     proxy.go_silent();
     let readers: Vec<_> = (0..8)
