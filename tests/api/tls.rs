@@ -152,7 +152,9 @@ async fn other_clients_get_http1() {
 
 #[actix_web::test]
 async fn responses_are_the_same_in_both_versions() {
-    let app = TestApp::with(&CERTIFICATE_SETTINGS).await;
+    // A response of the cache may differ from the one that filled it.
+    let settings = [&CERTIFICATE_SETTINGS[..], &[("CACHE_BYTES", "0")]].concat();
+    let app = TestApp::with(&settings).await;
     let ann = app.anonymous().over_tls(HTTP2).sign_up("ann").await;
     let article = ann.write(Published::Yes).await;
     let long =
@@ -195,8 +197,8 @@ async fn responses_are_the_same_in_both_versions() {
 async fn a_body_within_the_limit_is_received_in_parts() {
     let app = TestApp::serving_tls(&[("MAX_BODY_BYTES", "500000")], |_| {});
     let ann = app.anonymous().over_tls(HTTP2);
-    let body = format!("\"{}\"", "x".repeat(499_998));
-    let response = ann.request(Method::POST, "/auth/register").body("application/json", body).send().await;
+    let body = "x".repeat(500_000);
+    let response = ann.request(Method::POST, "/articles/").body("application/json", body).send().await;
     assert_eq!((response.version, response.status), (Version::HTTP_2, StatusCode::UNPROCESSABLE_ENTITY));
 }
 
@@ -204,7 +206,7 @@ async fn a_body_within_the_limit_is_received_in_parts() {
 async fn a_large_body_is_refused_and_the_client_has_time_to_read_why() {
     let app = TestApp::serving_tls(&[("MAX_BODY_BYTES", "500000")], |_| {});
     let mut connection = Connection::to(app.address()).await;
-    let request = http::Request::post(url("/auth/register")).header("content-type", "application/json");
+    let request = http::Request::post(url("/articles/")).header("content-type", "application/json");
     let request = request.header("content-length", "500001").body(()).unwrap();
     poll_fn(|context| connection.client.poll_ready(context)).await.unwrap();
     let (response, mut sent) = connection.client.send_request(request, false).unwrap();
