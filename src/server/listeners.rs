@@ -3,12 +3,11 @@
 use std::{
     io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
+    num::NonZeroU32,
     os::unix::net::UnixListener,
 };
 
 use actix_server::ServerBuilder;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-use socket2::SockFilter;
 use socket2::SockRef;
 
 use super::{
@@ -123,25 +122,19 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Ignores the packets that open a connection, so that clients try again a second later, when the listener is closed,
-/// or connect to another server. Closing it at once would reset connections that were not accepted yet, together with
-/// their requests.
+/// Refuses new connections, while those that have begun are completed and can be accepted. Closing the listener at once
+/// would reset connections that were not accepted yet, together with their requests.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn refuse_new(listener: &TcpListener) {
-    // A program of the Berkeley Packet Filter, which sees packets from their TCP header on: load the byte of the
-    // flags; if it has SYN, drop the packet; otherwise pass all of it.
-    const PROGRAM: [SockFilter; 4] = [
-        SockFilter::new(0x30, 0, 0, 13),
-        SockFilter::new(0x45, 0, 1, 0x02),
-        SockFilter::new(0x06, 0, 0, 0),
-        SockFilter::new(0x06, 0, 0, u32::MAX),
-    ];
-    if let Err(error) = SockRef::from(listener).attach_filter(&PROGRAM) {
+    // No interface of a network has this index, so packets that open a connection do not find the socket. A packet
+    // filter would need a privilege.
+    const NO_INTERFACE: Option<NonZeroU32> = NonZeroU32::new(i32::MAX.unsigned_abs());
+    if let Err(error) = SockRef::from(listener).bind_device_by_index_v4(NO_INTERFACE) {
         tracing::warn!(cause = %error, "new connections cannot be refused before the server stops");
     }
 }
 
-/// Other systems have no such filter.
+/// Other systems have no such option.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn refuse_new(_listener: &TcpListener) {}
 
