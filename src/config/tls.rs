@@ -1,4 +1,8 @@
 //! The certificate with which the server identifies itself, and its key: PEM files, read at the start.
+#![expect(
+    clippy::option_option,
+    reason = "a setting without a value is `Some(None)`, and an error is `None`"
+)]
 
 use std::fmt;
 use std::fs::metadata;
@@ -90,7 +94,10 @@ fn read(certificate: &Path, key: &Path, reader: &mut Reader<'_>) -> Option<Ident
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
             reader.error(
                 KEY,
-                format_args!("the key in {key:?} does not belong to the certificate of {CERTIFICATE}"),
+                format_args!(
+                    "the key in {} does not belong to the certificate of {CERTIFICATE}",
+                    key.display()
+                ),
             );
             None
         }
@@ -106,7 +113,7 @@ fn read(certificate: &Path, key: &Path, reader: &mut Reader<'_>) -> Option<Ident
 }
 
 fn report(name: &str, path: &Path, why: &str, reader: &mut Reader<'_>) {
-    reader.error(name, format_args!("the file {path:?} {why}"));
+    reader.error(name, format_args!("the file {} {why}", path.display()));
 }
 
 /// The certificate first, then those that lead to one that clients trust.

@@ -18,13 +18,12 @@ pub fn pool_usage(workers: &[Db], tasks: &Db) -> Vec<(&'static str, PoolUsage)> 
         }
         seen.push(connections);
         let known = usages.last_mut().filter(|(known, _)| *known == purpose);
-        match known {
-            Some((_, usage)) => connections.add_usage(usage),
-            None => {
-                let mut usage = PoolUsage::default();
-                connections.add_usage(&mut usage);
-                usages.push((purpose, usage));
-            }
+        if let Some((_, usage)) = known {
+            connections.add_usage(usage);
+        } else {
+            let mut usage = PoolUsage::default();
+            connections.add_usage(&mut usage);
+            usages.push((purpose, usage));
         }
     }
     usages

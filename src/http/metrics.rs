@@ -251,7 +251,9 @@ impl HttpCounters {
             totals.cache_misses = totals.cache_misses.saturating_add(worker.cache_misses.load(Relaxed));
             totals.add(&unmatched, &worker.unmatched);
             let routes = worker.routes.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            routes.iter().for_each(|(pattern, counters)| totals.add(pattern, counters));
+            for (pattern, counters) in &routes {
+                totals.add(pattern, counters);
+            }
         }
         totals
     }

@@ -74,8 +74,8 @@ impl Endpoint {
         F::Output: Responder + 'static,
     {
         let method = P::methods().first().map_or(Method::GET, method);
-        let documentation = Some(Documentation::of::<P> as _);
-        Self { documentation, ..Self::undocumented(method, &P::path(), handler) }
+        let documentation: fn() -> Documentation = Documentation::of::<P>;
+        Self { documentation: Some(documentation), ..Self::undocumented(method, &P::path(), handler) }
     }
 
     /// An endpoint that the OpenAPI document does not list, such as an HTML page.

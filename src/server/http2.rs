@@ -134,13 +134,11 @@ where
     /// The exchange that begins with a request. If the worker has too many, the client may repeat the request
     /// (RFC 9113, section 8.7).
     fn admit(&self, mut exchange: Exchange, peer: Option<SocketAddr>) -> Option<impl Future<Output = bool>> {
-        match self.free.try_acquire() {
-            Ok(permit) => Some(self.answer(exchange, peer, permit)),
-            Err(_) => {
-                exchange.1.send_reset(Reason::REFUSED_STREAM);
-                None
-            }
-        }
+        let Ok(permit) = self.free.try_acquire() else {
+            exchange.1.send_reset(Reason::REFUSED_STREAM);
+            return None;
+        };
+        Some(self.answer(exchange, peer, permit))
     }
 
     /// Answers a request, unless the client cancels it. Returns whether the connection must be closed.

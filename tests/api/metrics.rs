@@ -1,4 +1,5 @@
 //! The metrics of a server: what is counted, where they are served, and the files that name them.
+#![expect(clippy::float_cmp, reason = "the values that are compared are whole numbers")]
 
 use std::{collections::BTreeSet, fs, net::TcpStream, path::Path};
 

@@ -276,9 +276,9 @@ fn every_command_takes_the_flag_of_every_setting_before_and_after_its_name() {
         };
         for arguments in [&[&*flag, wrong, "openapi"][..], &["openapi", &flag, wrong]] {
             let message = installation.fail(arguments);
-            let named = format!("{flag}: ");
-            let names = |line: &str| line.trim_start_matches("byline: ").starts_with(&named);
-            assert!(message.lines().any(names), "{arguments:?}: {message}");
+            let start = format!("{flag}: ");
+            let is_named = |line: &str| line.trim_start_matches("byline: ").starts_with(&start);
+            assert!(message.lines().any(is_named), "{arguments:?}: {message}");
         }
     }
 }

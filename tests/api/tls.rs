@@ -112,7 +112,7 @@ fn endless(
                     started.store(true, SeqCst);
                     pending::<()>().await;
                     drop(dropped);
-                    HttpResponse::Ok()
+                    HttpResponse::Ok().finish()
                 }
             }),
         );

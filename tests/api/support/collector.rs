@@ -51,7 +51,7 @@ impl Collector {
         let record = Arc::clone(&received);
         thread::spawn(move || {
             for stream in listener.incoming() {
-                receive(stream.unwrap(), &record);
+                receive(&stream.unwrap(), &record);
             }
         });
         Self { url, received }
@@ -97,8 +97,8 @@ impl Collector {
     }
 }
 
-fn receive(stream: TcpStream, record: &Mutex<Received>) {
-    let mut reader = BufReader::new(&stream);
+fn receive(mut stream: &TcpStream, record: &Mutex<Received>) {
+    let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).unwrap_or_default() == 0 {
@@ -116,11 +116,11 @@ fn receive(stream: TcpStream, record: &Mutex<Received>) {
         record.bodies.push(body);
     }
     let response = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    (&stream).write_all(response.as_bytes()).ok();
+    stream.write_all(response.as_bytes()).ok();
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn attributes(list: Vec<KeyValue>) -> BTreeMap<String, String> {
