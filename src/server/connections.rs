@@ -62,7 +62,7 @@ pub(super) fn serve(
 ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let Limits { write_timeout, stopping, connections, .. } = limits;
     apply_fn_factory(http1(app, stopping), move |stream: TcpStream, http| {
-        limit_writes(&stream, write_timeout);
+        set_options(&stream, write_timeout);
         let peer = stream.peer_addr().ok();
         logged(connections.open(), peer, http.call((stream, Protocol::Http1, peer)))
     })
@@ -155,17 +155,24 @@ pub(super) fn http1<T: AsyncRead + AsyncWrite + Unpin + 'static>(
         .finish(app)
 }
 
+/// Sets the options of the connection of a client.
+pub(super) fn set_options(stream: &TcpStream, write_timeout: Duration) {
+    // The end of a response would otherwise wait until the client acknowledges the part before it, which clients delay by
+    // 40 ms. Both calls fail only if the client has disconnected.
+    let _ = stream.set_nodelay(true);
+    limit_writes(stream, write_timeout);
+}
+
 /// Makes the kernel close the connection if the client acknowledges nothing, or its window stays closed, for
 /// `timeout`. actix has no timeout for writing: a client that does not read would hold its response forever.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn limit_writes(stream: &TcpStream, timeout: Duration) {
-    // It fails only if the client has disconnected.
+fn limit_writes(stream: &TcpStream, timeout: Duration) {
     let _ = SockRef::from(stream).set_tcp_user_timeout(Some(timeout));
 }
 
 /// Other systems have no such option.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn limit_writes(_stream: &TcpStream, _timeout: Duration) {}
+fn limit_writes(_stream: &TcpStream, _timeout: Duration) {}
 
 /// Logs the error with which a connection ends. Clients that send something else than HTTP, or disappear, are no
 /// failure of the server. The connection counts as open until then.

@@ -13,7 +13,7 @@ use rustls::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    connections::{HEAD_TIMEOUT, Http, Limits, http1, limit_writes, logged},
+    connections::{HEAD_TIMEOUT, Http, Limits, http1, logged, set_options},
     http2::Http2,
 };
 use crate::config::Identity;
@@ -52,7 +52,7 @@ pub(super) fn serve(
             let http1 = Rc::new(http1.new_service(()).await?);
             let http2 = Rc::new(Http2::new(app, limits.clone()));
             Ok(fn_service(move |stream: TcpStream| {
-                limit_writes(&stream, limits.write_timeout);
+                set_options(&stream, limits.write_timeout);
                 let peer = stream.peer_addr().ok();
                 let accepted = timeout(HEAD_TIMEOUT, acceptor.accept(stream));
                 let (http1, http2) = (Rc::clone(&http1), Rc::clone(&http2));
