@@ -227,22 +227,22 @@ mod tests {
 
     #[test]
     fn files_that_cannot_be_used_are_named_with_their_setting() {
-        let no_certificate = "TLS_CERT: the file \"cert.pem\" contains no certificate in PEM format";
-        let no_key = "TLS_KEY: the file \"key.pem\" contains no private key in PEM format";
-        let encrypted = "TLS_KEY: the file \"key.pem\" is encrypted; Byline reads unencrypted keys only";
+        let no_certificate = "TLS_CERT: the file cert.pem contains no certificate in PEM format";
+        let no_key = "TLS_KEY: the file key.pem contains no private key in PEM format";
+        let encrypted = "TLS_KEY: the file key.pem is encrypted; Byline reads unencrypted keys only";
         let truncated = &CERT_PEM[..CERT_PEM.len() - 30];
         for (certificate, key, message) in [
             ("", KEY_PEM, no_certificate),
             ("text", KEY_PEM, no_certificate),
             (KEY_PEM, KEY_PEM, no_certificate),
-            (truncated, KEY_PEM, "TLS_CERT: the file \"cert.pem\" is not a valid PEM file"),
+            (truncated, KEY_PEM, "TLS_CERT: the file cert.pem is not a valid PEM file"),
             (CERT_PEM, "", no_key),
             (CERT_PEM, CERT_PEM, no_key),
             (CERT_PEM, ENCRYPTED_KEY_PEM, encrypted),
             (
                 CERT_PEM,
                 OTHER_KEY_PEM,
-                "TLS_KEY: the key in \"key.pem\" does not belong to the certificate of TLS_CERT",
+                "TLS_KEY: the key in key.pem does not belong to the certificate of TLS_CERT",
             ),
         ] {
             assert_eq!(error(&files(certificate, key), &[]), message);
@@ -254,8 +254,8 @@ mod tests {
         let dir = files("", "");
         std::fs::remove_file(dir.path().join("key.pem")).unwrap();
         let message = error(&dir, &[]);
-        assert!(message.contains("TLS_CERT: the file \"cert.pem\" contains no"), "{message}");
-        assert!(message.contains("TLS_KEY: the file \"key.pem\" cannot be read: "), "{message}");
+        assert!(message.contains("TLS_CERT: the file cert.pem contains no"), "{message}");
+        assert!(message.contains("TLS_KEY: the file key.pem cannot be read: "), "{message}");
     }
 
     #[test]
