@@ -25,14 +25,15 @@ function init(args)
   local number = ("\2"):rep(9)
   body = body and body:gsub("{number}", number)
   head, middle = split(wrk.format(method, (path:gsub("{id}", "\1")), wrk.headers, body), "\1")
-  if middle then middle, tail = split(middle, number) end
+  if middle then middle, tail = split(middle, number) else head, tail = split(head, number) end
   math.randomseed(tonumber(tostring(wrk.thread):match("0x(%x+)"), 16) or 1)
 end
 
 function request()
-  if tail then return head .. math.random(ids) .. middle .. math.random(100000000, 999999999) .. tail end
-  if middle then return head .. math.random(ids) .. middle end
-  return head
+  local text = head
+  if middle then text = text .. math.random(ids) .. middle end
+  if tail then text = text .. math.random(100000000, 999999999) .. tail end
+  return text
 end
 
 function done(summary, latency)

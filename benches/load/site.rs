@@ -170,6 +170,10 @@ impl Site {
         while search_queue::Entity::find().limit(1).one(db).await?.is_some() {
             sleep(Duration::from_millis(200)).await;
         }
+        if self.on_postgres.is_some() {
+            // The rows of the queue are gone, but until autovacuum has run, each search still reads past them.
+            db.execute_unprepared("VACUUM ANALYZE").await?;
+        }
         Ok(())
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Request {
     pub(crate) method: &'static str,
     /// The path. `{id}` is replaced with a random id for every request.
     pub(crate) path: String,
-    /// The body. `{number}` is replaced with a random number for every request, if the path contains `{id}`.
+    /// The body. `{number}` is replaced with a random number for every request.
     pub(crate) body: String,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
