@@ -29,10 +29,14 @@ use super::file::DatabaseFile;
 /// Receives rows until it breaks.
 pub type RowConsumer<'a> = &'a mut (dyn FnMut(QueryResult) -> ControlFlow<()> + Send);
 
-/// Reads rows one at a time, for results that are too large to be collected.
+/// Reads that need more than a connection of SeaORM offers.
 #[async_trait::async_trait]
 pub trait ReadRows: ConnectionTrait {
-    /// Passes each row to `each` as it arrives. If that breaks, the other rows are not read.
+    /// The rows of a statement whose best plan depends on its values. PostgreSQL plans a prepared statement for any
+    /// values after a few executions, so this one is not prepared there.
+    async fn query_planned(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr>;
+
+    /// Passes each row to `each` as it arrives, for results that are too large to be collected. If that breaks, the other rows are not read.
     async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr>;
 }
 
@@ -120,6 +124,19 @@ impl Connections {
             set.close_idle();
         }
         self.check_out_for_one().await
+    }
+
+    /// All rows. With `prepare`, the statement is prepared for later use if the connections allow it.
+    async fn query(&self, statement: Statement, prepare: bool) -> Result<Vec<QueryResult>, DbErr> {
+        let mut connection = self.check_out_for_one().await?;
+        let prepare = prepare && connection.prepares();
+        let again = self.repeats_on(&connection).then(|| statement.clone());
+        let mut outcome = connection.query(statement, prepare).await;
+        if let Some(statement) = again.filter(|_| outcome.as_ref().is_err_and(has_died)) {
+            connection = self.replace(connection).await?;
+            outcome = connection.query(statement, prepare).await;
+        }
+        connection.end(outcome).await
     }
 
     /// Changes whenever a connection may have been replaced. If there is only one connection, a statement
@@ -224,19 +241,16 @@ impl ConnectionTrait for Connections {
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let mut connection = self.check_out_for_one().await?;
-        let again = self.repeats_on(&connection).then(|| statement.clone());
-        let mut outcome = connection.query_all(statement).await;
-        if let Some(statement) = again.filter(|_| outcome.as_ref().is_err_and(has_died)) {
-            connection = self.replace(connection).await?;
-            outcome = connection.query_all(statement).await;
-        }
-        connection.end(outcome).await
+        self.query(statement, true).await
     }
 }
 
 #[async_trait::async_trait]
 impl ReadRows for Connections {
+    async fn query_planned(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.query(statement, matches!(self.engine, Engine::Sqlite(_))).await
+    }
+
     async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr> {
         let mut connection = self.check_out_for_one().await?;
         let again = self.repeats_on(&connection).then(|| statement.clone());

@@ -66,8 +66,18 @@ impl Connection {
         &mut self,
         statement: Statement,
     ) -> Result<Vec<QueryResult>, sqlx::Error> {
+        let prepare = self.prepares();
+        self.query(statement, prepare).await
+    }
+
+    /// All rows. With `prepare`, the statement is prepared for later use.
+    pub(super) async fn query(
+        &mut self,
+        statement: Statement,
+        prepare: bool,
+    ) -> Result<Vec<QueryResult>, sqlx::Error> {
         let running = self.begin_statement(&statement.sql);
-        let ((sql, values), prepare) = (split(statement), self.prepares());
+        let (sql, values) = split(statement);
         let rows = async {
             on_connection!(self, |connection| {
                 let rows = sqlx::query_with(sql, values).persistent(prepare).fetch_all(connection).await?;

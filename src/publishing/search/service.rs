@@ -16,7 +16,7 @@ use super::{
     schemas::{Highlight, MAX_SKIP, SearchFilter, SearchResult},
 };
 use crate::{
-    db::Throttle,
+    db::{ReadRows, Throttle},
     http::{
         error::{Error, Result},
         validation::{Instant, List},
@@ -72,7 +72,7 @@ pub struct SearchPage {
 /// # Errors
 /// [`Error::Busy`] if too many searches run or wait.
 pub async fn search_articles(
-    db: &impl ConnectionTrait,
+    db: &impl ReadRows,
     throttle: &Throttle,
     visibility: Visibility,
     filter: SearchFilter,
@@ -108,7 +108,8 @@ pub async fn search_articles(
     let visible = of_list(article::Entity::visible_to(visibility), &list);
     let visible = visible.filter(tagged(db, &list.tags).await?).filter(Expr::cust(NOT_IN_QUEUE));
     let ranked = ranked(backend, visible, &query).limit(limit.saturating_add(1)).offset(skip).to_owned();
-    let ranked = db.query_all_raw(backend.build(&ranked)).await?;
+    // The rows that match are few or almost all, which needs different plans.
+    let ranked = db.query_planned(backend.build(&ranked)).await?;
     let has_next = u64::try_from(ranked.len()).is_ok_and(|found| found > limit) && limit > 0;
     let ids = ranked.iter().map(|row| row.try_get_by_index(0)).collect::<Result<Vec<i32>, _>>()?;
     let shown = ids.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).collect();

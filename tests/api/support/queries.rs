@@ -80,6 +80,11 @@ impl Recording<'_> {
 
 #[async_trait::async_trait]
 impl ReadRows for Recording<'_> {
+    async fn query_planned(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.record(&statement);
+        self.inner.query_planned(statement).await
+    }
+
     async fn read_rows(&self, statement: Statement, each: RowConsumer<'_>) -> Result<(), DbErr> {
         self.record(&statement);
         self.inner.read_rows(statement, each).await
