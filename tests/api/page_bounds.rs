@@ -328,7 +328,7 @@ async fn stalled_readers_of_large_pages_stop_large_pages_only() {
 #[cfg(target_os = "linux")]
 #[actix_web::test]
 async fn the_memory_of_stalled_pages_is_free_after_the_timeout() {
-    let app = TestApp::with(&[("WRITE_TIMEOUT_SECONDS", "20"), ("ACQUIRE_TIMEOUT_SECONDS", "25")]).await;
+    let app = TestApp::with(&[("WRITE_TIMEOUT_SECONDS", "28"), ("ACQUIRE_TIMEOUT_SECONDS", "25")]).await;
     let ann = app.sign_up("ann").await;
     insert_articles(&app, 110, 100_000).await;
     let address = app.address();
