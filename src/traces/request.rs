@@ -60,7 +60,7 @@ impl RequestSpan {
         self.0.span().span_context().trace_id().to_string()
     }
 
-    /// Adds what is known with the response. The path is input of the client, so only the route is named.
+    /// Adds the attributes of the response. The path is input of the client, so only the route is named.
     pub fn finish(&self, method: &str, route: Option<&str>, status: u16, user_id: Option<i32>) {
         let span = self.0.span();
         if let Some(route) = route {

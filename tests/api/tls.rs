@@ -355,7 +355,7 @@ async fn a_client_that_accepts_no_body_loses_it() {
     let mut body = response.into_body();
     let mut received = 0;
     let error = loop {
-        // What is received is not acknowledged, so that the server may send no more.
+        // The client never opens the window again, so the server must stop sending.
         match timeout(TIMEOUT, body.data()).await.unwrap().unwrap() {
             Ok(bytes) => received += bytes.len(),
             Err(error) => break error,
