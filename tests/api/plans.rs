@@ -1,12 +1,14 @@
-//! What lists cost: the number of their statements, and PostgreSQL's plans for the very statements that they
-//! send.
+//! What lists and searches cost: the number of their statements, and PostgreSQL's plans for the very statements that
+//! they send.
 
 use chrono::Days;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
-use crate::support::{SORTS, TestApp, TestDatabase, Viewer, article_body, migrate, now, read_list};
+use crate::support::{
+    SORTS, TestApp, TestDatabase, Viewer, article_body, migrate, now, read_list, search_statements,
+};
 
 /// The orders that list only what was published.
 const SORTS_OF_PUBLISHED: [&str; 2] = ["-published_at", "published_at"];
@@ -163,6 +165,40 @@ async fn every_page_is_read_by_an_index() {
 
     assert!(checked > 1000, "{checked}");
     assert!(scans.is_empty(), "{} of {checked}:\n{}", scans.len(), scans.join("\n\n"));
+}
+
+#[actix_web::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_search_reads_the_index_of_words_only_if_few_articles_have_them() {
+    let app = TestApp::start().await;
+    app.sign_up("ann").await;
+    app.sql("ALTER TABLE articles DISABLE TRIGGER search_article_inserted").await;
+    insert(&app, 1, true, 20_000).await;
+    app.sql(
+        "INSERT INTO article_search (article_id, document) \
+         SELECT id, to_tsvector('simple', repeat('common words ', 50) || CASE id % 1000 WHEN 0 THEN 'rare' ELSE '' END) \
+         FROM articles",
+    )
+    .await;
+    app.sql("ANALYZE articles").await;
+    // VACUUM also moves new entries of the index to their place, without which it is expensive to read.
+    app.sql("VACUUM ANALYZE article_search").await;
+    let mut connection = PgConnection::connect(app.database.url()).await.unwrap();
+    for (query, uses_index) in [
+        ("rare", true),
+        ("rare common", true),
+        ("absent", true),
+        ("common", false),
+        ("common words", false),
+        ("common -rare", false),
+        ("rare OR common", false),
+    ] {
+        let statements = search_statements(&app, &format!("q={query}")).await;
+        let ranked = statements.iter().find(|statement| statement.sql.contains("ts_rank")).unwrap();
+        let [plan, _] = plans(&mut connection, ranked).await;
+        assert_eq!(plan.contains("article_search_document_idx"), uses_index, "{query}:\n{plan}");
+        assert!(!plan.contains("Seq Scan on articles"), "{query}:\n{plan}");
+    }
 }
 
 /// Inserts articles by the user with this id.

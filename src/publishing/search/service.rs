@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use entity::{Visibility, article, search_queue};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, Iterable as _, QueryFilter as _,
-    QuerySelect as _, QueryTrait as _, Select,
+    ColumnTrait as _, ConnectionTrait, DbBackend, DbErr, EntityTrait as _, Iterable as _, QueryFilter as _,
+    QuerySelect as _, QueryTrait as _, Select, Statement,
     sea_query::{Alias, Expr, ExprTrait as _, Func, Order, Query as Sql, SelectStatement},
 };
 use tokio::task::yield_now;
@@ -41,14 +41,11 @@ const SHOWN: i32 = 20_000;
 const MANY: u64 = 200;
 
 /// The weights of content, author, tags and title on PostgreSQL, and of title, tags, author and content on SQLite.
-const RANK_ON_POSTGRES: &str = "ts_rank('{0.1, 0.2, 0.4, 1.0}', article_search.document, \
-    (SELECT to_tsquery(language::regconfig, $1) FROM search_settings), 1)";
+const RANK_ON_POSTGRES: &str = "ts_rank('{0.1, 0.2, 0.4, 1.0}', candidate.document, $1, 1)";
 const RANK_ON_SQLITE: &str = "-bm25(article_fts, 10.0, 4.0, 2.0, 1.0)";
 
 /// A query that consists of stop words and exclusions only matches nothing.
-const MATCH_ON_POSTGRES: &str = "article_search.document @@ \
-    (SELECT to_tsquery(language::regconfig, $1) FROM search_settings) \
-    AND (SELECT querytree(to_tsquery(language::regconfig, $2)) FROM search_settings) NOT IN ('', 'T')";
+const MATCH_ON_POSTGRES: &str = "article_search.document @@ $1 AND querytree($1) NOT IN ('', 'T')";
 const MATCH_ON_SQLITE: &str = "article_fts MATCH ?";
 
 const NOT_IN_QUEUE: &str =
@@ -107,7 +104,11 @@ pub async fn search_articles(
     let backend = db.get_database_backend();
     let visible = of_list(article::Entity::visible_to(visibility), &list);
     let visible = visible.filter(tagged(db, &list.tags).await?).filter(Expr::cust(NOT_IN_QUEUE));
-    let ranked = ranked(backend, visible, &query).limit(limit.saturating_add(1)).offset(skip).to_owned();
+    let mut ranked = match backend {
+        DbBackend::Postgres => ranked_on_postgres(visible, &query, &index_language(db).await?),
+        _ => ranked_on_sqlite(visible, &query),
+    };
+    ranked.order_by_expr(Expr::cust("candidate.id"), Order::Desc).limit(limit.saturating_add(1)).offset(skip);
     // The rows that match are few or almost all, which needs different plans.
     let ranked = db.query_planned(backend.build(&ranked)).await?;
     let has_next = u64::try_from(ranked.len()).is_ok_and(|found| found > limit) && limit > 0;
@@ -120,39 +121,54 @@ pub async fn search_articles(
     Ok(SearchPage { results, previous, next, is_complete: waiting.is_none() })
 }
 
-/// The ids of the articles that match, best first; equal ranks by id, highest first.
-fn ranked(backend: DbBackend, visible: Select<article::Entity>, query: &Query) -> SelectStatement {
-    let mut candidates = visible.select_only().column(article::Column::Id).into_query();
-    candidates.limit(MAX_RANKED);
-    let candidate = Alias::new("candidate");
-    let mut ranked = Sql::select();
-    if backend == DbBackend::Postgres {
-        let (text, index) = (query.tsquery(), Alias::new("article_search"));
-        let on = Expr::cust("article_search.article_id = articles.id");
-        candidates.inner_join(index.clone(), on);
-        candidates.order_by_expr(article::Column::Id.into_expr(), Order::Desc);
-        candidates.and_where(Expr::cust_with_values(MATCH_ON_POSTGRES, [text.clone(), text]));
-        let ranks = query.tsquery_groups().into_iter();
-        let ranks = ranks.map(|group| Expr::cust_with_values(RANK_ON_POSTGRES, [group]));
-        let rank = ranks.reduce(Expr::add).unwrap_or_else(|| Expr::val(0));
-        ranked
-            .expr(Expr::cust("candidate.id"))
-            .from_subquery(candidates, candidate)
-            .inner_join(index, Expr::cust("article_search.article_id = candidate.id"))
-            .order_by_expr(rank, Order::Desc);
-    } else {
-        let index = Alias::new("article_fts");
-        candidates.inner_join(index, Expr::cust("article_fts.rowid = articles.id"));
+/// The language of the index on PostgreSQL. Another server with another setting may have changed it.
+async fn index_language(db: &impl ConnectionTrait) -> Result<String> {
+    let sql = "SELECT language FROM search_settings";
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("search_settings is empty".to_owned()))?;
+    Ok(row.try_get_by_index(0)?)
+}
+
+/// The ids of the articles that match, best first.
+fn ranked_on_postgres(visible: Select<article::Entity>, query: &Query, language: &str) -> SelectStatement {
+    // A literal: with a language from a table, the planner would not know the words, nor how many articles have them.
+    let language = || Expr::Constant(language.into()).cast_as("regconfig");
+    let tsquery = |text: String| Expr::from(Func::cust("to_tsquery").arg(language()).arg(text));
+    let mut candidates = candidates(visible);
+    candidates
+        .expr(Expr::cust("article_search.document"))
+        .inner_join(Alias::new("article_search"), Expr::cust("article_search.article_id = articles.id"))
+        .order_by_expr(article::Column::Id.into_expr(), Order::Desc)
+        .and_where(Expr::cust_with_exprs(MATCH_ON_POSTGRES, [tsquery(query.tsquery())]));
+    let ranks = query.tsquery_groups().into_iter();
+    let ranks = ranks.map(|group| Expr::cust_with_exprs(RANK_ON_POSTGRES, [tsquery(group)]));
+    let rank = ranks.reduce(Expr::add).unwrap_or_else(|| Expr::val(0));
+    Sql::select()
+        .expr(Expr::cust("candidate.id"))
+        .from_subquery(candidates, "candidate")
+        .order_by_expr(rank, Order::Desc)
+        .to_owned()
+}
+
+/// The ids of the articles that match, best first.
+fn ranked_on_sqlite(visible: Select<article::Entity>, query: &Query) -> SelectStatement {
+    let mut candidates = candidates(visible);
+    candidates
+        .inner_join(Alias::new("article_fts"), Expr::cust("article_fts.rowid = articles.id"))
         // FTS5 returns this order itself, so that only those within the limit are ranked.
-        candidates.order_by_expr(Expr::cust("article_fts.rowid"), Order::Desc);
-        candidates.and_where(Expr::cust_with_values(MATCH_ON_SQLITE, [query.fts5()]));
-        candidates.expr_as(Expr::cust(RANK_ON_SQLITE), Alias::new("score"));
-        ranked
-            .expr(Expr::cust("candidate.id"))
-            .from_subquery(candidates, candidate)
-            .order_by_expr(Expr::cust("candidate.score"), Order::Desc);
-    }
-    ranked.order_by_expr(Expr::cust("candidate.id"), Order::Desc).to_owned()
+        .order_by_expr(Expr::cust("article_fts.rowid"), Order::Desc)
+        .and_where(Expr::cust_with_values(MATCH_ON_SQLITE, [query.fts5()]))
+        .expr_as(Expr::cust(RANK_ON_SQLITE), "score");
+    Sql::select()
+        .expr(Expr::cust("candidate.id"))
+        .from_subquery(candidates, "candidate")
+        .order_by_expr(Expr::cust("candidate.score"), Order::Desc)
+        .to_owned()
+}
+
+/// Those that are ranked.
+fn candidates(visible: Select<article::Entity>) -> SelectStatement {
+    visible.select_only().column(article::Column::Id).into_query().limit(MAX_RANKED).to_owned()
 }
 
 /// These articles as results, in this order. One that is not visible any more is left out.

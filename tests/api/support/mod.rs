@@ -43,7 +43,7 @@ pub(crate) use self::{
     metrics::Metrics,
     process::{Installation, ServerProcess, stderr},
     proxy::Proxy,
-    queries::{Viewer, read_list},
+    queries::{Viewer, read_list, search_statements},
     schemas::{
         read_account, read_article_id, read_article_patch, read_limit, read_new_article, read_skip,
         refusal_of_account,

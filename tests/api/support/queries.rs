@@ -1,14 +1,17 @@
-//! The statements of lists: the service of `GET /articles/` on a connection that records them.
+//! The statements of lists and searches: the services on a connection that records them.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use byline::{
-    db::{Connections, ReadRows, RowConsumer},
+    db::{Connections, ReadRows, RowConsumer, Throttle},
     http::{
         conditional::{Conditional, Conditions, EntityTags},
-        validation::{Extractor, FieldErrors, Members},
+        validation::{Extractor, FieldErrors, Fields, Members},
     },
-    publishing::articles::{list::list_articles, schemas::ArticleFilter},
+    publishing::{
+        articles::{list::list_articles, schemas::ArticleFilter},
+        search::service::search_articles,
+    },
 };
 use entity::Visibility;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
@@ -37,10 +40,7 @@ pub(crate) struct ListRead {
 
 /// Reads the page that `query` asks for, unless `known` is its entity tag.
 pub(crate) async fn read_list(app: &TestApp, viewer: Viewer, query: &str, known: Option<&str>) -> ListRead {
-    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-    let filter =
-        Extractor::extract("query", Members::Pairs(&pairs), app.limits(), &mut FieldErrors::default());
-    let filter: ArticleFilter = filter.unwrap();
+    let filter: ArticleFilter = filter(app, query);
     let visibility = match viewer {
         Viewer::Anonymous => Visibility::Published,
         Viewer::SignedIn(id) => Visibility::PublishedAndOwn(id),
@@ -64,6 +64,20 @@ pub(crate) async fn read_list(app: &TestApp, viewer: Viewer, query: &str, known:
             ListRead { articles: None, tag: tag.header().1, previous: None, next: None, statements }
         }
     }
+}
+
+/// The statements of a search.
+pub(crate) async fn search_statements(app: &TestApp, query: &str) -> Vec<Statement> {
+    let connection = Recording { inner: app.reader(), statements: Mutex::default() };
+    let throttle = Throttle::new(1, Duration::from_secs(1));
+    search_articles(&connection, &throttle, Visibility::Published, filter(app, query)).await.unwrap();
+    connection.statements.into_inner().unwrap()
+}
+
+/// The members of a query string.
+fn filter<F: Fields>(app: &TestApp, query: &str) -> F {
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    Extractor::extract("query", Members::Pairs(&pairs), app.limits(), &mut FieldErrors::default()).unwrap()
 }
 
 /// A connection that records its statements.
