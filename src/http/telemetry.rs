@@ -38,8 +38,9 @@ const MAX_REQUEST_ID: usize = 64;
 
 /// The log of actix's dispatcher: an `ERROR` line for each connection that sends something else than HTTP.
 /// `server/connections` logs these errors with the address of the client. The lines of OpenTelemetry about each failed
-/// export, of which `traces` logs the first. `LOG` can turn them on again.
-const OFF: &str = "actix_http::h1::dispatcher=off,opentelemetry=off";
+/// export, of which `traces` logs the first. The warnings of h2 about each client that violates the protocol. `LOG` can turn
+/// them on again.
+const OFF: &str = "actix_http::h1::dispatcher=off,opentelemetry=off,h2=error";
 
 /// Maximum number of log lines that wait to be written; further ones are lost. The default of 128,000 takes 5 MB
 /// while it is empty.
