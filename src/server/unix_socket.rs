@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::fs::{Mode, OFlags};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::connections::BACKLOG;
@@ -23,6 +25,8 @@ pub(super) struct UnixSocket {
     path: PathBuf,
     /// The device and the number of the file, which another server may replace.
     file: (u64, u64),
+    /// While this is open, no other file gets the number.
+    _held: Option<File>,
 }
 
 impl UnixSocket {
@@ -41,9 +45,11 @@ impl UnixSocket {
         socket.bind(&SockAddr::unix(path)?)?;
         // Until it listens, no program can connect.
         fs::set_permissions(path, Permissions::from_mode(MODE))?;
+        let held = hold(path)?;
         let metadata = fs::symlink_metadata(path)?;
         socket.listen(BACKLOG)?;
-        Ok((Self { path: path.to_owned(), file: (metadata.dev(), metadata.ino()) }, socket.into()))
+        let file = (metadata.dev(), metadata.ino());
+        Ok((Self { path: path.to_owned(), file, _held: held }, socket.into()))
     }
 
     /// Removes the file, so that no more programs connect. Those that did are still accepted.
@@ -63,6 +69,19 @@ impl Drop for UnixSocket {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// Opens a file without reading it, for as long as its number must not be used again.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn hold(path: &Path) -> Result<Option<File>> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(Some(rustix::fs::open(path, flags, Mode::empty())?.into()))
+}
+
+/// Other systems cannot open a socket.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn hold(_: &Path) -> Result<Option<File>> {
+    Ok(None)
 }
 
 fn remove_abandoned(path: &Path) -> Result<()> {
