@@ -63,7 +63,7 @@ const SEND_BUFFER: usize = 32 << 10;
 
 /// How much of a connection is read before other connections get their turn. Compressed heads can cost a hundred
 /// nanoseconds per byte.
-const TURN: usize = 8 << 10;
+const TURN: usize = 16 << 10;
 
 /// How long a client may read a response before it learns that the rest of its request is not wanted.
 const LINGER: Duration = Duration::from_secs(1);
