@@ -33,6 +33,7 @@ use super::{
     openapi::{CommonHeaders, describe_scope},
     receive::{MaxBodyBytes, Receiving},
     scope::{RequiredScope, Scope},
+    urls::without_last_slash,
 };
 
 /// Declares the endpoint of a handler with an `#[utoipa::path]` attribute: `endpoint!(list_articles)`.
@@ -197,7 +198,7 @@ impl Endpoints {
         let mut order: Vec<String> = Vec::new();
         let mut resources: BTreeMap<String, Vec<Endpoint>> = BTreeMap::new();
         for endpoint in self.0 {
-            let path = endpoint.path.trim_end_matches('/').to_owned();
+            let path = without_last_slash(&endpoint.path).to_owned();
             if !order.contains(&path) {
                 order.push(path.clone());
             }
@@ -206,8 +207,7 @@ impl Endpoints {
         for path in order {
             let endpoints = resources.remove(&path).unwrap_or_default();
             let methods: Vec<Method> = endpoints.iter().flat_map(Endpoint::methods).collect();
-            let resource = web::resource(vec![path.clone(), format!("{path}/")]);
-            let resource = resource.app_data(MatchedRoute::new(&path, counters));
+            let resource = web::resource(path.as_str()).app_data(MatchedRoute::new(&path, counters));
             let resource =
                 endpoints.into_iter().map(Endpoint::into_route).fold(resource, actix_web::Resource::route);
             config.service(resource.default_service(web::to(move || {

@@ -43,12 +43,26 @@ impl FromRequest for Base {
     }
 }
 
-/// Decodes encoded slashes. Paths are decoded before they are matched (contract, section 1), but actix leaves
-/// slashes encoded.
-pub async fn decode_slashes<B: MessageBody>(
+/// Prepares the path of a request for routing: an encoded slash is a slash (contract, section 1), which actix leaves
+/// encoded, and a slash at the end is ignored (contract, section 9: `slash`). Routes have one pattern for both
+/// spellings, because every pattern costs time at start and for each request.
+pub async fn normalize_path<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
+    decode_slashes(&mut request);
+    let path = request.path();
+    let routed = without_last_slash(path);
+    if routed.len() < path.len()
+        && let Ok(routed) = PathAndQuery::try_from(routed)
+    {
+        // Only for routing: the rest of the server sees the path as its client sent it.
+        request.match_info_mut().get_mut().update(&Uri::from(routed));
+    }
+    next.call(request).await
+}
+
+fn decode_slashes(request: &mut ServiceRequest) {
     if request.path().contains("%2") {
         // For a client that resolves references, an encoded slash is not a slash.
         let base = Base::of_path(request.path());
@@ -62,7 +76,12 @@ pub async fn decode_slashes<B: MessageBody>(
             request.extensions_mut().insert(base);
         }
     }
-    next.call(request).await
+}
+
+/// The path without one slash at its end. The root keeps its slash, and so does a path that ends with two, which no
+/// route has.
+pub fn without_last_slash(path: &str) -> &str {
+    path.strip_suffix('/').filter(|rest| !rest.is_empty() && !rest.ends_with('/')).unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -70,6 +89,22 @@ mod tests {
     use url::Url;
 
     use super::*;
+
+    #[test]
+    fn one_slash_at_the_end_is_ignored() {
+        for (path, expected) in [
+            ("", ""),
+            ("/", "/"),
+            ("//", "//"),
+            ("/articles", "/articles"),
+            ("/articles/", "/articles"),
+            ("/articles//", "/articles//"),
+            ("/articles/1/", "/articles/1"),
+            ("*", "*"),
+        ] {
+            assert_eq!(without_last_slash(path), expected);
+        }
+    }
 
     #[test]
     fn a_reference_leads_to_its_path_under_every_prefix() {

@@ -31,7 +31,7 @@ use crate::{
         resource::Endpoints,
         telemetry::log_requests,
         upgrade::decline_upgrade,
-        urls::decode_slashes,
+        urls::normalize_path,
         validation::Limits,
     },
     operations::{self, Operations},
@@ -165,7 +165,7 @@ pub fn create_app(
         // The middleware wrapped last runs first: request id and log line for every request, then CORS
         // and caching headers on every response, then routing. A browser must not guess the type of a response,
         // which may contain text of users.
-        .wrap(from_fn(decode_slashes))
+        .wrap(from_fn(normalize_path))
         .wrap(from_fn(apply_cors))
         .wrap(from_fn(forbid_storing))
         .wrap(DefaultHeaders::new().add((header::X_CONTENT_TYPE_OPTIONS, "nosniff")))
