@@ -4,16 +4,7 @@
 //! and those whose client does not read as long as the client likes, executes requests that the client has cancelled,
 //! and does not notice that the server stops.
 
-use std::{
-    cell::Cell,
-    future::poll_fn,
-    io,
-    net::SocketAddr,
-    pin::{Pin, pin},
-    rc::Rc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{cell::Cell, future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
 
 use actix_http::{
     Payload, Request, Response,
@@ -38,12 +29,15 @@ use h2::{
     server::{Builder, SendResponse},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     select,
     sync::{Semaphore, SemaphorePermit},
 };
 
-use super::connections::{HEAD_TIMEOUT, KEEP_ALIVE, Limits};
+use super::{
+    connections::{HEAD_TIMEOUT, KEEP_ALIVE, Limits},
+    turns::Turns,
+};
 use crate::clock::Clock;
 
 /// Maximum number of concurrent requests of a connection.
@@ -60,10 +54,6 @@ const CONNECTION_WINDOW: u32 = 256 << 10;
 
 /// Maximum size of what is buffered of a response.
 const SEND_BUFFER: usize = 32 << 10;
-
-/// How much of a connection is read before other connections get their turn. Compressed heads can cost a hundred
-/// nanoseconds per byte.
-const TURN: usize = 16 << 10;
 
 /// How long a client may read a response before it learns that the rest of its request is not wanted.
 const LINGER: Duration = Duration::from_secs(1);
@@ -104,7 +94,7 @@ where
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buffer_size(SEND_BUFFER)
-            .handshake(Turns { io, read: 0 });
+            .handshake(Turns::new(io));
         let handshake = timeout(HEAD_TIMEOUT, handshake).await;
         let mut connection = handshake.map_err(|_| DispatchError::SlowRequestTimeout)??;
         let mut exchanges = FuturesUnordered::new();
@@ -275,91 +265,4 @@ fn payload(body: RecvStream, is_received: &Rc<Cell<bool>>) -> Payload {
 fn concerns_connection(name: &HeaderName) -> bool {
     [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE].contains(name)
         || ["keep-alive", "proxy-connection"].contains(&name.as_str())
-}
-
-/// A connection that lets others have their turn, however fast its client sends.
-struct Turns<T> {
-    io: T,
-    /// The bytes that were read since the last turn of others.
-    read: usize,
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Turns<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.read >= TURN {
-            self.read = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(context, buffer);
-        if read.is_pending() {
-            self.read = 0;
-        }
-        ready!(read)?;
-        self.read = self.read.saturating_add(buffer.filled().len().saturating_sub(before));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Turns<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::Future as _;
-
-    use tokio::io::{AsyncReadExt as _, repeat};
-
-    use super::*;
-
-    #[actix_rt::test]
-    async fn a_connection_that_always_has_data_lets_others_have_their_turn() {
-        let mut connection = Turns { io: repeat(0), read: 0 };
-        let mut turns = 0;
-        let mut reading = pin!(async {
-            let mut buffer = vec![0; TURN / 2];
-            for _ in 0..8 {
-                connection.read_exact(&mut buffer).await.unwrap();
-            }
-        });
-        poll_fn(|context| {
-            let read = reading.as_mut().poll(context);
-            turns += 1;
-            read
-        })
-        .await;
-        assert_eq!(turns, 4);
-    }
 }

@@ -9,6 +9,7 @@ mod metrics;
 mod stop;
 mod systemd;
 mod tls;
+mod turns;
 mod unix_socket;
 
 use std::{
