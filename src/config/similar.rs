@@ -23,6 +23,9 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("LOG_LEVEL", "LOG"),
 ];
 
+/// Maximum distance of a misspelt name from the name of a setting.
+const MAX_DISTANCE: usize = 2;
+
 /// The setting that `name` was probably meant to be, if it is not in `known`, which are names in upper case.
 pub(super) fn meant_by<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     let name: String =
@@ -31,9 +34,13 @@ pub(super) fn meant_by<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
     // Kubernetes sets `BYLINE_PORT` in every container near a service that is named byline.
     let without_prefix = name.strip_prefix("BYLINE_").filter(|rest| *rest != "PORT");
     let exact = other.or(without_prefix).unwrap_or(&name);
+    let length = name.chars().count();
     known.iter().find(|setting| *setting == exact).map(String::as_str).or_else(|| {
         known
             .iter()
+            // The distance is at least the difference of the lengths, and takes longer. An orchestrator can set hundreds of
+            // variables.
+            .filter(|setting| setting.len().abs_diff(length) <= MAX_DISTANCE)
             .map(|setting| (osa_distance(&name, setting), setting))
             .filter(|(distance, setting)| is_misspelling(&name, setting, *distance))
             .min()
@@ -47,7 +54,7 @@ fn is_misspelling(name: &str, setting: &str, distance: usize) -> bool {
     match setting.len() {
         0..=4 => distance == 1 && sorted(name) == sorted(setting),
         5..=11 => distance <= 1,
-        _ => distance <= 2,
+        _ => distance <= MAX_DISTANCE,
     }
 }
 
