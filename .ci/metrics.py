@@ -1,5 +1,6 @@
 """Checks what a Prometheus has read from a server: that every metric of the dashboard exists, that all queries of the
-dashboard and all rules can be evaluated, and that no alert fires.
+dashboard and all rules can be evaluated, and that no alert fires. Checks that Grafana's own library knows every member of
+the dashboard.
 
 Usage: metrics.py PROMETHEUS DASHBOARD
 """
@@ -11,6 +12,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 
 def ask(base, path, **parameters):
@@ -33,6 +37,15 @@ def wait_for(what, check):
     sys.exit(f"timed out waiting until {what}")
 
 
+def members(value, place=""):
+    """The places of all members of a JSON value."""
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    if not isinstance(value, dict):
+        return [place]
+    return [member for name, inner in value.items() for member in members(inner, f"{place}/{name}")]
+
+
 def main(base, path):
     wait_for("the server is read", lambda: ask(base, "query", query='up{job="byline"} == 1')["result"])
     known = lambda: set(ask(base, "label/__name__/values"))
@@ -41,6 +54,11 @@ def main(base, path):
 
     with open(path, encoding="utf-8") as file:
         dashboard = json.load(file)
+    known_to_grafana = json.loads(JSONEncoder().encode(Dashboard.from_json(dashboard)))
+    unknown = set(members(dashboard)) - set(members(known_to_grafana))
+    if unknown:
+        sys.exit(f"Grafana does not know these members of the dashboard: {unknown}")
+    print(f"Grafana's library knows all {len(members(dashboard))} members of the dashboard")
     queries = 0
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
