@@ -15,7 +15,8 @@ use chrono::TimeDelta;
 use clap::Parser;
 use entity::{article, search_queue, session, user};
 use sea_orm::{
-    ConnectionTrait as _, Database, EntityTrait as _, QuerySelect as _, Set, prelude::DateTimeUtc,
+    ActiveModelTrait as _, ConnectionTrait as _, Database, EntityTrait as _, QuerySelect as _, Set,
+    prelude::DateTimeUtc,
 };
 use tempfile::TempDir;
 
@@ -39,7 +40,7 @@ pub(crate) struct Site {
     pub(crate) articles: usize,
     /// An access token of the first account.
     pub(crate) token: String,
-    /// The name of the first account.
+    /// The name of another account, which logs in.
     pub(crate) username: String,
     directory: TempDir,
     on_postgres: Option<OnPostgres>,
@@ -140,7 +141,16 @@ impl Site {
             expires_at: Set(expires),
         };
         session::Entity::insert(session).exec_without_returning(db).await?;
-        self.username = author.username;
+        // Each login beyond the maximum ends the oldest session of its account, so that of the token is of another one.
+        let reader = user::ActiveModel {
+            username: Set("reader".to_owned()),
+            email: Set("reader@example.com".to_owned()),
+            hashed_password: Set(author.hashed_password),
+            created_at: Set(started),
+            updated_at: Set(started),
+            ..Default::default()
+        };
+        reader.insert(db).await.map(|reader| self.username = reader.username)?;
         Ok(())
     }
 
