@@ -24,6 +24,7 @@ use actix_web::{
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::turns::Turns;
 use crate::http::{
     metrics::{ClientConnections, OpenConnection},
     sending::send_in_pieces,
@@ -64,7 +65,7 @@ pub(super) fn serve(
     apply_fn_factory(http1(app, stopping), move |stream: TcpStream, http| {
         set_options(&stream, write_timeout);
         let peer = stream.peer_addr().ok();
-        logged(connections.open(), peer, http.call((stream, Protocol::Http1, peer)))
+        logged(connections.open(), peer, http.call((Turns::new(stream), Protocol::Http1, peer)))
     })
 }
 
@@ -76,7 +77,7 @@ pub(super) fn serve_unix(
 ) -> impl ServiceFactory<UnixStream, Config = (), Response = (), Error = DispatchError, InitError = ()> {
     let Limits { stopping, connections, .. } = limits;
     apply_fn_factory(http1(app, stopping), move |stream: UnixStream, http| {
-        logged(connections.open(), None, http.call((stream, Protocol::Http1, None)))
+        logged(connections.open(), None, http.call((Turns::new(stream), Protocol::Http1, None)))
     })
 }
 

@@ -34,10 +34,7 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
 };
 
-use super::{
-    connections::{HEAD_TIMEOUT, KEEP_ALIVE, Limits},
-    turns::Turns,
-};
+use super::connections::{HEAD_TIMEOUT, KEEP_ALIVE, Limits};
 use crate::clock::Clock;
 
 /// Maximum number of concurrent requests of a connection.
@@ -94,7 +91,7 @@ where
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buffer_size(SEND_BUFFER)
-            .handshake(Turns::new(io));
+            .handshake(io);
         let handshake = timeout(HEAD_TIMEOUT, handshake).await;
         let mut connection = handshake.map_err(|_| DispatchError::SlowRequestTimeout)??;
         let mut exchanges = FuturesUnordered::new();

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     connections::{HEAD_TIMEOUT, Http, Limits, http1, logged, set_options},
     http2::Http2,
+    turns::Turns,
 };
 use crate::config::Identity;
 
@@ -59,7 +60,9 @@ pub(super) fn serve(
                 logged(limits.connections.open(), peer, async move {
                     let accepted = accepted.await.map_err(|_| DispatchError::SlowRequestTimeout)?;
                     let stream = accepted.map_err(DispatchError::Io)?;
-                    if stream.get_ref().1.alpn_protocol() == Some(HTTP2) {
+                    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+                    let stream = Turns::new(stream);
+                    if is_http2 {
                         http2.serve(stream, peer).await
                     } else {
                         http1.call((stream, Protocol::Http1, peer)).await

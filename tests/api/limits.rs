@@ -2,7 +2,9 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
 };
 
 use actix_web::{
@@ -216,6 +218,43 @@ async fn large_bodies_that_occupy_the_memory_are_503_for_large_ones_only() {
         ann.post("/articles/", &large).await.status == StatusCode::CREATED
     })
     .await;
+}
+
+#[actix_web::test]
+async fn a_client_that_sends_requests_without_end_lets_others_have_their_turn() {
+    const REQUEST: &[u8] = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+    let app = TestApp::with(&[("WORKERS", "1")]).await;
+    let address = app.address();
+    let received = spawn_blocking(move || {
+        let flood = TcpStream::connect(address).unwrap();
+        let (mut sending, mut receiving) = (flood.try_clone().unwrap(), flood.try_clone().unwrap());
+        let received = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            scope.spawn(|| while sending.write_all(&REQUEST.repeat(1000)).is_ok() {});
+            scope.spawn(|| {
+                let mut buffer = vec![0; 1 << 16];
+                while let Ok(bytes @ 1..) = receiving.read(&mut buffer) {
+                    received.fetch_add(bytes, Relaxed);
+                }
+            });
+            while received.load(Relaxed) == 0 {
+                thread::yield_now();
+            }
+            let before = received.load(Relaxed);
+            let mut other = TcpStream::connect(address).unwrap();
+            for _ in 0..10 {
+                other.write_all(REQUEST).unwrap();
+                let mut response = [0; 1 << 10];
+                assert_ne!(other.read(&mut response).unwrap(), 0);
+            }
+            let meanwhile = received.load(Relaxed) - before;
+            flood.shutdown(Shutdown::Both).unwrap();
+            meanwhile
+        })
+    });
+    // Ten requests, during which the flood has some thousand answers of 300 bytes; without turns, it has millions.
+    let received = received.await.unwrap();
+    assert!(received < 10_000_000, "{received} bytes");
 }
 
 /// Starts a server with five articles.

@@ -11,7 +11,7 @@ use crate::db::connections::{Connections, Engine, ReadRows as _};
 
 const LIMITS: Limits = Limits {
     connections: 1,
-    acquire_timeout: Duration::from_millis(20),
+    acquire_timeout: Duration::from_secs(10),
     idle_timeout: Duration::MAX,
     measures: true,
     tracer: Tracer::OFF,
@@ -71,7 +71,7 @@ async fn the_log_of_writes_that_return_a_row_is_checkpointed() {
 
 #[actix_web::test]
 async fn waiting_for_a_permit_ends_with_the_acquire_timeout() {
-    let (reader, set) = reader();
+    let (reader, set) = set_with(Limits { acquire_timeout: Duration::from_millis(200), ..LIMITS });
     let checked_out = set.check_out().await.unwrap();
     let late = reader.query_one_raw(statement("SELECT 1")).await.unwrap_err();
     assert_eq!(late, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
