@@ -1,8 +1,8 @@
 //! Floods of requests that are expensive to answer.
 
 use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
+    io::{self, Write as _},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -145,4 +145,27 @@ pub(super) fn deep_pagers(victim: &Victim<'_>) -> Result<Vec<Figure>, Failure> {
     let failed = answers.iter().filter(|(response, _)| ![200, 503].contains(&response.status)).count();
     let name = format!("deep pages that are neither 200 nor 503, of {}", answers.len());
     Ok(vec![Figure::new(name, f64::from(u32::try_from(failed)?), "", 0.0)])
+}
+
+/// Requests for an article on four connections, without waiting for the answers.
+pub(super) fn pipelines(victim: &Victim<'_>) -> Result<Vec<Figure>, Failure> {
+    let requests = client::get("/articles/1").repeat(100);
+    let end = Instant::now() + FLOOD;
+    let attack = || -> io::Result<()> {
+        let mut sending = TcpStream::connect(victim.address())?;
+        sending.set_write_timeout(Some(FLOOD))?;
+        let mut answers = sending.try_clone()?;
+        thread::scope(|scope| {
+            scope.spawn(move || io::copy(&mut answers, &mut io::sink()));
+            while Instant::now() < end && sending.write_all(&requests).is_ok() {}
+            sending.shutdown(Shutdown::Both)
+        })
+    };
+    thread::scope(|scope| {
+        let attackers: Vec<_> = (0..4).map(|_| scope.spawn(attack)).collect();
+        for attacker in attackers {
+            attacker.join().map_err(|_| "a client panicked")??;
+        }
+        Ok(Vec::new())
+    })
 }

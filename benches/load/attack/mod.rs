@@ -70,7 +70,7 @@ struct Attack {
     run: fn(&Victim<'_>) -> Result<Vec<Figure>, Failure>,
 }
 
-const ATTACKS: [Attack; 7] = [
+const ATTACKS: [Attack; 8] = [
     Attack { name: "worst bodies", growth: 256.0, run: bodies::run },
     Attack { name: "60 stalled readers of 10 MB", growth: 100.0, run: connections::stalled_readers },
     Attack { name: "10,000 idle and slow connections", growth: 200.0, run: connections::idle },
@@ -78,6 +78,7 @@ const ATTACKS: [Attack; 7] = [
     Attack { name: "200 wrong logins", growth: 64.0, run: |victim| floods::wrong_logins(victim, 200) },
     Attack { name: "33 registrations", growth: 64.0, run: floods::registrations },
     Attack { name: "16 deep pagers", growth: 64.0, run: floods::deep_pagers },
+    Attack { name: "4 endless pipelines", growth: 64.0, run: floods::pipelines },
 ];
 
 impl Victim<'_> {
