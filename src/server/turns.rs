@@ -36,11 +36,13 @@ impl<T: AsyncRead + Unpin> Turns<T> {
         Self { io: io.take(INPUT), written: 0, others: None }
     }
 
-    /// Waits for others after a turn. They are woken first: the task ends after the worker has looked for new input. A
-    /// connection that only woke itself would have dozens of turns before that.
+    /// After a turn, waits until others had theirs: the task ends after the worker has looked for new input. A connection
+    /// that only woke itself would have dozens of turns before that. To wait for the client does not end a turn, because
+    /// that can be over at once.
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.io.limit() == 0 || self.written >= OUTPUT {
-            self.begin_turn();
+            self.io.set_limit(INPUT);
+            self.written = 0;
             self.others = Some(spawn(yield_now()));
         }
         if let Some(others) = &mut self.others {
@@ -51,18 +53,9 @@ impl<T: AsyncRead + Unpin> Turns<T> {
         Poll::Ready(())
     }
 
-    fn begin_turn(&mut self) {
-        self.io.set_limit(INPUT);
-        self.written = 0;
-    }
-
-    /// Counts what was written. A client that does not receive ends the turn of its connection.
-    fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match &written {
-            Poll::Ready(Ok(bytes)) => self.written = self.written.saturating_add(*bytes),
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.begin_turn(),
-        }
+    /// Counts what was written.
+    fn count(&mut self, written: usize) -> usize {
+        self.written = self.written.saturating_add(written);
         written
     }
 }
@@ -74,11 +67,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Turns<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_turn(context));
-        let read = Pin::new(&mut self.io).poll_read(context, buffer);
-        if read.is_pending() {
-            self.begin_turn();
-        }
-        read
+        Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }
 
@@ -90,7 +79,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Turns<T> {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_turn(context));
         let written = Pin::new(self.io.get_mut()).poll_write(context, bytes);
-        self.count(written)
+        written.map_ok(|bytes| self.count(bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -108,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Turns<T> {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_turn(context));
         let written = Pin::new(self.io.get_mut()).poll_write_vectored(context, parts);
-        self.count(written)
+        written.map_ok(|bytes| self.count(bytes))
     }
 
     fn is_write_vectored(&self) -> bool {
